@@ -1,0 +1,46 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help demo test check floors clean
+
+help:  ## Say what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/'
+
+demo: $(VENV)/demo  ## A streamed two-turn conversation with sources; on your app, if DIFY_API_KEY and DIFY_BASE_URL are set
+	@$(BIN)/python -m langchain_chatbots.demo
+
+test: $(VENV)/test  ## The whole test suite
+	$(BIN)/python -m pytest -x -q -n auto
+
+check: $(VENV)/check  ## Lint, types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+floors:  ## The test suite on the oldest versions that pyproject.toml allows
+	$(PYTHON) -m venv .venv-floors
+	.venv-floors/bin/python .ci/floors > .venv-floors/constraints.txt
+	.venv-floors/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test]' -c .venv-floors/constraints.txt
+	.venv-floors/bin/python -m pytest -x -q -n auto
+
+clean:  ## Remove what the other targets made
+	rm -rf .venv .venv-floors .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/demo: $(VENV)/bin/python pyproject.toml
+	$(PIP_INSTALL) -e '.[langchain]'
+	@touch $@
+
+$(VENV)/test: $(VENV)/bin/python pyproject.toml
+	$(PIP_INSTALL) -e '.[test]'
+	@touch $@
+
+$(VENV)/check: $(VENV)/bin/python pyproject.toml
+	$(PIP_INSTALL) -e '.[check]'
+	@touch $@
