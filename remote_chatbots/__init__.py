@@ -1,0 +1,88 @@
+"""Remote chat bots (Dify apps, GPTBots agents) as Python objects, without a framework.
+
+`langchain_chatbots` and `llama_index_chatbots` are the faces for the frameworks.
+"""
+
+import logging
+
+from remote_chatbots.answer import Answer
+from remote_chatbots.client import AsyncBotClient, BotClient
+from remote_chatbots.errors import (
+    BotAuthError,
+    BotConnectError,
+    BotError,
+    BotNotFoundError,
+    BotProtocolError,
+    BotQuotaError,
+    BotRateLimitError,
+    BotRejectedError,
+    BotReplyError,
+    BotServerError,
+    BotTimeoutError,
+    BotTransportError,
+    BotTruncatedError,
+    BotUsageError,
+)
+from remote_chatbots.events import (
+    Event,
+    Finished,
+    InputRequired,
+    MediaProduced,
+    Reasoning,
+    Source,
+    SourcesFound,
+    Started,
+    Step,
+    TextDelta,
+    TextReplaced,
+    Unrecognized,
+    Usage,
+    UsageReported,
+)
+from remote_chatbots.platforms.dify import DifyApp
+from remote_chatbots.question import Attachment, Question
+from remote_chatbots.timeouts import Settings, Timeouts
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Answer",
+    "AsyncBotClient",
+    "Attachment",
+    "BotAuthError",
+    "BotClient",
+    "BotConnectError",
+    "BotError",
+    "BotNotFoundError",
+    "BotProtocolError",
+    "BotQuotaError",
+    "BotRateLimitError",
+    "BotRejectedError",
+    "BotReplyError",
+    "BotServerError",
+    "BotTimeoutError",
+    "BotTransportError",
+    "BotTruncatedError",
+    "BotUsageError",
+    "DifyApp",
+    "Event",
+    "Finished",
+    "InputRequired",
+    "MediaProduced",
+    "Question",
+    "Reasoning",
+    "Settings",
+    "Source",
+    "SourcesFound",
+    "Started",
+    "Step",
+    "TextDelta",
+    "TextReplaced",
+    "Timeouts",
+    "Unrecognized",
+    "Usage",
+    "UsageReported",
+]
+
+# A library says nothing unless it is asked to.
+logging.getLogger("remote_chatbots").addHandler(logging.NullHandler())

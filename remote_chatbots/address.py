@@ -1,0 +1,81 @@
+"""Addresses, keys and headers as users write them, checked and brought to one form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from remote_chatbots.errors import BotUsageError
+
+_NO_HEADER_VALUE = re.compile(r"[^\x21-\x7e\t\x20\x80-\xff]")
+_NO_KEY = re.compile(r"[^\x21-\x7e]")
+_NO_HEADER_NAME = re.compile(r"[^!#$%&'*+.^_`|~0-9A-Za-z-]")
+_VERSION = re.compile(r"v\d+")
+
+
+def base_url_of(value: Any, *, default_version: str) -> str:
+    """Return the API's base, without a trailing slash and with a version.
+
+    Args:
+        value: The address as a user writes it, with or without slash, version or the path of a call.
+        default_version: The path's last part where the address names none.
+
+    Raises:
+        BotUsageError: If it is no http(s) address, or holds a user, a query or a fragment.
+    """
+    if not isinstance(value, str):
+        raise BotUsageError(f"base_url must be a string, not {type(value).__name__}. Give a string.")
+    text = value.strip()
+    try:
+        parts = urlsplit(text)
+        port_is_one = parts.port is None or parts.port > 0
+    except ValueError:
+        port_is_one = False
+    if not port_is_one or parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", text):
+        raise BotUsageError("base_url is no address. Give one like https://api.dify.ai/v1, with http:// or https://.")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise BotUsageError("base_url must hold no user, query or fragment. Give the address of the API alone.")
+    path = [part for part in parts.path.removesuffix("/chat-messages").split("/") if part]
+    # A path that ends in /api is the API itself on servers of 2023.
+    if not path or (not _VERSION.fullmatch(path[-1]) and path[-1] != "api"):
+        path.append(default_version)
+    return f"{parts.scheme}://{parts.netloc}/{'/'.join(path)}"
+
+
+def checked_key(value: Any, name: str) -> str:
+    """Return the key without the white space that copying adds.
+
+    Raises:
+        BotUsageError: If there is none, or it holds what no key can. The message never repeats it.
+    """
+    key = value.strip() if isinstance(value, str) else ""
+    if not key:
+        raise BotUsageError(f"{name} is missing. Give {name}=….")
+    if _NO_KEY.search(key):
+        raise BotUsageError(f"{name} holds a space, a control character or a letter beyond ASCII. Copy it again.")
+    return key
+
+
+def checked_headers(headers: Any) -> dict[str, str]:
+    """Return `headers` as a dictionary that a driver can send.
+
+    Raises:
+        BotUsageError: If a name or value is none that HTTP allows, or would take the place of our own.
+    """
+    if not isinstance(headers, Mapping):
+        raise BotUsageError(f"default_headers must be a mapping, not {type(headers).__name__}. Give a mapping.")
+    for name, value in headers.items():
+        if not isinstance(name, str) or not name or _NO_HEADER_NAME.search(name):
+            raise BotUsageError("default_headers: a name is none that HTTP allows. Use letters, digits and hyphens.")
+        if name.lower() in _OURS:
+            raise BotUsageError(f"default_headers: {name} is set by the client. Leave it out.")
+        if not isinstance(value, str) or _NO_HEADER_VALUE.search(value):
+            raise BotUsageError(f"default_headers: the value of {name} is none that HTTP allows. Give one line.")
+    return dict(headers)
+
+
+_OURS = frozenset(
+    {"authorization", "content-type", "content-length", "transfer-encoding", "accept", "accept-encoding", "host"}
+)

@@ -1,0 +1,210 @@
+"""What comes out of a turn: a closed set of events, and the values they carry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal, TypeAlias
+
+FinishReason = Literal["stop", "stopped", "paused", "content_filter", "handoff"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One passage that the bot names as a source of its answer. What the server did not give is None or "".
+
+    Attributes:
+        content: The passage's text.
+        title: Name of the document it stands in.
+        document_id: The server's id of that document.
+        segment_id: The server's id of the passage.
+        dataset_id: The server's id of the knowledge base.
+        score: The server's score, on the scale of its search method; None if it gave none.
+        position: The server's numbering, from 1; None if it gave none.
+        raw: All the server's keys, as sent.
+    """
+
+    content: str = ""
+    title: str = ""
+    document_id: str = ""
+    segment_id: str = ""
+    dataset_id: str = ""
+    score: float | None = None
+    position: int | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a turn cost, as the server counts it.
+
+    Attributes:
+        prompt_tokens: Tokens that went in.
+        completion_tokens: Tokens that came out.
+        total_tokens: The server's own sum (recorded: agents of Dify 0.15.3 say 0 beside parts that are not).
+        total_price: The price, None if the server gave none.
+        currency: Currency of the price, e.g. "USD"; "" if the server gave none.
+        latency_s: How long the server says the turn took; None if it does not.
+        time_to_first_token_s: How long it says the first token took; None if it does not.
+        raw: All the server's keys, as sent.
+    """
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+    total_price: Decimal | None = None
+    currency: str = ""
+    latency_s: float | None = None
+    time_to_first_token_s: float | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Ids that became known. Each id is reported once, at the first moment it is known; the others are "".
+
+    Attributes:
+        conversation_id: The server's id of the conversation.
+        message_id: The server's id of the answer.
+        task_id: The id that the stop call takes.
+        workflow_run_id: The id of the workflow's run.
+        created_at: Unix time in seconds at which the server made the message; None if not (or not again) said.
+    """
+
+    conversation_id: str = ""
+    message_id: str = ""
+    task_id: str = ""
+    workflow_run_id: str = ""
+    created_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """More of the answer; append it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextReplaced:
+    """All of the answer so far is withdrawn; `text` stands in its place.
+
+    Attributes:
+        text: The whole answer as of now.
+        reason: The server's word for why, e.g. "output_moderation"; "" if it gives none.
+    """
+
+    text: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """More of what the model thinks, apart from the answer; append it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something the bot does on the way: a thought with its tool calls, a node, an iteration, a log entry.
+
+    The same `id` may come again with more known: keep the newest.
+
+    Attributes:
+        id: The server's id of the step.
+        kind: "thought", "node", "iteration", "loop", "log", "branch" or "form".
+        name: Tool or title, for people; "" if the server gave none.
+        status: "running", or the server's word for how it ended.
+        error: What went wrong; "" if nothing.
+        elapsed_s: How long it took; None if not (yet) known.
+        raw: All the server's keys, as sent.
+    """
+
+    id: str
+    kind: str
+    name: str = ""
+    status: str = "running"
+    error: str = ""
+    elapsed_s: float | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MediaProduced:
+    """A file the bot made, or a piece of its speech.
+
+    Attributes:
+        kind: "image", "audio", "video", "document", …, the server's word.
+        url: Where the file is; signed, and good for a few minutes only. "" if `data` is given.
+        data: The bytes of a piece of speech; pieces concatenate. b"" if `url` is given.
+        mime_type: The media type; "" if the server gave none.
+        id: The server's id of the file; "" if it gave none.
+        raw: All the server's keys, as sent; empty for speech, whose bytes are in `data`.
+    """
+
+    kind: str
+    url: str = ""
+    data: bytes = field(default=b"", repr=False)
+    mime_type: str = ""
+    id: str = ""
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SourcesFound:
+    """The passages behind the answer, in the server's order."""
+
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReported:
+    """What the turn cost. At most once in a turn."""
+
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class InputRequired:
+    """The bot waits for a person to fill in a form.
+
+    Attributes:
+        form: The form as the server describes it, with its `form_token`.
+    """
+
+    form: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The turn is over. Exactly once, last, in a turn that did not fail.
+
+    Attributes:
+        reason: "stop"; "stopped" (somebody stopped it); "paused" (for a form); "content_filter" (the platform
+            replaced or withheld text); "handoff" (to a human).
+        metadata: The server's closing metadata as sent, apart from usage and sources.
+    """
+
+    reason: FinishReason = "stop"
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Unrecognized:
+    """Something this version does not know; it is handed on, never an error.
+
+    Attributes:
+        name: The server's name for it; "" if it has none.
+        raw: The frame as parsed.
+    """
+
+    name: str
+    raw: Any
+
+
+Event: TypeAlias = (
+    Started | TextDelta | TextReplaced | Reasoning | Step | MediaProduced | SourcesFound | UsageReported
+    | InputRequired | Finished | Unrecognized
+)  # fmt: skip

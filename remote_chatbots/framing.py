@@ -1,0 +1,156 @@
+"""Bytes to frames. A framer knows chunks, lines and their ends; it knows no platform."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol
+
+import orjson
+
+from remote_chatbots.errors import BotProtocolError
+
+SHOWN_BYTES = 200
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Frame(NamedTuple):
+    """One event of a stream.
+
+    Attributes:
+        event: The name of its `event:` line; "" if it had none.
+        data: Its data lines, joined by newlines.
+        complete: False for what stood at the end of a body without the blank line that ends an event.
+    """
+
+    event: str
+    data: bytes
+    complete: bool = True
+
+
+class Framer(Protocol):
+    """Cuts a body into frames, wherever the network cut it into chunks."""
+
+    def feed(self, chunk: bytes) -> Iterator[Frame]:
+        """Yield the frames that `chunk` completes."""
+
+    def close(self) -> Iterator[Frame]:
+        """Yield what the end of the body leaves."""
+
+
+class SSEFramer:
+    """Server-sent events, by the WHATWG standard, on bytes.
+
+    Lines end in LF, CRLF or CR and nothing else: U+2028 and U+0085 are text (Dify 1.14 sends them raw, recorded:
+    1.14.2/chat-stream-markdown-tricky). An event without data (a bare `event: ping`) is no frame.
+
+    Args:
+        max_event_bytes: The largest event that is taken.
+
+    Raises:
+        BotProtocolError: From `feed`, if an event grows larger than that.
+    """
+
+    def __init__(self, max_event_bytes: int) -> None:
+        self._max_event_bytes = max_event_bytes
+        self._rest: list[bytes] = []  # of a line whose end has not come; joined once, or a long line costs its square
+        self._rest_bytes = 0
+        self._after_cr = False
+        self._at_start = True
+        self._event = ""
+        self._data: list[bytes] = []
+        self._data_bytes = 0
+
+    def feed(self, chunk: bytes) -> Iterator[Frame]:
+        """Yield the frames that `chunk` completes.
+
+        Raises:
+            BotProtocolError: If an event grows larger than `max_event_bytes`.
+        """
+        if self._after_cr and chunk:
+            # The LF of a CRLF that the network cut in two is no line of its own.
+            self._after_cr = False
+            chunk = chunk.removeprefix(b"\n")
+        if b"\n" not in chunk and b"\r" not in chunk:
+            self._keep(chunk)
+            return
+        lines = (b"".join(self._rest) + chunk).splitlines(keepends=True)
+        self._rest, self._rest_bytes = [], 0
+        last = lines[-1]
+        self._after_cr = last.endswith(b"\r")
+        if not last.endswith((b"\n", b"\r")):
+            self._keep(lines.pop())
+        for line in lines:
+            frame = self._line(line.rstrip(b"\r\n"))
+            if frame is not None:
+                yield frame
+
+    def close(self) -> Iterator[Frame]:
+        """Yield what the end of the body leaves: an event whose blank line never came, marked incomplete."""
+        if self._rest:
+            self._line(b"".join(self._rest))
+        frame = self._line(b"")
+        if frame is not None:
+            yield frame._replace(complete=False)
+
+    def _keep(self, part: bytes) -> None:
+        self._rest.append(part)
+        self._rest_bytes += len(part)
+        self._bound(self._rest_bytes + self._data_bytes)
+
+    def _line(self, line: bytes) -> Frame | None:
+        if self._at_start:
+            self._at_start = False
+            line = line.removeprefix(b"\xef\xbb\xbf")
+        if not line:
+            return self._dispatch()
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            self._data.append(value)
+            self._data_bytes += len(value)
+            self._bound(self._data_bytes)
+        elif name == b"event":
+            self._event = value.decode("utf-8", "replace")
+        return None
+
+    def _dispatch(self) -> Frame | None:
+        frame = Frame(self._event, b"\n".join(self._data)) if self._data else None
+        self._event = ""
+        self._data = []
+        self._data_bytes = 0
+        return frame
+
+    def _bound(self, size_bytes: int) -> None:
+        if size_bytes > self._max_event_bytes:
+            raise BotProtocolError(
+                f"An event of the stream is larger than max_event_bytes ({self._max_event_bytes}). "
+                "Raise max_event_bytes if the app is meant to send so much at once."
+            )
+
+
+def parse_json(data: bytes) -> Any:
+    """Return the JSON value in `data`.
+
+    What orjson refuses but servers have been known to send (NaN, lone surrogates, a broken UTF-8 sequence) is
+    read leniently: NaN becomes None, broken characters become U+FFFD.
+
+    Raises:
+        ValueError: If `data` is no JSON value.
+    """
+    try:
+        return orjson.loads(data)
+    except ValueError:
+        try:
+            value = json.loads(data.decode("utf-8", "replace"), parse_constant=lambda _: None)
+            # A lone surrogate passes json, but no encoder that comes later.
+            return orjson.loads(_SURROGATE.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+
+
+def shown(data: bytes) -> str:
+    """Return the first 200 bytes of a reply as error messages show them: escaped, so that they stay one line."""
+    text = data[:SHOWN_BYTES].decode("utf-8", "replace")
+    return repr(text) + ("…" if len(data) > SHOWN_BYTES else "")

@@ -1,0 +1,1 @@
+"""The platforms: what each one's requests look like, and what its replies mean. No I/O, no framework."""

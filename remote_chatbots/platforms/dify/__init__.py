@@ -1,0 +1,5 @@
+"""Dify: chatbot, agent, chatflow and new agent apps, by the service API that an app key opens."""
+
+from remote_chatbots.platforms.dify.chat import DifyApp
+
+__all__ = ["DifyApp"]

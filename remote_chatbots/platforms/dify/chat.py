@@ -1,0 +1,160 @@
+"""A Dify app: its requests, and the exchange that is one turn."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from remote_chatbots.address import base_url_of, checked_headers, checked_key
+from remote_chatbots.errors import BotRejectedError, BotUsageError
+from remote_chatbots.events import Event
+from remote_chatbots.flow import Abandoned, Flow, StreamReader, joined, open_reply, read_body
+from remote_chatbots.framing import SSEFramer
+from remote_chatbots.platforms.dify.errors import NAME, not_allowed, refusal
+from remote_chatbots.platforms.dify.stream import DifyTurn
+from remote_chatbots.protocol import Memory
+from remote_chatbots.question import Attachment, Question
+from remote_chatbots.retry import RetryPolicy
+from remote_chatbots.stopping import StopCutter
+from remote_chatbots.timeouts import Settings
+from remote_chatbots.wire import HttpRequest, ResponseHead, json_request
+
+CLOUD_URL = "https://api.dify.ai/v1"
+
+
+@dataclass(frozen=True)
+class DifyApp:
+    """One Dify app of any kind that chats: `chat`, `agent-chat`, `advanced-chat` (chatflow), `agent`.
+
+    Args:
+        api_key: The app's key ("app-…"). Not in `repr`.
+        base_url: The server, with or without trailing slash and `/v1`. Default: Dify's cloud.
+        headers: Headers to send beside ours. Not in `repr`.
+        settings: Patience and sizes.
+
+    Raises:
+        BotUsageError: If the key or a header is no header value, or the address is none.
+    """
+
+    api_key: str = field(repr=False)
+    base_url: str = CLOUD_URL
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    settings: Settings = field(default_factory=Settings)
+
+    name: ClassVar[str] = NAME
+    memory: ClassVar[Memory] = "server"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "api_key", checked_key(self.api_key, "api_key"))
+        object.__setattr__(self, "base_url", base_url_of(self.base_url, default_version="v1"))
+        object.__setattr__(self, "headers", checked_headers(self.headers))
+
+    @property
+    def bot_id(self) -> str:
+        """The bot, for histories: equal in every process and framework, different for two apps of one server."""
+        digest = hashlib.sha256(f"remote-chatbots\0{NAME}\0{self.api_key}".encode()).hexdigest()
+        return f"{NAME}:{self.base_url.split('/')[2]}:{digest[:12]}"
+
+    def ask(self, question: Question) -> Flow[None]:
+        """Return the flow of one turn (Dify API reference, "Send chat message").
+
+        Raises:
+            BotUsageError: At once, if the question names no user.
+        """
+        if not question.user:
+            raise BotUsageError(
+                f"{NAME}: a question needs a user, your own name for the person who asks. Give user=… with the "
+                "question, or where the bot is set up.",
+                platform=NAME,
+            )
+        return self._turn(question)
+
+    def _turn(self, question: Question) -> Flow[None]:
+        hidden = (self.api_key, question.text)
+        turn = DifyTurn(self.settings, lambda task_id: self._stop_request(task_id, question.user), hidden)
+        reader = StreamReader(
+            SSEFramer(self.settings.max_event_bytes),
+            turn,
+            stop=question.stop,
+            coalesce=question.coalesce,
+            stop_wait_s=self.settings.stop_wait_s,
+        )
+        head = yield from self._open(question, hidden)
+        if head.content_type in _JSON:
+            yield from self._whole(question, turn)
+        elif head.content_type == _EVENTS or not head.content_type:
+            try:
+                yield from reader.events()
+            except Abandoned:
+                yield from reader.leave()
+        else:
+            body = yield from read_body(self.settings.max_event_bytes)
+            raise not_allowed(f"the reply is {head.content_type}, not a stream of events", body)
+
+    def _open(self, question: Question, hidden: tuple[str, ...]) -> Flow[ResponseHead]:
+        def error_of(head: ResponseHead, body: bytes) -> Any:
+            return refusal(head, body, hidden)
+
+        policy = RetryPolicy(max_retries=self.settings.max_retries)
+        mode = "blocking" if question.blocking else "streaming"
+        try:
+            return (yield from open_reply(self._question_request(question, mode), error_of=error_of, policy=policy))
+        except BotRejectedError as error:
+            # Agent apps only stream, and say so in words under a general code; nothing was done with the message.
+            if mode == "streaming" or not _REFUSES_BLOCKING.intersection(error.message.lower().split()):
+                raise
+        return (yield from open_reply(self._question_request(question, "streaming"), error_of=error_of, policy=policy))
+
+    def _whole(self, question: Question, turn: DifyTurn) -> Flow[None]:
+        """Yield the events of an answer that came as one JSON object: the same as those of a stream."""
+        body = yield from read_body(self.settings.max_event_bytes)
+        events: list[Event] = []
+        turn.take_whole(body, events)
+        cutter = StopCutter(question.stop)
+        yield from joined([*cutter.cut(events), *cutter.rest()])
+        yield from turn.closing()
+
+    def _question_request(self, question: Question, mode: str) -> HttpRequest:
+        payload: dict[str, Any] = {
+            "inputs": dict(question.inputs),
+            "query": question.text,
+            "response_mode": mode,
+            "conversation_id": question.conversation_id,
+            "user": question.user,
+        }
+        if question.files:
+            payload["files"] = [_file_reference(file) for file in question.files]
+        try:
+            return self._json("POST", "/chat-messages", payload)
+        except TypeError as error:
+            raise BotUsageError(
+                f"{NAME}: inputs hold something that JSON has no form for ({error}). Give text, numbers, lists, dicts.",
+                platform=NAME,
+            ) from None
+
+    def _stop_request(self, task_id: str, user: str) -> HttpRequest:
+        return self._json("POST", f"/chat-messages/{task_id}/stop", {"user": user})
+
+    def _json(self, method: str, path: str, payload: object) -> HttpRequest:
+        headers = {
+            "User-Agent": "remote-chatbots",
+            **self.headers,
+            "Authorization": f"Bearer {self.api_key}",
+            "Accept": "text/event-stream, application/json",
+            # Compressed, a stream would arrive when the compressor's buffer is full, not when a token is said.
+            "Accept-Encoding": "identity",
+        }
+        return json_request(method, self.base_url + path, headers, payload)
+
+
+_JSON = frozenset({"application/json", "text/json"})
+_EVENTS = "text/event-stream"
+_REFUSES_BLOCKING = frozenset({"blocking", "streaming"})
+
+
+def _file_reference(file: Attachment) -> dict[str, str]:
+    if file.url:
+        return {"type": file.kind, "transfer_method": "remote_url", "url": file.url}
+    return {"type": file.kind, "transfer_method": "local_file", "upload_file_id": file.file_id}

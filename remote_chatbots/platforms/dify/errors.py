@@ -1,0 +1,211 @@
+"""Dify's refusals, as errors of ours: one table from (status, code) to class.
+
+Codes and statuses: Dify API reference, "Errors"; recorded: the err-* files of both server versions.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+from remote_chatbots.errors import (
+    BotAuthError,
+    BotNotFoundError,
+    BotProtocolError,
+    BotQuotaError,
+    BotRateLimitError,
+    BotRejectedError,
+    BotReplyError,
+    BotServerError,
+)
+from remote_chatbots.framing import parse_json, shown
+from remote_chatbots.retry import retry_after_s
+from remote_chatbots.wire import ResponseHead
+
+NAME = "dify"
+
+
+class Row(NamedTuple):
+    """One line of the table.
+
+    Attributes:
+        status: The HTTP status; None matches any.
+        code: Dify's code; None matches any.
+        begins: What the message must begin with. Only for the two refusals that Dify gives no code of their own.
+        kind: The class.
+        cure: What to do, as the message ends.
+    """
+
+    status: int | None
+    code: str | None
+    kind: type[BotReplyError]
+    cure: str
+    begins: str = ""
+
+
+_KEY = "Check api_key: an app's begins with 'app-', a knowledge base's with 'dataset-', and neither opens the other."
+_SETUP = "Check the model's settings in Dify's workspace."
+_FILE = "Check the file against the app's upload settings, and upload it as the same user that asks."
+
+ERROR_TABLE: tuple[Row, ...] = (
+    # Told as invalid_param at 400, not as 429 (recorded: 1.14.2/err-too-many-requests; Dify README of the wire).
+    Row(400, "invalid_param", BotRateLimitError, "Wait and ask again, or raise the app's limit.", "Too many requests"),
+    # A run that failed: a stream tells the same by workflow_finished (recorded: chatflow-block-model-fail500).
+    Row(400, "invalid_param", BotServerError, "Look at the run's log in Dify; the same question may work later.",
+        "Run failed:"),
+    Row(None, "invalid_param", BotRejectedError, "Correct what the message names: inputs, files, user or ids."),
+    Row(None, "bad_request", BotRejectedError, "Correct what the message names."),
+    Row(None, "app_unavailable", BotRejectedError, "Publish the app, or complete its settings in Dify."),
+    Row(None, "not_chat_app", BotRejectedError, "The key opens another kind of app: use a chatbot, agent or chatflow."),
+    Row(None, "not_completion_app", BotRejectedError, "This key opens an app of another kind."),
+    Row(None, "not_workflow_app", BotRejectedError, "Only a chatflow has this, and the key opens another kind of app."),
+    Row(None, "conversation_completed", BotRejectedError, "Begin a new conversation."),
+    Row(None, "provider_not_initialize", BotRejectedError, _SETUP),
+    Row(None, "model_currently_not_support", BotRejectedError, _SETUP),
+    Row(None, "provider_quota_exceeded", BotQuotaError, "Give Dify a model key of your own, or more credit."),
+    Row(None, "completion_request_error", BotServerError, "The model behind the app failed: see its words, ask later."),
+    Row(None, "agent_not_published", BotRejectedError, "Publish the agent in Dify."),
+    Row(None, "no_audio_uploaded", BotRejectedError, _FILE),
+    Row(None, "bad_request_key_error", BotRejectedError, _FILE),
+    Row(None, "provider_not_support_speech_to_text", BotRejectedError, _SETUP),
+    Row(None, "speech_to_text_disabled", BotRejectedError, "Switch speech to text on in the app's features."),
+    Row(None, "no_file_uploaded", BotRejectedError, _FILE),
+    Row(None, "too_many_files", BotRejectedError, _FILE),
+    Row(None, "filename_not_exists_error", BotRejectedError, _FILE),
+    Row(None, "file_extension_blocked", BotRejectedError, _FILE),
+    Row(None, "invalid_form_data", BotRejectedError, "Fill in every field of the form, and choose one of its actions."),
+    Row(None, "dataset_not_initialized", BotRejectedError, "Wait until the knowledge base is indexed."),
+    Row(None, "unauthorized", BotAuthError, _KEY),
+    Row(None, "workflow_version_execution_not_allowed", BotQuotaError, "Leave workflow_id out, or change the plan."),
+    Row(None, "file_access_denied", BotAuthError, "Ask as the user, and with the key, that the file belongs to."),
+    Row(403, "forbidden", BotQuotaError, "Slow down, or change the plan.",
+        "Sorry, you have reached the knowledge base request rate limit"),
+    Row(None, "forbidden", BotAuthError, "Switch the app's API access on, or use the key of an app that is there."),
+    Row(None, "not_found", BotNotFoundError,
+        "Check the id, and that it is asked for as the user, and with the key, that it was made with."),
+    Row(None, "file_not_found", BotNotFoundError, _FILE),
+    Row(None, "end_user_not_found", BotNotFoundError, "Check the id."),
+    Row(None, "method_not_allowed", BotRejectedError, "This server does not offer the call; a newer Dify may."),
+    Row(None, "human_input_form_submitted", BotRejectedError, "The form was sent already; read the run's events."),
+    Row(None, "human_input_form_expired", BotRejectedError, "The form is too old; ask again."),
+    Row(None, "file_too_large", BotRejectedError, "Send a smaller file."),
+    Row(None, "audio_too_large", BotRejectedError, "Send a shorter recording."),
+    Row(None, "unsupported_file_type", BotRejectedError, _FILE),
+    Row(None, "unsupported_audio_type", BotRejectedError, "Send mp3, mpga, m4a, wav or amr, and say which."),
+    Row(None, "unsupported_media_type", BotRejectedError, "A proxy changed the request: it left as application/json."),
+    Row(None, "too_many_requests", BotRateLimitError, "Wait and ask again, or raise the app's limit."),
+    Row(None, "rate_limit_error", BotQuotaError, "The plan's quota is used up: wait for the next period."),
+    Row(None, "internal_server_error", BotServerError, "Look at the server's log; the same question may work later."),
+    Row(None, "unknown", BotServerError, "Look at the server's log; the same question may work later."),
+    # Without a code that is known: by status alone (proxies, newer servers).
+    Row(401, None, BotAuthError, _KEY),
+    Row(403, None, BotAuthError, _KEY),
+    Row(402, None, BotQuotaError, "Check the plan."),
+    Row(404, None, BotNotFoundError, "Check base_url (it usually ends in /v1) and the id."),
+    Row(405, None, BotRejectedError, "Check base_url: it usually ends in /v1."),
+    Row(408, None, BotServerError, "Ask again later."),
+    Row(413, None, BotRejectedError, "Send less, or raise the limit of the proxy before Dify."),
+    Row(429, None, BotRateLimitError, "Wait and ask again."),
+)  # fmt: skip
+
+_REDIRECT = "Give the address it redirects to as base_url: a key never follows a redirect."
+_OTHER_4XX = "Correct the request."
+_OTHER = "The server, or a proxy before it, failed: ask again later."
+
+
+def refusal(head: ResponseHead, body: bytes, hidden: tuple[str, ...] = ()) -> BotReplyError:
+    """Return the error that a response with a status of 300 or more means.
+
+    Args:
+        head: The response's head.
+        body: Its body, as far as it could be read. JSON mostly; HTML from proxies, unknown paths and ids.
+        hidden: What the message must not repeat: the key, the question.
+    """
+    try:
+        told = parse_json(body)
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
+        told = {"message": f"no JSON: {shown(body)}"} if body else {}
+    wait_s = retry_after_s(head.headers.get("retry-after", ""))
+    return error_from(
+        told,
+        head.status,
+        hidden=hidden,
+        request_id=head.headers.get("x-trace-id", "") or head.headers.get("x-request-id", ""),
+        retry_after_s=wait_s,
+        # A 503 that says when to come back was given before anything was done; one that does not may be a proxy's
+        # word about an answer it lost.
+        retryable=True if head.status == 503 and wait_s is not None else None,
+    )
+
+
+def error_from(told: dict[str, Any], status: int, *, hidden: tuple[str, ...] = (), **known: Any) -> BotReplyError:
+    """Return the error that Dify's `{"code", "message", "status"}` means, in a body or in an event.
+
+    Args:
+        told: The body or the event.
+        status: The HTTP status, where `told` names none.
+        hidden: What the message must not repeat: the key, the question.
+        **known: More attributes of the error.
+    """
+    code = told.get("code")
+    code = code if isinstance(code, str) else "" if code is None else str(code)
+    named = told.get("status")
+    status = named if isinstance(named, int) and not isinstance(named, bool) else status
+    message = plain(told.get("message"), hidden)
+    kind, cure = _class_of(status, code, message)
+    head = " ".join(filter(None, (str(status) if status else "", code))) or "error"
+    return kind(
+        f"{NAME}: {head}: {message or 'no reason given'} {cure}",
+        platform=NAME,
+        http_status=status,
+        code=code,
+        **known,
+    )
+
+
+def run_failed(reason: Any, hidden: tuple[str, ...] = ()) -> BotServerError:
+    """Return the error of a workflow run that ended as failed (recorded: 1.14.2/chatflow-stream-model-fail500)."""
+    told = plain(reason, hidden) or "no reason given"
+    cure = "Look at the run's log in Dify; the same question may work later."
+    return BotServerError(f"{NAME}: the workflow failed: {told} {cure}", platform=NAME, in_stream=True)
+
+
+def not_allowed(what: str, data: bytes) -> BotProtocolError:
+    """Return the error of a reply that no Dify server makes."""
+    return BotProtocolError(
+        f"{NAME}: {what}: {shown(data)}. Check that base_url is a Dify server's API (it usually ends in /v1) "
+        "and not a web page or another service.",
+        platform=NAME,
+    )
+
+
+def plain(told: Any, hidden: tuple[str, ...] = ()) -> str:
+    """Return the platform's sentence without what the caller sent, on one line and with a full stop.
+
+    1.14 echoes input in pydantic's words (recorded: 1.14.2/err-missing-query) and hints at other paths behind
+    its 404s (recorded: 1.14.2/err-chat-other-users-conversation).
+    """
+    if not isinstance(told, str):
+        return ""
+    message = _ECHO.sub("", told.partition(" You have requested this URI")[0])
+    for secret in filter(None, hidden):
+        # A short question ("is it?") may stand in the sentence by chance: only as words of its own is it an echo.
+        own = re.escape(secret) if len(secret) >= _LONG_ENOUGH else rf"(?<!\w){re.escape(secret)}(?!\w)"
+        message = re.sub(own, "…", message)
+    line = " ".join(message.split())
+    return line if not line or line.endswith((".", "!", "?", "…")) else line + "."
+
+
+_LONG_ENOUGH = 8
+_ECHO = re.compile(r" \[type=\w+, input_value=.*?input_type=\w+\]|\s*For further information visit \S+", re.DOTALL)
+
+
+def _class_of(status: int, code: str, message: str) -> tuple[type[BotReplyError], str]:
+    for row in ERROR_TABLE:
+        if row.status in (None, status) and row.code in (None, code) and message.startswith(row.begins):
+            return row.kind, row.cure
+    if 300 <= status < 400:
+        return BotReplyError, _REDIRECT
+    return (BotRejectedError, _OTHER_4XX) if 400 <= status < 500 else (BotServerError, _OTHER)

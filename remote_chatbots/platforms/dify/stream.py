@@ -1,0 +1,361 @@
+"""What the events of a Dify turn mean, and when the turn is over.
+
+Sources: Dify API reference, "Chat messages"; the recordings of 0.15.3 and 1.14.2 named below.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from remote_chatbots.errors import BotError, BotReplyError, BotTruncatedError
+from remote_chatbots.events import (
+    Event,
+    Finished,
+    FinishReason,
+    InputRequired,
+    MediaProduced,
+    Reasoning,
+    SourcesFound,
+    Started,
+    TextDelta,
+    TextReplaced,
+    Unrecognized,
+    UsageReported,
+)
+from remote_chatbots.framing import Frame, parse_json
+from remote_chatbots.platforms.dify.errors import NAME, error_from, not_allowed, run_failed
+from remote_chatbots.platforms.dify.values import source_of, step_of, usage_of
+from remote_chatbots.timeouts import Settings
+from remote_chatbots.wire import HttpRequest
+
+# A run ends with message_end and workflow_finished, in either order; a 1.13.0 server loses one of them altogether.
+OTHER_END_S = 2.0
+_ENVELOPE = ("conversation_id", "message_id", "task_id", "workflow_run_id")
+
+
+class DifyTurn:
+    """Interprets one turn, event by event; an `Interpreter` for `flow.StreamReader`.
+
+    Args:
+        settings: Patience.
+        stop_request: Makes the request that stops a task, from its id.
+        hidden: What no error message may repeat: the key, the question.
+    """
+
+    def __init__(
+        self, settings: Settings, stop_request: Callable[[str], HttpRequest], hidden: tuple[str, ...] = ()
+    ) -> None:
+        self._settings = settings
+        self._stop_request = stop_request
+        self._hidden = hidden
+        self._ids: dict[str, str] = {}
+        self._created_at: int | None = None
+        self._said: list[str] = []  # the answer so far
+        self._step_from = 0  # where in it the newest agent step begins
+        self._by_agent = False  # its text came as agent_message
+        self._maybe_whole: str | None = None  # a `message` after agent_messages: more text, or all of it again
+        self._old_wire = False  # of 2023: events without a name, and no last one
+        self._run: str | None = None  # None: no run; "": under way; else the word for how it ended
+        self._ended = False  # message_end came
+        self._paused = False
+        self._speaking: bool | None = None  # None: not a word of speech; False: its end came
+        self._error: BotError | None = None
+        self._filtered = False
+        self._metadata: dict[str, Any] = {}
+
+    def take(self, frame: Frame, out: list[Event]) -> None:
+        """Append to `out` the events that `frame` means.
+
+        Raises:
+            BotProtocolError: If a whole frame holds no JSON.
+            BotTruncatedError: If a frame that the end of the body cut off holds none.
+        """
+        try:
+            event = parse_json(frame.data)
+        except ValueError:
+            if frame.complete:
+                raise not_allowed("an event of the stream is no JSON", frame.data) from None
+            return  # a frame cut in two; `closing` says whether that matters
+        if not isinstance(event, dict):
+            out.append(Unrecognized(frame.event, event))
+            return
+        name = event.get("event")
+        answer = event.get("answer")
+        if (name == "message" or name == "agent_message") and self._maybe_whole is None and not self._over():
+            # The one event that comes by the thousand.
+            if not self._ids or self._created_at is None:
+                self._begin(event, out)
+            if name == "agent_message":
+                self._by_agent = True
+            elif self._by_agent:
+                self._maybe_whole = answer if isinstance(answer, str) else None
+                return
+            if isinstance(answer, str) and answer:
+                self._said.append(answer)
+                out.append(TextDelta(answer))
+            return
+        self._settle(out, ends=name == "message_end")
+        self._begin(event, out)
+        handler = _HANDLERS.get(name if isinstance(name, str) else self._old_name(event))
+        if handler is None or (self._over() and name not in _AFTER_THE_END):
+            if name != "ping":
+                out.append(Unrecognized(str(name or ""), event))
+        else:
+            out.extend(handler(self, event))
+
+    def take_whole(self, body: bytes, out: list[Event]) -> None:
+        """Append to `out` the events of an answer that came as one JSON object.
+
+        Recorded: 1.14.2/chat-block-1-first-turn; a pause: Dify API reference, "Human input".
+
+        Raises:
+            BotProtocolError: If `body` is no answer.
+            BotReplyError: If it is a refusal, under HTTP 200.
+        """
+        try:
+            told = parse_json(body)
+        except ValueError:
+            told = None
+        if not isinstance(told, dict) or not isinstance(told.get("answer"), str):
+            if isinstance(told, dict) and "code" in told and "message" in told:
+                raise error_from(told, 200, hidden=self._hidden)
+            raise not_allowed("the reply is no answer", body)
+        self._begin(told, out)
+        out.extend(self._text(told))
+        if told.get("event") == "workflow_paused":
+            reasons = _data(told).get("reasons")
+            out.extend(InputRequired(form) for form in reasons or [] if isinstance(form, dict))
+            self._paused = True
+        else:
+            out.extend(self._end(told))
+
+    def wait_s(self) -> float | None:
+        """Return how much longer to read, in seconds; None as long as the turn is not over."""
+        if self._speaking and self._over():
+            return self._settings.speech_wait_s
+        if self._over():
+            return self._settings.end_grace_s
+        return OTHER_END_S if self._ended or self._run == "succeeded" else None
+
+    def closing(self) -> Iterable[Event]:
+        """Return the turn's last events, once no more frames come.
+
+        Raises:
+            BotReplyError: If the server said so in the stream, or the run failed.
+            BotTruncatedError: If no event ended the turn.
+        """
+        if self._error is not None:
+            raise self._error
+        if not (self._over() or self._ended or self._run == "succeeded" or (self._old_wire and self._said)):
+            raise BotTruncatedError(
+                f"{NAME}: the stream ended before its last event came. The message may have arrived: look at the "
+                "conversation's history before you ask again.",
+                platform=NAME,
+            )
+        held: list[Event] = []
+        self._settle(held, ends=True)
+        return [*held, Finished(self._reason(), self._metadata)]
+
+    def stop_request(self) -> HttpRequest | None:
+        """Return the request that stops the turn; None before the server gave it an id."""
+        task_id = self._ids.get("task_id")
+        return self._stop_request(task_id) if task_id else None
+
+    def _over(self) -> bool:
+        """Whether the event that ends a turn has come. Each kind of app, and each age of Dify, has its own."""
+        if self._error is not None or self._paused:
+            return True
+        if self._run is None:
+            return self._ended
+        # 1.14: message_end, then workflow_finished; 0.15: the other way round; a run that did not succeed
+        # has no message_end to wait for (recorded: chatflow-stream-1-first-turn, chatflow-stream-stopped).
+        return (self._ended and self._run != "") or self._run not in ("", "succeeded")
+
+    def _reason(self) -> FinishReason:
+        if self._paused:
+            return "paused"
+        if self._filtered:
+            return "content_filter"
+        return "stopped" if self._run == "stopped" else "stop"
+
+    def _begin(self, event: dict[str, Any], out: list[Event]) -> None:
+        """Report the ids that `event` is the first to tell."""
+        told = {name: value for name in _ENVELOPE if isinstance(value := event.get(name), str) and value}
+        if "message_id" not in told and "answer" in event and isinstance(event.get("id"), str):
+            told["message_id"] = event["id"]
+        new = {name: value for name, value in told.items() if name not in self._ids}
+        created_at = event.get("created_at")
+        first_time = self._created_at is None and isinstance(created_at, int)
+        if first_time:
+            self._created_at = created_at
+        if new or first_time:
+            self._ids |= new
+            out.append(Started(**new, created_at=created_at if first_time else None))
+
+    def _settle(self, out: list[Event], *, ends: bool) -> None:
+        """Decide what a `message` that followed agent_messages was, now that its successor is known.
+
+        A new agent app repeats its whole answer, or its last step's, as one `message` right before the end
+        (Dify API reference 1.16, "Agent"); anywhere else a `message` is more text.
+        """
+        whole, self._maybe_whole = self._maybe_whole, None
+        if whole is None or not whole:
+            return
+        said = "".join(self._said)
+        last_step = "".join(self._said[self._step_from :])
+        if not ends:
+            self._said.append(whole)
+            out.append(TextDelta(whole))
+        elif whole.strip() not in (said.strip(), last_step.strip()):
+            self._said = [whole]
+            out.append(TextReplaced(whole))
+
+    def _old_name(self, event: dict[str, Any]) -> str:
+        """Name an event of 2023, which has no name of its own."""
+        if "answer" in event:
+            self._old_wire = True
+            return "message"
+        return "error" if "code" in event else ""
+
+    def _text(self, event: dict[str, Any]) -> Iterator[Event]:
+        answer = event.get("answer")
+        if isinstance(answer, str) and answer:
+            self._said.append(answer)
+            yield TextDelta(answer)
+
+    def _replace(self, event: dict[str, Any]) -> Iterator[Event]:
+        text = event.get("answer")
+        if not isinstance(text, str):
+            return
+        # 0.15.3 sends one with the unchanged answer even when nothing was wrong (recorded: 0.15.3/chat-stream-*).
+        if text != "".join(self._said):
+            self._said, self._filtered = [text], True
+            yield TextReplaced(text, _string(event.get("reason")))
+
+    def _end(self, event: dict[str, Any]) -> Iterator[Event]:
+        if self._ended:
+            return
+        self._ended = True
+        metadata = event.get("metadata")
+        metadata = dict(metadata) if isinstance(metadata, dict) else {}
+        usage = metadata.pop("usage", None)
+        sources = metadata.pop("retriever_resources", None)
+        if isinstance(usage, dict):
+            yield UsageReported(usage_of(usage))
+        if isinstance(sources, list) and sources:
+            yield SourcesFound(tuple(source_of(item) for item in sources if isinstance(item, dict)))
+        if event.get("files"):
+            metadata["files"] = event["files"]
+        self._metadata = metadata
+
+    def _file(self, event: dict[str, Any]) -> Iterator[Event]:
+        if isinstance(event.get("answer"), str):
+            # The server names text so when the message has files already (API reference, message_file).
+            yield from self._text(event)
+        else:
+            kind, url, id_ = (_string(event.get(key)) for key in ("type", "url", "id"))
+            yield MediaProduced(kind or "file", url=url, id=id_, raw=event)
+
+    def _speech(self, event: dict[str, Any]) -> Iterator[Event]:
+        self._speaking = True
+        try:
+            data = base64.b64decode(event.get("audio") or "", validate=True)
+        except (binascii.Error, TypeError, ValueError):
+            yield Unrecognized("tts_message", event)
+            return
+        if data:
+            yield MediaProduced("audio", data=data, mime_type="audio/mpeg")
+
+    def _speech_end(self, event: dict[str, Any]) -> Iterator[Event]:
+        self._speaking = False
+        yield from ()
+
+    def _thought(self, event: dict[str, Any]) -> Iterator[Event]:
+        if event.get("position") and not event.get("thought") and not event.get("tool"):
+            self._step_from = len(self._said)
+        yield step_of("agent_thought", event)
+
+    def _step(self, event: dict[str, Any]) -> Iterator[Event]:
+        yield step_of(event["event"], event)
+
+    def _reasoning(self, event: dict[str, Any]) -> Iterator[Event]:
+        text = _data(event).get("reasoning")
+        if isinstance(text, str) and text:
+            yield Reasoning(text)
+
+    def _run_started(self, event: dict[str, Any]) -> Iterator[Event]:
+        # A server of 1.16 closes an answer that had no run by pretending one (API reference, annotation reply).
+        if not self._ended and self._run is None:
+            self._run = ""
+        yield from ()
+
+    def _run_finished(self, event: dict[str, Any]) -> Iterator[Event]:
+        pretended = self._ended and "conversation_id" not in event
+        if pretended or self._run not in (None, ""):
+            return
+        data = _data(event)
+        self._run = _string(data.get("status")) or ("failed" if data.get("error") else "succeeded")
+        if self._run == "failed":
+            self._error = run_failed(data.get("error"), self._hidden)
+        elif self._run == "stopped":
+            self._filtered = self._filtered or "moderation" in _string(data.get("error")).lower()
+        yield from ()
+
+    def _form(self, event: dict[str, Any]) -> Iterator[Event]:
+        yield InputRequired(_data(event))
+
+    def _pause(self, event: dict[str, Any]) -> Iterator[Event]:
+        self._paused = True
+        yield from ()
+
+    def _failure(self, event: dict[str, Any]) -> Iterator[Event]:
+        told = error_from(event, 0, hidden=self._hidden, in_stream=True)
+        if self._run == "failed" and isinstance(self._error, BotReplyError):
+            # 0.15.3 tells a failed run twice (recorded: 0.15.3/chatflow-stream-model-fail500). The class is by the
+            # word that 1.14 knows as well; the code comes with the second.
+            self._error.code, self._error.http_status = told.code, told.http_status
+        elif self._ended:
+            yield Unrecognized("error", event)
+        else:
+            self._error = self._error or told
+
+
+def _string(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _data(event: dict[str, Any]) -> dict[str, Any]:
+    data = event.get("data")
+    return data if isinstance(data, dict) else {}
+
+
+_HANDLERS: dict[str, Callable[[DifyTurn, dict[str, Any]], Iterable[Event]]] = {
+    "message": DifyTurn._text,
+    "agent_message": DifyTurn._text,
+    "message_replace": DifyTurn._replace,
+    "message_end": DifyTurn._end,
+    "message_file": DifyTurn._file,
+    "tts_message": DifyTurn._speech,
+    "tts_message_end": DifyTurn._speech_end,
+    "agent_thought": DifyTurn._thought,
+    "reasoning_chunk": DifyTurn._reasoning,
+    "workflow_started": DifyTurn._run_started,
+    "workflow_finished": DifyTurn._run_finished,
+    "workflow_paused": DifyTurn._pause,
+    "human_input_required": DifyTurn._form,
+    "error": DifyTurn._failure,
+    **dict.fromkeys(
+        (
+            "node_started", "node_finished", "node_retry", "iteration_started", "iteration_next",
+            "iteration_completed", "loop_started", "loop_next", "loop_completed", "agent_log",
+            "parallel_branch_started", "parallel_branch_finished", "human_input_form_filled",
+            "human_input_form_timeout",
+        ),
+        DifyTurn._step,
+    ),
+}  # fmt: skip
+# What may still mean something once the turn's last event has come.
+_AFTER_THE_END = frozenset({"tts_message", "tts_message_end", "error", "message_end", "workflow_finished"})

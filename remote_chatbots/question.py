@@ -1,0 +1,86 @@
+"""What goes in: a question to a bot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from remote_chatbots.errors import BotUsageError
+
+AttachmentKind = Literal["image", "document", "audio", "video", "custom"]
+ATTACHMENT_KINDS: tuple[str, ...] = ("image", "document", "audio", "video", "custom")
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes with a question: one the server can fetch, or one that was uploaded before.
+
+    Attributes:
+        kind: "image", "document", "audio", "video" or "custom".
+        url: Where the server finds the file; or
+        file_id: The id that the platform's upload call returned, to the same user.
+
+    Raises:
+        BotUsageError: If the kind is unknown, or not exactly one of `url` and `file_id` is given.
+    """
+
+    kind: AttachmentKind
+    url: str = ""
+    file_id: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in ATTACHMENT_KINDS:
+            raise BotUsageError(f"files: kind must be one of {', '.join(ATTACHMENT_KINDS)}. Give one of these.")
+        if bool(self.url) == bool(self.file_id):
+            raise BotUsageError("files: give either url or file_id, not both and not neither.")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question to a bot.
+
+    Attributes:
+        text: What is asked. Not in `repr`.
+        user: Your name for the person who asks; conversations belong to it.
+        conversation_id: The server's id of the conversation to go on with; "" begins a new one.
+        inputs: Values of the app's variables.
+        files: Files that go with the question.
+        stop: The answer ends before the first of these, and the server is told to stop.
+        blocking: Ask for the platform's blocking form where it has one. Default: the stream, also for a whole
+            answer, because gateways cut blocking calls after a minute or so.
+        coalesce: Join pieces of text that arrived together. Default on.
+
+    Raises:
+        BotUsageError: If a field is missing or of the wrong type. The message names it.
+    """
+
+    text: str = field(repr=False)
+    user: str = ""
+    conversation_id: str = ""
+    inputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    files: Sequence[Attachment] = ()
+    stop: Sequence[str] = ()
+    blocking: bool = False
+    coalesce: bool = True
+
+    def __post_init__(self) -> None:
+        _check(isinstance(self.text, str), "text", "a string", type(self.text))
+        if not self.text.replace("\0", "").strip() and not self.files:
+            raise BotUsageError("The question is empty. Give a text of at least one character that is no space.")
+        _check(isinstance(self.user, str), "user", "a string", type(self.user))
+        _check(isinstance(self.conversation_id, str), "conversation_id", "a string", type(self.conversation_id))
+        _check(isinstance(self.inputs, Mapping), "inputs", "a mapping of variable names to values", type(self.inputs))
+        _check(
+            not isinstance(self.files, (str, bytes)) and all(isinstance(file, Attachment) for file in self.files),
+            "files", "a list of Attachment", type(self.files),
+        )  # fmt: skip
+        _check(
+            not isinstance(self.stop, (str, bytes)) and all(isinstance(word, str) and word for word in self.stop),
+            "stop", "a list of non-empty strings", type(self.stop),
+        )  # fmt: skip
+
+
+def _check(holds: bool, name: str, wanted: str, got: type) -> None:
+    if not holds:
+        raise BotUsageError(f"{name} must be {wanted}, not {got.__name__}. Give {wanted}.")

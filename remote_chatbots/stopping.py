@@ -1,0 +1,62 @@
+"""Stop sequences, honoured on the client: no platform of ours takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from remote_chatbots.events import Event, TextDelta, TextReplaced
+
+
+class StopCutter:
+    """Lets text through up to the first stop sequence, wherever the pieces of text are cut.
+
+    A tail that may yet become a stop sequence is held back until it is clear.
+
+    Args:
+        sequences: The sequences; none at all lets everything through.
+    """
+
+    def __init__(self, sequences: Iterable[str]) -> None:
+        self._sequences = tuple(sequences)
+        self._held = ""
+        self.found = False
+
+    def cut(self, events: list[Event]) -> list[Event]:
+        """Return `events` with the text from the first stop sequence on removed."""
+        if not self._sequences:
+            return events
+        kept: list[Event] = []
+        for event in events:
+            if type(event) is TextDelta:
+                text = self._through(event.text)
+                if text:
+                    kept.append(TextDelta(text))
+            elif type(event) is TextReplaced:
+                self._held, self.found = "", False
+                kept.append(TextReplaced(self._through(event.text), event.reason))
+            else:
+                kept.append(event)
+        return kept
+
+    def rest(self) -> list[Event]:
+        """Return the text that was held back, once no more can come."""
+        held, self._held = self._held, ""
+        return [TextDelta(held)] if held else []
+
+    def _through(self, text: str) -> str:
+        if self.found:
+            return ""
+        text = self._held + text
+        ends = [at for sequence in self._sequences if (at := text.find(sequence)) >= 0]
+        if ends:
+            self.found, self._held = True, ""
+            return text[: min(ends)]
+        holding = max(_overlap(text, sequence) for sequence in self._sequences)
+        cut = len(text) - holding
+        self._held = text[cut:]
+        return text[:cut]
+
+
+def _overlap(text: str, sequence: str) -> int:
+    """Return how many characters at the end of `text` are the beginning of `sequence`."""
+    return next((n for n in range(min(len(text), len(sequence) - 1), 0, -1) if text.endswith(sequence[:n])), 0)

@@ -1,0 +1,53 @@
+"""What the drivers say when no complete reply arrived: one wording for both."""
+
+from __future__ import annotations
+
+from remote_chatbots.errors import BotConnectError, BotProtocolError, BotTimeoutError, BotTruncatedError, Phase
+from remote_chatbots.timeouts import Timeouts
+
+ASIDE_BYTES = 64 * 1024
+
+_MAYBE = "The message may have arrived: look at the conversation's history before you ask again."
+
+
+def no_connection(platform: str, host: str) -> BotConnectError:
+    """Return the error of a connection that did not come about: nothing was sent."""
+    return BotConnectError(
+        f"{platform}: no connection to {host}. Nothing was sent. Check base_url, the network and the proxy settings.",
+        platform=platform,
+    )
+
+
+def no_trust(platform: str, host: str) -> BotConnectError:
+    """Return the error of a TLS handshake that failed: nothing was sent, and trying again would not help."""
+    return BotConnectError(
+        f"{platform}: {host} could not prove by TLS who it is. Nothing was sent. Check base_url, or make its "
+        "certificate authority known (REQUESTS_CA_BUNDLE for sync calls, SSL_CERT_FILE for async ones).",
+        platform=platform,
+        retryable=False,
+    )
+
+
+def out_of_time(platform: str, phase: Phase, timeouts: Timeouts) -> BotTimeoutError:
+    """Return the error of a clock that ran out."""
+    told = {
+        "connect": f"no connection within connect_s={timeouts.connect_s}. Nothing was sent. "
+        "Check base_url and the network, or raise connect_s.",
+        "silence": f"not a byte for silence_s={timeouts.silence_s}. {_MAYBE} Raise silence_s for a slow bot.",
+        "total": f"the turn took longer than total_s={timeouts.total_s}. {_MAYBE} Raise total_s for a slow bot.",
+    }[phase]
+    return BotTimeoutError(f"{platform}: {told}", phase=phase, platform=platform)
+
+
+def broken(platform: str) -> BotTruncatedError:
+    """Return the error of a connection that broke after something was sent."""
+    told = f"{platform}: the connection broke before the reply was whole. {_MAYBE}"
+    return BotTruncatedError(told, platform=platform)
+
+
+def unreadable(platform: str) -> BotProtocolError:
+    """Return the error of a body that is not compressed the way its head says."""
+    return BotProtocolError(
+        f"{platform}: the reply is compressed in a way that its head does not tell. Check the proxy before the server.",
+        platform=platform,
+    )

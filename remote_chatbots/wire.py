@@ -1,0 +1,64 @@
+"""HTTP as data: what a platform asks a driver to send, and what a driver reports back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One request, complete to the byte: both drivers send the same octets.
+
+    Attributes:
+        method: "GET", "POST", …
+        url: The absolute URL, query included.
+        headers: Header names and values. Not in `repr`: they hold the key.
+        body: The bytes to send. Not in `repr`: they hold what a user wrote.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+    @property
+    def host(self) -> str:
+        """The host and port, as error messages name a server."""
+        return urlsplit(self.url).netloc
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseHead:
+    """Status and headers of a response whose body is still to be read.
+
+    Attributes:
+        status: The HTTP status.
+        headers: Header names in lower case, and their values.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+
+    @property
+    def content_type(self) -> str:
+        """The media type in lower case, without parameters; "" if the server named none."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def json_request(method: str, url: str, headers: Mapping[str, str], payload: object) -> HttpRequest:
+    """Return a request with a JSON body.
+
+    Args:
+        method: The HTTP method.
+        url: The absolute URL.
+        headers: Headers beside the content type.
+        payload: What JSON can hold.
+
+    Raises:
+        TypeError: If `payload` holds something that JSON has no form for.
+    """
+    return HttpRequest(method, url, {**headers, "Content-Type": "application/json"}, orjson.dumps(payload))
