@@ -1,0 +1,158 @@
+"""The apps that the emulator serves: their names, their input forms, how they describe themselves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .refusals import invalid_param
+
+Mode = Literal["chat", "agent-chat", "advanced-chat"]
+Control = Literal["text-input", "paragraph", "select"]
+
+AUTHOR = "harbour-office"
+
+_PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One field of an app's input form."""
+
+    name: str
+    label: str
+    control: Control
+    required: bool = False
+    max_length: int | None = None
+    options: tuple[str, ...] = ()
+
+    def checked(self, value: Any) -> Any:
+        """Return the value if Dify takes it.
+
+        Raises:
+            Refusal: 400 in Dify's words (recorded: 1.14.2/err-input-not-a-string, err-input-not-an-option,
+                err-input-too-long, err-required-input-missing-stream).
+        """
+        if value is None or (value == "" and self.required):
+            if self.required:
+                raise invalid_param(f"{self.name} is required in input form")
+            return None
+        if not isinstance(value, str):
+            raise invalid_param(f"(type '{self.control}') {self.name} in input form must be a string")
+        if self.options and value not in self.options:
+            raise invalid_param(f"{self.name} in input form must be one of the following: {list(self.options)}")
+        if self.max_length is not None and len(value) > self.max_length:
+            raise invalid_param(f"{self.name} in input form must be less than {self.max_length} characters")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """One app: a name that is also its kind, the mode that Dify runs it in, and its input form."""
+
+    name: str
+    mode: Mode
+    variables: tuple[Variable, ...]
+    opening_statement: str = "Welcome to Saltmouth, {{guest}}!"
+
+    @property
+    def is_chatflow(self) -> bool:
+        """Whether a workflow answers; Dify runs those in a worker, apart from the request."""
+        return self.mode == "advanced-chat"
+
+    def checked_inputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a value for every variable of the form, `None` where none is given; others are dropped.
+
+        Raises:
+            Refusal: 400 if a value does not fit.
+        """
+        return {variable.name: variable.checked(inputs.get(variable.name)) for variable in self.variables}
+
+    def introduction(self, inputs: Mapping[str, Any]) -> str:
+        """Return the opening statement with the variables filled in."""
+        return _PLACEHOLDER.sub(lambda match: inputs.get(match[1]) or "", self.opening_statement)
+
+    def info(self) -> dict[str, Any]:
+        """Return the body of `GET /info`."""
+        return {
+            "name": self.name,
+            "description": "Answers questions of visitors to Saltmouth",
+            "tags": [],
+            "mode": self.mode,
+            "author_name": AUTHOR,
+        }
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the body of `GET /parameters` (recorded: 1.14.2/chat-parameters, chatflow-parameters)."""
+        return {
+            "opening_statement": self.opening_statement,
+            "suggested_questions": ["When does the ferry leave?", "博物馆几点开门？"],
+            "suggested_questions_after_answer": {"enabled": False},
+            "speech_to_text": {"enabled": False},
+            "text_to_speech": {"enabled": False, "voice": "", "language": ""},
+            "retriever_resource": {"enabled": True},
+            "annotation_reply": {"enabled": False},
+            "more_like_this": {"enabled": False},
+            "user_input_form": [self._form_field(variable) for variable in self.variables],
+            "sensitive_word_avoidance": self._moderation(),
+            "file_upload": {"image": {"enabled": False}},
+            "system_parameters": {
+                "image_file_size_limit": 10,
+                "video_file_size_limit": 100,
+                "audio_file_size_limit": 50,
+                "file_size_limit": 15,
+                "workflow_file_upload_limit": 10,
+            },
+        }
+
+    def _moderation(self) -> dict[str, Any]:
+        if self.is_chatflow:
+            return {"enabled": False}
+        return {"enabled": False, "type": "", "configs": []}
+
+    def _form_field(self, variable: Variable) -> dict[str, Any]:
+        field = self._workflow_field(variable) if self.is_chatflow else self._plain_field(variable)
+        return {variable.control: field}
+
+    def _workflow_field(self, variable: Variable) -> dict[str, Any]:
+        field: dict[str, Any] = {
+            "variable": variable.name,
+            "label": variable.label,
+            "type": variable.control,
+            "required": variable.required,
+        }
+        if variable.max_length is not None:
+            field["max_length"] = variable.max_length
+        return {**field, "options": list(variable.options)}
+
+    def _plain_field(self, variable: Variable) -> dict[str, Any]:
+        field: dict[str, Any] = {
+            "label": variable.label,
+            "variable": variable.name,
+            "required": variable.required,
+        }
+        if variable.max_length is not None:
+            field["max_length"] = variable.max_length
+        if variable.options:
+            field["options"] = list(variable.options)
+        return {**field, "default": ""}
+
+
+_OPTIONAL = (
+    Variable("guest", "Your name", "text-input", max_length=48),
+    Variable("notes", "Notes", "paragraph"),
+)
+_REQUIRED = (
+    Variable("city", "City", "text-input", required=True, max_length=8),
+    Variable("tone", "Tone", "select", options=("brief", "full")),
+)
+
+APPS: tuple[App, ...] = (
+    App("chat", "chat", _OPTIONAL),
+    App("agent-chat", "agent-chat", _OPTIONAL),
+    App("advanced-chat", "advanced-chat", _OPTIONAL),
+    App("chat-required", "chat", _REQUIRED, "Which of the sights of {{city}} shall I tell you about?"),
+    App("advanced-chat-required", "advanced-chat", _REQUIRED, "Ask me about {{city}}."),
+)

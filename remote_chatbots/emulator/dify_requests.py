@@ -1,0 +1,207 @@
+"""What Dify checks in a request before it looks anything up, and the words it refuses with.
+
+Dify's request models are pydantic models; their errors come through as pydantic writes them.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from .refusals import Refusal, invalid_param
+from .state import ChatRequest
+
+T = TypeVar("T")
+
+ANONYMOUS_USER = "DEFAULT-USER"
+
+_ABSENT = object()
+
+
+@dataclass(frozen=True, slots=True)
+class _Violation:
+    """One thing wrong with one field."""
+
+    field: str
+    text: str
+    kind: str
+    value: object
+
+    def __str__(self) -> str:
+        shown = f"input_value={_shortened(repr(self.value))}, input_type={type(self.value).__name__}"
+        return (
+            f"{self.field}\n  {self.text} [type={self.kind}, {shown}]\n"
+            f"    For further information visit https://errors.pydantic.dev/2.12/v/{self.kind}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list is asked for.
+
+    Attributes:
+        after: The id of the item that the page before ended with.
+    """
+
+    limit: int
+    after: str | None
+    sort_by: str = "-updated_at"
+
+
+def user_of(body: Mapping[str, Any]) -> str:
+    """Return the end user that a request names.
+
+    Raises:
+        Refusal: 400 if there is none (recorded: 1.14.2/err-missing-user, err-empty-user).
+    """
+    if not body.get("user"):
+        raise invalid_param("Arg user must be provided.")
+    return str(body["user"])
+
+
+def chat_request(body: Mapping[str, Any]) -> ChatRequest:
+    """Check the body of `POST /chat-messages`.
+
+    Args:
+        body: The JSON object that was sent; keys that Dify does not know are ignored.
+
+    Returns:
+        The request; `response_mode` left out means blocking.
+
+    Raises:
+        Refusal: 400 (recorded: 1.14.2/err-missing-query, chat-block-inputs-a-list,
+            err-conversation-id-not-uuid).
+    """
+    user = user_of(body)
+    mode = body.get("response_mode")
+    _refuse(
+        "ChatRequestPayload",
+        _wrong_type(body, "inputs", dict, "dict_type", "dictionary"),
+        _wrong_type(body, "query", str, "string_type", "string"),
+        _not_one_of("response_mode", mode, ("blocking", "streaming"), optional=True),
+        _not_uuid("conversation_id", body.get("conversation_id"), "conversation_id must be a valid UUID"),
+    )
+    return ChatRequest(
+        query=body["query"],
+        inputs=body["inputs"],
+        user=user,
+        conversation_id=_normal_uuid(body.get("conversation_id")),
+        streaming=mode == "streaming",
+    )
+
+
+def message_page(query: Mapping[str, str]) -> tuple[str | None, Page]:
+    """Check the query of `GET /messages`.
+
+    Returns:
+        The conversation's id, `None` if it is empty, and the page.
+
+    Raises:
+        Refusal: 400 (recorded: 1.14.2/err-messages-limit-0, err-messages-limit-101).
+    """
+    conversation_id = query.get("conversation_id")
+    missing = conversation_id is None
+    _refuse(
+        "MessageListQuery",
+        _Violation("conversation_id", "Field required", "missing", dict(query)) if missing else None,
+        _bad_uuid_in("conversation_id", query),
+        _bad_uuid_in("first_id", query),
+        _bad_limit(query),
+    )
+    return _normal_uuid(conversation_id), Page(_limit(query), _normal_uuid(query.get("first_id")))
+
+
+def conversation_page(query: Mapping[str, str]) -> Page:
+    """Check the query of `GET /conversations`.
+
+    Raises:
+        Refusal: 400 (recorded: 1.14.2/err-conversations-bad-sort).
+    """
+    sort_by = query.get("sort_by", "-updated_at")
+    allowed = ("created_at", "-created_at", "updated_at", "-updated_at")
+    _refuse(
+        "ConversationListQuery",
+        _bad_uuid_in("last_id", query),
+        _bad_limit(query),
+        _not_one_of("sort_by", sort_by, allowed),
+    )
+    return Page(_limit(query), _normal_uuid(query.get("last_id")), sort_by)
+
+
+def _refuse(model: str, *found: _Violation | None) -> None:
+    violations = [violation for violation in found if violation]
+    if violations:
+        raise _validation_error(model, violations)
+
+
+def _validation_error(model: str, violations: list[_Violation]) -> Refusal:
+    plural = "" if len(violations) == 1 else "s"
+    lines = [f"{len(violations)} validation error{plural} for {model}", *map(str, violations)]
+    return invalid_param("\n".join(lines))
+
+
+def _wrong_type(body: Mapping[str, Any], field: str, wanted: type, kind: str, called: str) -> _Violation | None:
+    value = body.get(field, _ABSENT)
+    if value is _ABSENT:
+        return _Violation(field, "Field required", "missing", dict(body))
+    if not isinstance(value, wanted):
+        return _Violation(field, f"Input should be a valid {called}", kind, value)
+    return None
+
+
+def _not_one_of(field: str, value: object, allowed: tuple[str, ...], *, optional: bool = False) -> _Violation | None:
+    if value in allowed or (optional and value is None):
+        return None
+    quoted = [f"'{choice}'" for choice in allowed]
+    choices = f"{', '.join(quoted[:-1])} or {quoted[-1]}"
+    return _Violation(field, f"Input should be {choices}", "literal_error", value)
+
+
+def _not_uuid(field: str, value: object, complaint: str) -> _Violation | None:
+    if _is_blank(value) or _parsed(value, uuid.UUID) is not None:
+        return None
+    return _Violation(field, f"Value error, {complaint}", "value_error", value)
+
+
+def _bad_uuid_in(field: str, query: Mapping[str, str]) -> _Violation | None:
+    value = query.get(field)
+    return _not_uuid(field, value, f"{value} is not a valid uuid.")
+
+
+def _bad_limit(query: Mapping[str, str]) -> _Violation | None:
+    text = query.get("limit", "20")
+    limit = _parsed(text, int)
+    if limit is None:
+        complaint = "Input should be a valid integer, unable to parse string as an integer"
+        return _Violation("limit", complaint, "int_parsing", text)
+    if limit < 1:
+        return _Violation("limit", "Input should be greater than or equal to 1", "greater_than_equal", text)
+    if limit > 100:
+        return _Violation("limit", "Input should be less than or equal to 100", "less_than_equal", text)
+    return None
+
+
+def _limit(query: Mapping[str, str]) -> int:
+    return int(query.get("limit", "20"))
+
+
+def _normal_uuid(value: Any) -> str | None:
+    return None if _is_blank(value) else str(uuid.UUID(value.strip()))
+
+
+def _is_blank(value: object) -> bool:
+    return not (value.strip() if isinstance(value, str) else value)
+
+
+def _parsed(value: object, kind: Callable[[str], T]) -> T | None:
+    try:
+        return kind(value.strip()) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _shortened(text: str) -> str:
+    # pydantic shows 25 characters from the front and 24 from the end.
+    return text if len(text) <= 50 else f"{text[:25]}...{text[-24:]}"

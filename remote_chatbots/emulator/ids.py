@@ -1,0 +1,33 @@
+"""Ids and keys that follow from the seed and from what they name, not from the order of requests."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+
+_KEY_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_KEY_LENGTH = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """Names things: the same seed and the same parts give the same id.
+
+    No counter is shared, so turns of different users that run at once get the ids they would get alone.
+    """
+
+    seed: int
+
+    def uuid(self, *parts: str | int) -> str:
+        """Return the UUID of the thing that the parts describe."""
+        return str(uuid.UUID(bytes=self._digest(*parts)[:16], version=4))
+
+    def app_key(self, app_name: str) -> str:
+        """Return the API key of an app: `app-` and 24 letters or digits, as Dify makes them."""
+        digest = self._digest("key", app_name)
+        return "app-" + "".join(_KEY_LETTERS[byte % len(_KEY_LETTERS)] for byte in digest[:_KEY_LENGTH])
+
+    def _digest(self, *parts: str | int) -> bytes:
+        # repr keeps ("a", "bc") and ("ab", "c") apart.
+        return hashlib.sha256(repr((self.seed, *parts)).encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,239 @@
+"""The pretend model: what it says to a question, token by token. Same question, same answer.
+
+A query may hold tags that ask for a special answer; `TAGS` lists them. Without one the model quotes the
+conversation's first question when asked for it, answers from the best segment, or says that it knows nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from .knowledge import Hit
+
+TAGS: Mapping[str, str] = MappingProxyType(
+    {
+        "slow": "a long answer, 0.12 s a token",
+        "long": "a long answer of about 400 tokens",
+        "emoji": "Chinese, emoji and combining characters",
+        "md": "Markdown that looks like server-sent events and holds odd line ends",
+        "think": "the usual answer behind <think>...</think>",
+        "empty": "no text at all",
+        "echo": "the rest of the query and nothing else",
+        "inputs": "the app variables of this turn as JSON",
+        "fail": "the model fails before its first token",
+        "failmid": "the model fails after six tokens",
+        "time": "an agent calls the tool current_time",
+    }
+)
+
+SLOW_TOKEN_S = 0.12
+
+_TAG = re.compile(r"\[\[({names})\]\] | ?\[\[({names})\]\]".format(names="|".join(TAGS)))
+_ASKS_FOR_FIRST_QUESTION = re.compile(
+    r"\bask(ed)?\s+(you\s+)?first\b|\bfirst\s+(ask(ed)?|question|query|message)\b|第一个问题|最先问|首先问",
+    re.IGNORECASE,
+)
+_SINGLE = "\u2e80-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_TOKEN = re.compile(rf"\s*(?:[{_SINGLE}]|[^\W{_SINGLE}]+|[^\w\s])|\s+")
+
+_LONG_SENTENCE = "This is a long answer."
+_EMOJI = "你好，世界！👋🌍 一家人 👨\u200d👩\u200d👧\u200d👦，旗帜 🇨🇳，e\u0301 与 𠮷 字。"
+_MARKDOWN = (
+    "# Title\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```python\nprint('hi')\n```\n\n- data: not an event\n\n"
+    'data: {"event": "message", "answer": "fake"}\n\nevent: ping\n\n"quoted" \\ back\u2028sep\u0085next\n'
+)
+_FIXED_ANSWERS = {
+    "empty": "",
+    "md": _MARKDOWN,
+    "emoji": _EMOJI,
+    "slow": " ".join([_LONG_SENTENCE] * 40),
+    "long": " ".join([_LONG_SENTENCE] * 67),
+}
+_THOUGHT = "<think>\nThe user asks. I consider 1 < 2.\n</think>\n\n"
+
+# The wording of model errors belongs to the model, not to Dify.
+_SERVER_ERROR = (
+    '[models] ServerUnavailable Error, API request failed with status code 500: {"error": {"message": '
+    '"stub model failure: internal server error", "type": "server_error", "code": null}}'
+)
+_CUT_STREAM = "[models] Connection Error, Response ended prematurely"
+
+
+class ModelFailure(Exception):
+    """The model refused or broke off; the text is what Dify passes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One earlier turn of the conversation; a turn that was lost or failed has an empty answer."""
+
+    query: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of a tool by an agent, and what came of it.
+
+    Attributes:
+        is_search: Whether the tool is the knowledge base, so that its segments become citations.
+    """
+
+    name: str
+    labels: Mapping[str, str]
+    arguments: Mapping[str, Any]
+    observation: str
+    is_search: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call of the model: the tokens it says and, in an agent, the tool it then uses."""
+
+    tokens: tuple[str, ...]
+    call: ToolCall | None = None
+
+    @property
+    def text(self) -> str:
+        """The whole text of the step."""
+        return "".join(self.tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """When the model fails and what it says of it."""
+
+    after_tokens: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """All that the model does in one turn.
+
+    Attributes:
+        token_s: The least time between two tokens, in seconds.
+    """
+
+    steps: tuple[Step, ...]
+    token_s: float = 0.0
+    failure: Failure | None = None
+
+
+def tokens(text: str) -> tuple[str, ...]:
+    """Cut a text into words with the space before them, punctuation marks and single CJK characters."""
+    return tuple(_TOKEN.findall(text))
+
+
+def without_tags(query: str) -> str:
+    """Return the query without the tags, each taken out with one space beside it."""
+    return _TAG.sub("", query)
+
+
+def answer_script(query: str, history: Sequence[Exchange], sources: Sequence[Hit], inputs: Mapping[str, Any]) -> Script:
+    """Decide what the model of a chat app or chatflow says.
+
+    Args:
+        query: The user's question, tags included.
+        history: The earlier turns, oldest first.
+        sources: What the knowledge base has to the question, best first.
+        inputs: The app variables of the turn.
+
+    Returns:
+        A script of one step.
+    """
+    return _script(query, (Step(tokens(_answer(query, history, sources, inputs))),))
+
+
+def agent_script(
+    query: str,
+    history: Sequence[Exchange],
+    sources: Sequence[Hit],
+    inputs: Mapping[str, Any],
+    *,
+    now: str,
+) -> Script:
+    """Decide what the model of an agent app does.
+
+    Args:
+        query: The user's question, tags included.
+        history: The earlier turns, oldest first.
+        sources: What the knowledge tool would find; the agent calls it only if there is something.
+        inputs: The app variables of the turn.
+        now: What the tool `current_time` says.
+
+    Returns:
+        A script of two steps if a tool is used, otherwise of one.
+    """
+    if "time" in _tags(query):
+        told_time = Step(tokens(f"The tool says: {now}"))
+        return _script(query, (Step(tokens("Let me check. "), _current_time(now)), told_time))
+    final = Step(tokens(_answer(query, history, sources, inputs)))
+    if sources and answers_from_sources(query):
+        return _script(query, (Step((), _knowledge_tool(query, sources)), final))
+    return _script(query, (final,))
+
+
+def answers_from_sources(query: str) -> bool:
+    """Whether nothing in the query makes the model ignore what the knowledge base has."""
+    return not (_tags(query) - {"think", "fail", "failmid"}) and not _ASKS_FOR_FIRST_QUESTION.search(query)
+
+
+def _script(query: str, steps: tuple[Step, ...]) -> Script:
+    tags = _tags(query)
+    failure = None
+    if "fail" in tags:
+        failure = Failure(0, _SERVER_ERROR)
+    elif "failmid" in tags:
+        failure = Failure(6, _CUT_STREAM)
+    return Script(steps, SLOW_TOKEN_S if "slow" in tags else 0.0, failure)
+
+
+def _answer(query: str, history: Sequence[Exchange], sources: Sequence[Hit], inputs: Mapping[str, Any]) -> str:
+    tags, rest = _tags(query), without_tags(query)
+    if "echo" in tags:
+        return rest
+    if "inputs" in tags:
+        return json.dumps(dict(inputs), ensure_ascii=False)
+    for tag, text in _FIXED_ANSWERS.items():
+        if tag in tags:
+            return text
+    usual = f"Turn {len(history) + 1}. {_known(rest, history, sources)}"
+    return _THOUGHT + usual if "think" in tags else usual
+
+
+def _known(question: str, history: Sequence[Exchange], sources: Sequence[Hit]) -> str:
+    if _ASKS_FOR_FIRST_QUESTION.search(question):
+        if not history:
+            return "This is your first question."
+        return f'You asked first: "{history[0].query}"'
+    if sources:
+        best = sources[0].segment
+        return f"From {best.document_name}: {best.content}"
+    return f"I found nothing about: {question}"
+
+
+def _tags(query: str) -> set[str]:
+    return {match[1] or match[2] for match in _TAG.finditer(query)}
+
+
+def _current_time(now: str) -> ToolCall:
+    labels = {
+        "zh_Hans": "获取当前时间",
+        "en_US": "Current Time",
+        "pt_BR": "Current Time",
+        "ja_JP": "Current Time",
+    }
+    return ToolCall("current_time", labels, {}, now)
+
+
+def _knowledge_tool(query: str, sources: Sequence[Hit]) -> ToolCall:
+    # recorded: 1.14.2/agent-stream-knowledge-tool-hq
+    name = "dataset_" + sources[0].segment.dataset_id.replace("-", "_")
+    found = "\n".join(hit.segment.content for hit in sources)
+    return ToolCall(name, {"en_US": name, "zh_Hans": name}, {"query": without_tags(query)}, found, is_search=True)

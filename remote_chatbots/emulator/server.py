@@ -1,0 +1,175 @@
+"""The emulator's life: when it listens, when it is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future
+from contextlib import AsyncExitStack, closing
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from . import town
+from .apps import APPS
+from .dify_http import DifyFace
+from .dify_stream import Timing
+from .ids import Ids
+from .knowledge import Knowledge
+from .profiles import profile_named
+from .received import ReceivedRequest
+from .state import State
+
+_HOST = "127.0.0.1"
+# Nothing is at work any more when aiohttp begins to wait for it.
+_SHUTDOWN_S = 1.0
+
+
+class Emulator:
+    """A local Dify server for tests and demonstrations, on a free port of the loopback interface.
+
+    Use it with `with` (a thread of its own) or with `async with` (the caller's event loop). Every entering
+    starts an empty server. Ids, times and answers depend on nothing but the seed and the requests.
+
+    Example:
+        >>> with Emulator() as emulator:
+        ...     print(emulator.dify_url, emulator.dify_key)
+    """
+
+    def __init__(
+        self,
+        profile: str = "1.14",
+        *,
+        seed: int = 0,
+        token_delay_s: float = 0.01,
+        held_open_s: float = 1.0,
+        idle_limit_s: float = 300.0,
+        documents: Mapping[str, str] | None = None,
+    ) -> None:
+        """Describe the server; nothing is started yet.
+
+        Args:
+            profile: The age of Dify's wire: "1.14".
+            seed: Changes all keys and ids.
+            token_delay_s: Seconds between two pieces of text; 0 is as fast as possible.
+            held_open_s: Seconds for which a chatflow's body stays open after its last event.
+            idle_limit_s: Seconds after which a chatflow's stream that never began is closed.
+            documents: Document name to text, in place of the built-in ones; blank lines separate segments.
+
+        Raises:
+            ValueError: There is no such profile.
+        """
+        self._profile = profile_named(profile)
+        self._timing = Timing(token_delay_s, held_open_s, idle_limit_s)
+        self._ids = Ids(seed)
+        self._dataset = town.DATASET_NAME if documents is None else "documents"
+        self._documents = dict(town.DOCUMENTS if documents is None else documents)
+        self._received: list[ReceivedRequest] = []
+        self._open = AsyncExitStack()
+        self._runner: web.AppRunner | None = None
+        self._thread: threading.Thread | None = None
+        self._leave: Future[None] | None = None
+
+    @property
+    def dify_url(self) -> str:
+        """The base URL, for example `http://127.0.0.1:43121/v1`.
+
+        Raises:
+            RuntimeError: The emulator is not running.
+        """
+        if self._runner is None or not self._runner.addresses:
+            raise RuntimeError("the emulator is not running: use it with `with` or `async with`")
+        host, port = self._runner.addresses[0][:2]
+        return f"http://{host}:{port}/v1"
+
+    @property
+    def dify_key(self) -> str:
+        """The key of the basic chat app."""
+        return self.key("chat")
+
+    @property
+    def requests(self) -> list[ReceivedRequest]:
+        """What was received so far, in order; a copy, safe to use from any thread."""
+        return list(self._received)
+
+    def key(self, kind: str) -> str:
+        """Return the API key of an app.
+
+        Args:
+            kind: "chat", "agent-chat", "advanced-chat", "chat-required" or "advanced-chat-required".
+
+        Raises:
+            ValueError: There is no such app.
+        """
+        if kind not in (app.name for app in APPS):
+            raise ValueError(f"no app {kind!r}; there are {', '.join(repr(app.name) for app in APPS)}")
+        return self._ids.app_key(kind)
+
+    async def __aenter__(self) -> Self:
+        """Start listening in the running event loop."""
+        if self._runner is not None:
+            raise RuntimeError("the emulator is running already")
+        self._received = []
+        async with AsyncExitStack() as opening:
+            knowledge = opening.enter_context(closing(Knowledge(self._dataset, self._documents, self._ids)))
+            state = State(knowledge, self._ids)
+            face = DifyFace(state, self._ids, self._profile, self._timing, self._received)
+            runner = web.AppRunner(face.application(), access_log=None, shutdown_timeout=_SHUTDOWN_S)
+            opening.push_async_callback(_close, runner)
+            await runner.setup()
+            await web.TCPSite(runner, _HOST, 0).start()
+            self._open = opening.pop_all()
+        self._runner = runner
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop: turns that still run are cut off, connections are closed."""
+        self._runner = None
+        await self._open.aclose()
+
+    def __enter__(self) -> Self:
+        """Start listening in a thread with an event loop of its own."""
+        if self._thread is not None:
+            raise RuntimeError("the emulator is running already")
+        listening: Future[None] = Future()
+        self._leave = Future()
+        self._thread = threading.Thread(
+            target=asyncio.run, args=(self._serve(listening, self._leave),), name="emulator", daemon=True
+        )
+        self._thread.start()
+        try:
+            listening.result()
+        except BaseException:
+            self._thread = None
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop and wait for the thread."""
+        assert self._thread is not None
+        assert self._leave is not None
+        self._leave.set_result(None)
+        self._thread.join()
+        self._thread = self._leave = None
+
+    async def _serve(self, listening: Future[None], leave: Future[None]) -> None:
+        try:
+            async with self:
+                listening.set_result(None)
+                await asyncio.wrap_future(leave)
+        except BaseException as error:
+            if listening.done():
+                raise
+            listening.set_exception(error)
+
+
+async def _close(runner: web.AppRunner) -> None:
+    await runner.cleanup()
+    # Transports close their sockets one turn of the loop after they are told to.
+    await asyncio.sleep(0)

@@ -1,0 +1,187 @@
+"""The server's memory: apps, end users, conversations, messages and the turns that run now. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .apps import APPS, App
+from .clock import Clock, local_time
+from .ids import Ids
+from .knowledge import Knowledge
+from .model import Exchange, agent_script, answer_script, without_tags
+from .refusals import invalid_param, not_found
+from .turn import Message, Turn
+
+
+@dataclass(slots=True)
+class Conversation:
+    """A conversation of one end user with one app; `inputs` are those of its first turn."""
+
+    id: str
+    name: str
+    inputs: dict[str, Any]
+    introduction: str
+    created_at: int
+    updated_at: int
+    messages: list[Message] = field(default_factory=list)
+
+    def exchanges(self) -> list[Exchange]:
+        """Return what the model sees of the conversation, lost and failed turns included."""
+        return [Exchange(message.query, message.answer) for message in self.messages]
+
+
+@dataclass(slots=True)
+class EndUser:
+    """Whoever the app's key holder calls by this name."""
+
+    id: str
+    conversations: dict[str, Conversation] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A request for one turn, its shape checked but nothing looked up.
+
+    Attributes:
+        conversation_id: `None` starts a conversation.
+    """
+
+    query: str
+    inputs: dict[str, Any]
+    user: str
+    conversation_id: str | None = None
+    streaming: bool = False
+
+
+class State:
+    """One server's data. Nothing in it waits; callers on one event loop need no lock."""
+
+    def __init__(self, knowledge: Knowledge, ids: Ids) -> None:
+        """Start a server without users.
+
+        Args:
+            knowledge: The dataset that all apps search.
+            ids: Gives apps their keys and everything its id.
+        """
+        self._knowledge = knowledge
+        self._ids = ids
+        self._clock = Clock()
+        self._apps = {ids.app_key(app.name): app for app in APPS}
+        self._end_users: dict[tuple[str, str], EndUser] = {}
+        self._running: dict[str, Turn] = {}
+
+    def app_with_key(self, key: str) -> App | None:
+        """Return the app that the key belongs to."""
+        return self._apps.get(key)
+
+    def begin(self, app: App, request: ChatRequest) -> Turn:
+        """Take a question into the history and prepare the answer.
+
+        Args:
+            app: Who is asked.
+            request: The question.
+
+        Returns:
+            The turn; it runs until `end` is called with it.
+
+        Raises:
+            Refusal: In the order in which Dify looks: response mode, query, conversation, inputs.
+        """
+        if app.mode == "agent-chat" and not request.streaming:
+            raise invalid_param("Agent Chat App does not support blocking mode")
+        query = request.query.replace("\x00", "")
+        if not query:
+            raise invalid_param("query is required")
+        known = self._named_conversation(app, request)
+        inputs = app.checked_inputs(request.inputs)
+        conversation = known or self._new_conversation(app, request.user, query, inputs)
+        turn = self._new_turn(app, request, conversation, query, inputs)
+        self._running[turn.task_id] = turn
+        return turn
+
+    def end(self, turn: Turn) -> None:
+        """Forget a turn that is over; its message stays in the history."""
+        self._running.pop(turn.task_id, None)
+
+    def stop(self, app: App, user: str, task_id: str) -> None:
+        """Ask a running turn to stop; without effect unless it streams to this very user."""
+        turn = self._running.get(task_id)
+        if turn is not None and turn.streaming and (turn.app, turn.user) == (app, user):
+            turn.stopped = True
+
+    def conversation(self, app: App, user: str, conversation_id: str) -> Conversation:
+        """Return a conversation of this user.
+
+        Raises:
+            Refusal: 404; another user's conversation looks the same as none.
+        """
+        found = self._end_user(app, user).conversations.get(conversation_id)
+        if found is None:
+            raise not_found("Conversation Not Exists.")
+        return found
+
+    def conversations(self, app: App, user: str) -> list[Conversation]:
+        """Return this user's conversations, oldest first."""
+        return list(self._end_user(app, user).conversations.values())
+
+    def _end_user(self, app: App, user: str) -> EndUser:
+        end_user_id = self._ids.uuid("end user", app.name, user)
+        return self._end_users.setdefault((app.name, user), EndUser(end_user_id))
+
+    def _named_conversation(self, app: App, request: ChatRequest) -> Conversation | None:
+        if request.conversation_id is None:
+            return None
+        return self.conversation(app, request.user, request.conversation_id)
+
+    def _new_conversation(self, app: App, user: str, query: str, inputs: dict[str, Any]) -> Conversation:
+        end_user = self._end_user(app, user)
+        conversation = Conversation(
+            id=self._ids.uuid(end_user.id, "conversation", len(end_user.conversations)),
+            name=query if len(query) <= 20 else query[:20] + "…",
+            inputs=inputs,
+            introduction=app.introduction(inputs),
+            created_at=0,
+            updated_at=0,
+        )
+        end_user.conversations[conversation.id] = conversation
+        return conversation
+
+    def _new_turn(
+        self, app: App, request: ChatRequest, conversation: Conversation, query: str, inputs: dict[str, Any]
+    ) -> Turn:
+        history = conversation.exchanges()
+        message = self._new_message(conversation, query, inputs)
+        sources = self._knowledge.search(without_tags(query))
+        if app.mode == "agent-chat":
+            now = local_time(message.created_at)
+            script = agent_script(query, history, sources, inputs, now=now)
+        else:
+            script = answer_script(query, history, sources, inputs)
+        return Turn(
+            app=app,
+            user=request.user,
+            end_user_id=self._end_user(app, request.user).id,
+            message=message,
+            task_id=self._ids.uuid(message.id, "task"),
+            number=len(history) + 1,
+            history=history,
+            sources=sources,
+            script=script,
+            ids=self._ids,
+            streaming=request.streaming,
+        )
+
+    def _new_message(self, conversation: Conversation, query: str, inputs: dict[str, Any]) -> Message:
+        created_at = self._clock.tick()
+        conversation.created_at = conversation.created_at or created_at
+        conversation.updated_at = created_at
+        message = Message(
+            id=self._ids.uuid(conversation.id, "message", len(conversation.messages)),
+            conversation_id=conversation.id,
+            inputs=inputs,
+            query=query,
+            created_at=created_at,
+        )
+        conversation.messages.append(message)
+        return message
