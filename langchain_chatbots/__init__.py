@@ -1,0 +1,14 @@
+"""Remote chat bots (Dify apps, GPTBots agents) as native parts of LangChain and LangGraph."""
+
+try:
+    import langchain_core as _langchain_core  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        "langchain_chatbots needs LangChain. Install it with: pip install 'remote-chatbots[langchain]'"
+    ) from error
+
+from langchain_chatbots.chat_models import ChatDify
+from langchain_chatbots.remote_chat_model import RemoteChatModel
+from langchain_chatbots.sources import sources
+
+__all__ = ["ChatDify", "RemoteChatModel", "sources"]

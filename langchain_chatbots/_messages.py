@@ -1,0 +1,150 @@
+"""Events as LangChain messages: chunks for a stream, a message for a whole answer. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessageChunk
+from langchain_core.messages.ai import UsageMetadata, add_ai_message_chunks
+
+from remote_chatbots import (
+    Answer,
+    Event,
+    Finished,
+    InputRequired,
+    SourcesFound,
+    Started,
+    TextDelta,
+    TextReplaced,
+    Usage,
+    UsageReported,
+)
+
+
+class RemoteMessageChunk(AIMessageChunk):
+    """A chunk that knows how to withdraw the text before it.
+
+    LangChain adds chunks by appending. When the platform replaces what it has said, appending would leave the
+    withdrawn text in the sum, so the sum is made here. It is a plain `AIMessageChunk`.
+    """
+
+    @classmethod
+    def lc_id(cls) -> list[str]:
+        """Serialise as the class that LangChain can load."""
+        return AIMessageChunk.lc_id()
+
+    def __add__(self, other: Any) -> BaseMessageChunk:  # type: ignore[override]
+        others = other if isinstance(other, (list, tuple)) else [other]
+        if not all(isinstance(one, AIMessageChunk) for one in others):
+            return cast("BaseMessageChunk", super().__add__(other))
+        return _sum([self, *others])
+
+    def __radd__(self, other: Any) -> BaseMessageChunk:
+        return _sum([other, self]) if isinstance(other, AIMessageChunk) else NotImplemented
+
+
+def _sum(chunks: list[AIMessageChunk]) -> AIMessageChunk:
+    last = max((at for at, chunk in enumerate(chunks) if at and _withdraws(chunk)), default=0)
+    first, *rest = [_without_text(chunk) if at < last else chunk for at, chunk in enumerate(chunks)]
+    return add_ai_message_chunks(_plain(first), *rest)
+
+
+def _withdraws(chunk: AIMessageChunk) -> bool:
+    return isinstance(chunk, RemoteMessageChunk) and "replaced" in chunk.response_metadata
+
+
+def _plain(chunk: AIMessageChunk) -> AIMessageChunk:
+    if type(chunk) is AIMessageChunk:
+        return chunk
+    return AIMessageChunk.model_construct(_fields_set=set(chunk.model_fields_set), **chunk.__dict__)
+
+
+def _without_text(chunk: AIMessageChunk) -> AIMessageChunk:
+    if isinstance(chunk.content, str):
+        return chunk.model_copy(update={"content": ""})
+    kept = [block for block in chunk.content if isinstance(block, dict) and block.get("type") != "text"]
+    return chunk.model_copy(update={"content": kept})
+
+
+class MessageMaker:
+    """Makes the messages of one turn.
+
+    Args:
+        platform: `model_provider` of the messages.
+        model_name: `model_name` of the messages.
+        bot_id: `bot` of the messages.
+        system: Digest of the system message that the conversation holds; "" if none.
+    """
+
+    def __init__(self, *, platform: str, model_name: str, bot_id: str, system: str) -> None:
+        self.platform = platform
+        self.model_name = model_name
+        self._of_all = {"model_provider": platform}
+        self._of_first: dict[str, Any] = {"bot": bot_id, "model_name": model_name}
+        if system:
+            self._of_first["system"] = system
+        self._id: str | None = None
+
+    def chunk(self, event: Event) -> RemoteMessageChunk | None:
+        """Return the chunk that `event` is; None if it is none. Each metadata key is on exactly one chunk."""
+        if type(event) is TextDelta:
+            return RemoteMessageChunk(content=event.text, id=self._id, response_metadata=dict(self._of_all))
+        metadata = self.metadata(event)
+        if metadata is None:
+            return None
+        return RemoteMessageChunk(
+            content=event.text if isinstance(event, TextReplaced) else "",
+            id=self._id,
+            response_metadata=self._of_all | metadata,
+            usage_metadata=usage_metadata(event.usage) if isinstance(event, UsageReported) else None,
+            chunk_position="last" if isinstance(event, Finished) else None,
+        )
+
+    def message(self, answer: Answer, metadata: Mapping[str, Any]) -> AIMessage:
+        """Return the whole answer as a message, with what `metadata` returned for its events."""
+        return AIMessage(
+            content=answer.text,
+            id=self._id,
+            response_metadata={**self._of_all, **metadata},
+            usage_metadata=usage_metadata(answer.usage) if answer.usage else None,
+        )
+
+    def metadata(self, event: Event) -> dict[str, Any] | None:
+        """Return the response metadata that `event` is the first to tell; None if it tells none."""
+        match event:
+            case Started():
+                self._id = event.message_id or self._id
+                told = {name: value for name in _OF_STARTED if (value := getattr(event, name))}
+                return self._once() | told
+            case TextReplaced():
+                return {"replaced": True}
+            case UsageReported(usage):
+                return {"usage": dict(usage.raw)}
+            case SourcesFound(sources):
+                return {"retriever_resources": [dict(source.raw) for source in sources]}
+            case InputRequired(form):
+                return {"input_required": [dict(form)]}
+            case Finished(reason, metadata):
+                said = {key: value for key, value in metadata.items() if value is not None}
+                return self._once() | said | {"finish_reason": reason}
+        return None
+
+    def _once(self) -> dict[str, Any]:
+        told, self._of_first = self._of_first, {}
+        return told
+
+
+_OF_STARTED = ("conversation_id", "message_id", "task_id", "workflow_run_id", "created_at")
+
+
+def merge(metadata: dict[str, Any], told: Mapping[str, Any]) -> None:
+    """Add what an event told to the metadata of a whole answer; several forms stand in one list."""
+    for key, value in told.items():
+        metadata[key] = [*metadata.get(key, []), *value] if key == "input_required" else value
+
+
+def usage_metadata(usage: Usage) -> UsageMetadata:
+    """Return the token counts as LangChain counts: the total is at least the sum of its parts."""
+    total = max(usage.total_tokens, usage.prompt_tokens + usage.completion_tokens)
+    return UsageMetadata(input_tokens=usage.prompt_tokens, output_tokens=usage.completion_tokens, total_tokens=total)

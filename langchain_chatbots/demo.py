@@ -1,0 +1,70 @@
+"""A streamed conversation of two turns, with sources: `python -m langchain_chatbots.demo [question …]`.
+
+It talks to the app that DIFY_API_KEY and DIFY_BASE_URL name; without them to the emulator, which needs no key.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import TextIO
+
+from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage
+
+from langchain_chatbots.chat_models import ChatDify
+from langchain_chatbots.sources import sources
+from remote_chatbots import BotError
+from remote_chatbots.emulator import Emulator
+
+QUESTIONS = ("When does the ferry leave, and how long does it take?", "What did I ask first?")
+
+
+def converse(model: ChatDify, questions: Sequence[str], out: TextIO) -> list[BaseMessage]:
+    """Ask `questions` one after the other, print answers while they arrive, and return the history."""
+    history: list[BaseMessage] = []
+    for question in questions:
+        history.append(HumanMessage(question))
+        out.write(f"\nYou: {question}\nBot: ")
+        answer: AIMessageChunk | None = None
+        for chunk in model.stream(history):
+            out.write(printable(str(chunk.text)))
+            out.flush()
+            answer = chunk if answer is None else answer + chunk
+        assert answer is not None, "a turn that did not fail has at least its first and last chunk"
+        history.append(answer)
+        told, usage = answer.response_metadata, answer.usage_metadata
+        for number, document in enumerate(sources(answer), 1):
+            passage = " ".join(document.page_content.split())[:70]
+            out.write(printable(f"\n  [{number}] {document.metadata['source']}: {passage}…"))
+        out.write(f"\n  conversation {told.get('conversation_id')}, {usage['total_tokens'] if usage else 0} tokens\n")
+    return history
+
+
+def printable(text: str) -> str:
+    """Return `text` without what a terminal would obey: a bot's words are data."""
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
+
+
+def main(questions: Sequence[str]) -> int:
+    """Run the demonstration; return the exit code."""
+    own_app = bool(os.environ.get("DIFY_API_KEY") and os.environ.get("DIFY_BASE_URL"))
+    user = os.environ.get("DIFY_USER", "demo")
+    with nullcontext() if own_app else Emulator() as emulator:
+        if emulator is None:
+            model = ChatDify(user=user)
+            sys.stdout.write(f"Your app at {model.base_url}\n")
+        else:
+            model = ChatDify(api_key=emulator.dify_key, base_url=emulator.dify_url, user=user)
+            sys.stdout.write(f"The emulator at {emulator.dify_url} (set DIFY_API_KEY and DIFY_BASE_URL for your app)\n")
+        try:
+            converse(model, questions or QUESTIONS, sys.stdout)
+        except BotError as error:
+            sys.stderr.write(printable(f"\n{error}\n"))
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,257 @@
+"""The general chat model: a remote bot behind LangChain's own interface. It knows no platform."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable, RunnableConfig
+
+from langchain_chatbots._arguments import TOOLS_REFUSED, checked_call, from_config
+from langchain_chatbots._blocks import ProtocolEvents
+from langchain_chatbots._messages import MessageMaker, merge
+from langchain_chatbots._translate import plan
+from langchain_chatbots.errors import ToolsRefusedError, as_model_errors
+from langchain_chatbots.settings import RemoteModelSettings
+from remote_chatbots import BotUsageError, Question
+
+Run = TypeVar("Run")
+# The runs that a stream under way has opened, so that whoever leaves the stream can close them.
+_RUNS: ContextVar[list[Any] | None] = ContextVar("remote_chatbots_runs", default=None)
+
+
+class RemoteChatModel(RemoteModelSettings):
+    """A bot that runs on a platform and keeps the conversation there. This class knows no platform.
+
+    The conversation's id rides on each answer (`response_metadata["conversation_id"]`), so a history that holds the
+    bot's answers continues by itself, and only what is new in it is sent. Nothing is kept on the model: one object
+    serves many users and conversations at once, in threads and in tasks.
+
+    `user`, `conversation_id`, `inputs` and `files` may also be given per call, through `bind`, or in
+    `config["configurable"]`; the call rules, then `bind`, then the config, then the history, then the constructor.
+
+    Errors are those of `remote_chatbots.errors`, and LangChain's `ModelError`s at the same time.
+    """
+
+    def bind_tools(self, *_: Any, **__: Any) -> Runnable[LanguageModelInput, AIMessage]:
+        """Refuse: a bot calls its own tools.
+
+        Raises:
+            ToolsRefusedError: Always; it is a BotUsageError and a NotImplementedError.
+        """
+        raise ToolsRefusedError(TOOLS_REFUSED, platform=self.platform)
+
+    # LangChain drops `configurable` when a model is called directly: these six copy it, and nothing else.
+
+    def invoke(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any  # noqa: A002
+    ) -> AIMessage:  # fmt: skip
+        """Return the bot's answer."""
+        return super().invoke(input, config, **from_config(config, kwargs))
+
+    async def ainvoke(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any  # noqa: A002
+    ) -> AIMessage:  # fmt: skip
+        """Return the bot's answer."""
+        return await super().ainvoke(input, config, **from_config(config, kwargs))
+
+    def stream(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any  # noqa: A002
+    ) -> Iterator[AIMessageChunk]:  # fmt: skip
+        """Yield the answer while it arrives. Leaving early tells the server to stop (at most `stop_wait_s`)."""
+        opened: list[Any] = []
+        chunks = super().stream(input, config, **from_config(config, kwargs))
+        try:
+            token = _RUNS.set(opened)
+            try:
+                first = next(chunks, None)
+            finally:
+                _RUNS.reset(token)
+            if first is not None:
+                yield first
+                yield from chunks
+        finally:
+            chunks.close()  # type: ignore[attr-defined]
+            for run in opened:
+                run.close()
+
+    async def astream(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any  # noqa: A002
+    ) -> AsyncIterator[AIMessageChunk]:  # fmt: skip
+        """Yield the answer while it arrives.
+
+        Leave early by `contextlib.aclosing`: when it returns, the server was told to stop (at most `stop_wait_s`) and
+        the connection is closed. After a bare `break` that happens in the background.
+        """
+        opened: list[Any] = []
+        chunks = super().astream(input, config, **from_config(config, kwargs))
+        try:
+            token = _RUNS.set(opened)
+            try:
+                first = await anext(chunks, None)
+            finally:
+                _RUNS.reset(token)
+            if first is not None:
+                yield first
+                async for chunk in chunks:
+                    yield chunk
+        finally:
+            await chunks.aclose()  # type: ignore[attr-defined]
+            for run in opened:
+                await run.aclose()
+
+    def stream_events(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
+        """Yield events; with `version="v3"` return a stream of content blocks. It has no `close`: read it all."""
+        return super().stream_events(input, config, **from_config(config, kwargs))
+
+    def astream_events(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
+        """Yield events; with `version="v3"` return an awaitable stream of content blocks, with an `aclose`."""
+        return super().astream_events(input, config, **from_config(config, kwargs))
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        **kwargs: Any,
+    ) -> ChatResult:
+        metadata: dict[str, Any] = {}
+        with as_model_errors():
+            question, maker = self._turn(messages, stop, kwargs)
+            with self._sync_client().stream(question) as run:
+                for event in run:
+                    merge(metadata, maker.metadata(event) or {})
+                return _result(maker.message(run.answer, metadata))
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        **kwargs: Any,
+    ) -> ChatResult:
+        metadata: dict[str, Any] = {}
+        with as_model_errors():
+            question, maker = self._turn(messages, stop, kwargs)
+            async with self._loop_client().stream(question) as run:
+                async for event in run:
+                    merge(metadata, maker.metadata(event) or {})
+                return _result(maker.message(run.answer, metadata))
+
+    # LangChain itself hands each chunk to on_llm_new_token: doing it here too would double the tokens.
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        with as_model_errors():
+            question, maker = self._turn(messages, stop, kwargs)
+            with _noted(self._sync_client().stream(question)) as run:
+                for event in run:
+                    chunk = maker.chunk(event)
+                    if chunk is not None:
+                        yield ChatGenerationChunk(message=chunk)
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        with as_model_errors():
+            question, maker = self._turn(messages, stop, kwargs)
+            async with _noted(self._loop_client().stream(question)) as run:
+                async for event in run:
+                    chunk = maker.chunk(event)
+                    if chunk is not None:
+                        yield ChatGenerationChunk(message=chunk)
+
+    def _stream_chat_model_events(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        **kwargs: Any,
+    ) -> Iterator[dict[str, Any]]:
+        with as_model_errors():
+            question, maker = self._turn(messages, stop, kwargs)
+            told_so_far = ProtocolEvents(maker)
+            with self._sync_client().stream(question) as run:
+                for event in run:
+                    yield from told_so_far.of(event)
+
+    async def _astream_chat_model_events(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        **kwargs: Any,
+    ) -> AsyncIterator[dict[str, Any]]:
+        with as_model_errors():
+            question, maker = self._turn(messages, stop, kwargs)
+            told_so_far = ProtocolEvents(maker)
+            async with self._loop_client().stream(question) as run:
+                async for event in run:
+                    for protocol_event in told_so_far.of(event):
+                        yield protocol_event
+
+    def _turn(
+        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]
+    ) -> tuple[Question, MessageMaker]:
+        """Return what to ask, and what makes messages of the answer.
+
+        Raises:
+            BotUsageError: If an argument is unknown, missing or wrong.
+        """
+        checked_call(kwargs)
+        bot_id = self.bot_id or self._bot().bot_id
+        planned = plan(
+            messages,
+            bot_id=bot_id,
+            conversation_id=kwargs.get("conversation_id"),
+            fallback_conversation_id=self.conversation_id,
+            system_input=self.system_input,
+        )
+        if planned.strangers:
+            warnings.warn(
+                f"The history holds conversations of {self.platform}, but none of this bot: a new one begins. If the "
+                "key was changed, give the model the bot_id that stands in the old answers' response_metadata.",
+                stacklevel=2,
+            )
+        inputs = kwargs.get("inputs") or {}
+        if not isinstance(inputs, Mapping):
+            raise BotUsageError("inputs must be a mapping of variable names to values. Give a mapping.")
+        stops = stop if stop is not None else self.stop
+        question = Question(
+            planned.text,
+            user=self._user(kwargs.get("user")),
+            conversation_id=planned.conversation_id,
+            inputs={**self.inputs, **inputs, **planned.inputs},
+            files=(*planned.files, *(kwargs.get("files") or ())),
+            stop=stops or (),
+            blocking=self.streaming is False,
+            coalesce=self.coalesce,
+        )
+        name = kwargs.get("model") or self.model_name
+        return question, MessageMaker(platform=self.platform, model_name=name, bot_id=bot_id, system=planned.system)
+
+
+def _result(message: AIMessage) -> ChatResult:
+    return ChatResult(generations=[ChatGeneration(message=message)])
+
+
+def _noted(run: Run) -> Run:
+    opened = _RUNS.get()
+    if opened is not None:
+        opened.append(run)
+    return run

@@ -1,0 +1,61 @@
+"""The sources of an answer as Documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.documents import Document
+from langchain_core.messages import AIMessage, BaseMessage
+
+
+def sources(answer: Any) -> list[Document]:
+    """Return the passages that a bot named as sources of its answer.
+
+    Args:
+        answer: An answer, a chunk or a sum of chunks, a message read from a history, or a result that holds
+            messages (a graph's state, a list of messages, an LLMResult): then of the newest answer in it.
+
+    Returns:
+        Documents in the server's order; [] where there are none. `page_content` is the passage's text, `id` the
+        segment's id; the metadata has all the server's keys, and `source` and `title` (the document's name),
+        `score` (None if the server gave none), `bot` and `message_id`.
+    """
+    message = _newest_answer(answer)
+    if message is None:
+        return []
+    told = message.response_metadata
+    resources = told.get("retriever_resources")
+    of_answer = {"bot": told.get("bot"), "message_id": told.get("message_id") or message.id}
+    if not isinstance(resources, (list, tuple)):
+        return []
+    return [_document(resource, of_answer) for resource in resources if isinstance(resource, Mapping)]
+
+
+def _document(resource: Mapping[str, Any], of_answer: dict[str, Any]) -> Document:
+    name = resource.get("document_name") or resource.get("title")
+    content, segment = resource.get("content"), resource.get("segment_id")
+    return Document(
+        id=segment if isinstance(segment, str) and segment else None,
+        page_content=content if isinstance(content, str) else "",
+        metadata={
+            **{key: value for key, value in resource.items() if key != "content"},
+            "source": name,
+            "title": resource.get("title") or name,
+            "score": resource.get("score"),
+            **of_answer,
+        },
+    )
+
+
+def _newest_answer(found: Any) -> AIMessage | None:
+    if isinstance(found, AIMessage):
+        return found
+    if isinstance(found, BaseMessage):
+        return None
+    if isinstance(found, Mapping):
+        return _newest_answer(found.get("messages"))
+    if isinstance(found, (list, tuple)):
+        return next((message for one in reversed(found) if (message := _newest_answer(one)) is not None), None)
+    inner = getattr(found, "message", None) or getattr(found, "generations", None)
+    return _newest_answer(inner) if inner is not None else None
