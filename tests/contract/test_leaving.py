@@ -1,0 +1,186 @@
+"""Leaving a turn early is a message to the server: it is told to stop, read to its end, and keeps what it said."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, suppress
+
+import pytest
+import requests
+
+from remote_chatbots import AsyncBotClient, BotClient, DifyApp, Settings, TextDelta
+from remote_chatbots.emulator import Emulator
+from tests.contract.scripted import CHUNKED, KEY, Reset, Scripted, Until, chunk, text
+
+SLOW = "[[slow]] Tell me a long story."
+KINDS = ("chat", "agent-chat", "advanced-chat")
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Emulator]:
+    with Emulator(held_open_s=0.2) as running:
+        yield running
+
+
+def stops(emulator: Emulator) -> int:
+    return sum(request.path.endswith("/stop") for request in emulator.requests)
+
+
+def kept(emulator: Emulator, kind: str, user: str) -> str:
+    """Return what the server's history holds as the answer of the user's only turn."""
+    headers = {"Authorization": f"Bearer {emulator.key(kind)}"}
+    conversations = requests.get(f"{emulator.dify_url}/conversations", {"user": user}, headers=headers, timeout=5)
+    conversation = conversations.json()["data"][0]["id"]
+    asked = {"user": user, "conversation_id": conversation}
+    return str(
+        requests.get(f"{emulator.dify_url}/messages", asked, headers=headers, timeout=5).json()["data"][0]["answer"]
+    )
+
+
+def app(emulator: Emulator, kind: str) -> DifyApp:
+    return DifyApp(emulator.key(kind), emulator.dify_url)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_break_keeps_the_partial_answer_on_the_server(emulator: Emulator, kind: str) -> None:
+    before, said = stops(emulator), ""
+    for event in BotClient(app(emulator, kind), user=f"breaker-{kind}").stream(SLOW):
+        if isinstance(event, TextDelta):
+            said = event.text
+            break
+    gc.collect()
+    assert stops(emulator) == before + 1
+    assert kept(emulator, kind, f"breaker-{kind}").startswith(said)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_aclose_keeps_the_partial_answer_on_the_server(emulator: Emulator, kind: str) -> None:
+    before = stops(emulator)
+    async with aclosing(AsyncBotClient(app(emulator, kind), user=f"closer-{kind}").stream(SLOW)) as run:
+        async for event in run:
+            if isinstance(event, TextDelta):
+                break
+    assert stops(emulator) == before + 1
+    assert kept(emulator, kind, f"closer-{kind}")
+
+
+async def test_a_cancelled_task_has_told_the_server_when_it_is_done(emulator: Emulator) -> None:
+    before = stops(emulator)
+    talking = asyncio.Event()
+
+    async def listen() -> None:
+        async for event in AsyncBotClient(app(emulator, "chat"), user="canceller").stream(SLOW):
+            if isinstance(event, TextDelta):
+                talking.set()
+
+    task = asyncio.create_task(listen())
+    await talking.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert stops(emulator) == before + 1
+    assert kept(emulator, "chat", "canceller")
+
+
+async def test_even_repeated_cancellation_does_not_cut_the_clean_up(emulator: Emulator) -> None:
+    before = stops(emulator)
+    talking = asyncio.Event()
+
+    async def listen() -> None:
+        async for event in AsyncBotClient(app(emulator, "chat"), user="insister").stream(SLOW):
+            if isinstance(event, TextDelta):
+                talking.set()
+
+    task = asyncio.create_task(listen())
+    await talking.wait()
+    while not task.done():
+        task.cancel()
+        await asyncio.sleep(0.001)
+    assert task.cancelled()
+    assert stops(emulator) == before + 1
+    assert kept(emulator, "chat", "insister")
+
+
+async def test_a_time_limit_of_the_callers_stops_the_server(emulator: Emulator) -> None:
+    before = stops(emulator)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.4):
+            await AsyncBotClient(app(emulator, "chat"), user="hasty").ask(SLOW)
+    assert stops(emulator) == before + 1
+
+
+def test_a_bare_break_at_the_end_of_asyncio_run_still_stops_the_server(emulator: Emulator) -> None:
+    before = stops(emulator)
+
+    async def leave() -> None:
+        async for event in AsyncBotClient(app(emulator, "chat"), user="dropper").stream(SLOW):
+            if isinstance(event, TextDelta):
+                break
+
+    asyncio.run(leave())
+    assert stops(emulator) == before + 1
+    assert kept(emulator, "chat", "dropper")
+
+
+def test_an_exhausted_turn_stops_nothing(emulator: Emulator) -> None:
+    before = stops(emulator)
+    run = BotClient(app(emulator, "chat"), user="patient").stream("Hello")
+    assert list(run)
+    run.close()
+    assert stops(emulator) == before
+
+
+def test_the_caller_may_close_twice_and_read_on_in_vain(emulator: Emulator) -> None:
+    run = BotClient(app(emulator, "chat"), user="twice").stream(SLOW)
+    next(run)
+    run.close()
+    run.close()
+    assert list(run) == []
+
+
+def test_leaving_takes_no_longer_than_stop_wait_s(serve: Callable[..., Scripted]) -> None:
+    released = threading.Event()
+    server = serve([CHUNKED, chunk(text("Hel")), Until(released)])  # the stop call gets no answer either
+    run = BotClient(DifyApp(KEY, server.url, settings=Settings(stop_wait_s=0.3)), user="anna").stream("Hello?")
+    while not isinstance(next(run), TextDelta):
+        pass
+    began = time.monotonic()
+    run.close()
+    assert time.monotonic() - began < 2  # not ten: a bound, no measurement
+    released.set()
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_a_failing_stop_call_is_not_raised(serve: Callable[..., Scripted], colour: str) -> None:
+    released = threading.Event()
+    server = serve([CHUNKED, chunk(text("Hel")), Until(released)], [Reset])
+    dify = DifyApp(KEY, server.url, settings=Settings(stop_wait_s=0.3))
+
+    async def leave() -> None:
+        async with AsyncBotClient(dify, user="anna").stream("Hello?") as run:
+            async for event in run:
+                if isinstance(event, TextDelta):
+                    break
+
+    if colour == "sync":
+        with BotClient(dify, user="anna").stream("Hello?") as run:
+            next(run)
+    else:
+        asyncio.run(leave())
+    released.set()
+    assert server.received[1].line.endswith("/chat-messages/t-1/stop HTTP/1.1")
+    assert json.loads(server.received[1].body) == {"user": "anna"}
+
+
+def test_an_error_in_the_callers_loop_stops_the_server(emulator: Emulator) -> None:
+    before = stops(emulator)
+    with suppress(ZeroDivisionError), BotClient(app(emulator, "chat"), user="clumsy").stream(SLOW) as run:
+        for event in run:
+            if isinstance(event, TextDelta):
+                1 / 0  # noqa: B018
+    assert stops(emulator) == before + 1
