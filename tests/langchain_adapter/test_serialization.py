@@ -1,0 +1,113 @@
+"""What leaves the process carries no key, but for a pickle, which says so."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import traceback
+
+import pytest
+from langchain_core.load import dumpd, dumps, load
+from langchain_core.messages import AIMessage
+from langchain_core.tracers.base import BaseTracer
+from langchain_core.tracers.schemas import Run
+
+from langchain_chatbots import ChatDify
+from remote_chatbots import BotUsageError, Timeouts
+from tests.langchain_adapter.asking import MakeModel, summed
+
+KEY = "app-a-key-that-must-not-show"
+
+
+def model() -> ChatDify:
+    return ChatDify(
+        api_key=KEY,
+        base_url="https://dify.example",
+        user="anna",
+        default_headers={"X-Gateway": "gateway-secret"},
+        timeout=Timeouts(connect_s=1, silence_s=2, total_s=3),
+    )
+
+
+def test_dumpd_and_load_give_an_equal_model_whose_key_comes_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DIFY_API_KEY", KEY)
+    dumped = json.loads(json.dumps(dumpd(model())))
+    again = load(dumped, allowed_objects=[ChatDify], valid_namespaces=["langchain_chatbots"], secrets_from_env=True)
+    assert isinstance(again, ChatDify)
+    assert again.api_key.get_secret_value() == KEY
+    assert (again.base_url, again.user) == ("https://dify.example", "anna")
+    assert Timeouts.of(again.timeout) == Timeouts(1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        lambda m: repr(m),
+        lambda m: str(m),
+        lambda m: dumps(m),
+        lambda m: str(dumpd(m)),
+        lambda m: str(m.model_dump()),
+        lambda m: m.model_dump_json(),
+        lambda m: str(m.asdict()),
+        lambda m: str(m.bind(user="x")),
+        lambda m: str(m._identifying_params),
+        lambda m: repr(m._sync_client()),
+        lambda m: repr(m._loop_client()),
+    ],
+)  # fmt: skip
+def test_neither_the_key_nor_a_header_shows(shown: object) -> None:
+    made = model()
+    assert callable(shown)
+    assert KEY not in shown(made)
+    assert "gateway-secret" not in shown(made)
+
+
+def test_a_pickle_carries_the_key_and_works(make_model: MakeModel) -> None:
+    before = make_model()
+    first = before.invoke("When does the ferry leave?")
+    after = pickle.loads(pickle.dumps(before))
+    assert after.api_key.get_secret_value() == before.api_key.get_secret_value()
+    again = after.invoke([first, ("human", "What did I ask first?")])
+    assert "When does the ferry leave?" in again.text
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"timeout": object()}, {"max_retries": "many"}, {"inputs": KEY}, {"api_kye": KEY}, {"coalesce": {"a": KEY}}],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_a_wrong_field_is_named_and_no_value_is_shown(fields: dict[str, object]) -> None:
+    with pytest.raises(BotUsageError) as caught:
+        ChatDify(**{"api_key": KEY, **fields})
+    rendered = "".join(traceback.format_exception(caught.value))
+    assert next(iter(fields)) in str(caught.value)
+    assert KEY not in f"{caught.value!s} {caught.value!r} {rendered} {vars(caught.value)}"
+    assert caught.value.__context__ is None or KEY not in repr(caught.value.__context__)
+
+
+def test_a_trace_holds_no_key(make_model: MakeModel) -> None:
+    class Keeper(BaseTracer):
+        def _persist_run(self, run: Run) -> None:
+            kept.append(run)
+
+    kept: list[Run] = []
+    asked = make_model()
+    key = asked.api_key.get_secret_value()
+    list(asked.stream("Hello", config={"callbacks": [Keeper()]}))
+    with pytest.raises(BotUsageError):
+        asked.invoke("  ", config={"callbacks": [Keeper()]})
+    told = " ".join(str(run.model_dump(mode="python", warnings=False)) + str(run.error) for run in kept)
+    assert len(kept) == 2
+    assert "dify" in told
+    assert key not in told
+
+
+def test_an_answer_survives_json(make_model: MakeModel) -> None:
+    answer = make_model().invoke("When does the ferry leave?")
+    again = load(json.loads(dumps(answer)), allowed_objects=[AIMessage])
+    assert again == answer
+    chunks = list(make_model().stream("When does the ferry leave?"))
+    assert json.loads(dumps(chunks[0]))["id"][-1] == "AIMessageChunk"
+    assert load(json.loads(dumps(summed(chunks))), allowed_objects="core").content == answer.content
