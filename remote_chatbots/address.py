@@ -37,7 +37,7 @@ def base_url_of(value: Any, *, default_version: str) -> str:
         raise BotUsageError("base_url is no address. Give one like https://api.dify.ai/v1, with http:// or https://.")
     if parts.username is not None or parts.query or parts.fragment:
         raise BotUsageError("base_url must hold no user, query or fragment. Give the address of the API alone.")
-    path = [part for part in parts.path.removesuffix("/chat-messages").split("/") if part]
+    path = [part for part in parts.path.rstrip("/").removesuffix("/chat-messages").split("/") if part]
     # A path that ends in /api is the API itself on servers of 2023.
     if not path or (not _VERSION.fullmatch(path[-1]) and path[-1] != "api"):
         path.append(default_version)
@@ -73,7 +73,7 @@ def checked_headers(headers: Any) -> dict[str, str]:
             raise BotUsageError(f"default_headers: {name} is set by the client. Leave it out.")
         if not isinstance(value, str) or _NO_HEADER_VALUE.search(value):
             raise BotUsageError(f"default_headers: the value of {name} is none that HTTP allows. Give one line.")
-    return dict(headers)
+    return {name: value.strip() for name, value in headers.items()}
 
 
 _OURS = frozenset(

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from remote_chatbots.answer import Answer, AnswerBuilder
-from remote_chatbots.errors import BotError, BotProtocolError, BotTransportError, copy_of
+from remote_chatbots.errors import BotError, BotTransportError, copy_of
 from remote_chatbots.events import Event, Finished, Reasoning, TextDelta
-from remote_chatbots.framing import Frame, Framer
+from remote_chatbots.framing import Frame, Framer, too_large
 from remote_chatbots.retry import RetryPolicy
 from remote_chatbots.stopping import StopCutter
 from remote_chatbots.wire import HttpRequest, ResponseHead
@@ -141,7 +141,7 @@ class Interpreter(Protocol):
         """Return how much longer to read, in seconds; None as long as the turn is not over."""
 
     def closing(self) -> Iterable[Event]:
-        """Return the turn's last events, once no more frames come.
+        """Yield the turn's last events, once no more frames come.
 
         Raises:
             BotError: If the turn failed, or its last event never came.
@@ -183,6 +183,29 @@ class StreamReader:
         Raises:
             BotError: As the interpreter says, or as the driver reports while the turn is not over.
         """
+        try:
+            yield from self._read_to_the_end()
+        except BotError:
+            yield from self._cutter.rest()  # said before it broke off
+            raise
+        yield from self._cutter.rest()
+        yield from self._closing()
+
+    def leave(self) -> Flow[None]:
+        """Tell the server to stop and read on to the turn's end: only so does it keep the text so far.
+
+        Closing without this leaves an empty answer in the history for good (found on Dify 0.15.3 and 1.14.2).
+        """
+        if self._interpreter.wait_s() is not None or not (yield from self._stop_server()):
+            return
+        while self._interpreter.wait_s() is None:
+            chunk = yield READ
+            if not chunk:
+                return
+            for frame in self._framer.feed(chunk):
+                self._interpreter.take(frame, [])
+
+    def _read_to_the_end(self) -> Flow[None]:
         deadline: Deadline | None = None
         waits_s: float | None = None
         while True:
@@ -202,22 +225,6 @@ class StreamReader:
             if now_s is not None and now_s != waits_s:
                 deadline, waits_s = Deadline(now_s), now_s
         yield from self._meaning(self._framer.close())
-        yield from self._cutter.rest()
-        yield from self._closing()
-
-    def leave(self) -> Flow[None]:
-        """Tell the server to stop and read on to the turn's end: only so does it keep the text so far.
-
-        Closing without this leaves an empty answer in the history for good (found on Dify 0.15.3 and 1.14.2).
-        """
-        if self._interpreter.wait_s() is not None or not (yield from self._stop_server()):
-            return
-        while self._interpreter.wait_s() is None:
-            chunk = yield READ
-            if not chunk:
-                return
-            for frame in self._framer.feed(chunk):
-                self._interpreter.take(frame, [])
 
     def _meaning(self, frames: Iterable[Frame]) -> Generator[Event, None, None]:
         out: list[Event] = []
@@ -278,7 +285,7 @@ def joined(events: list[Event]) -> list[Event]:
     return result
 
 
-def read_body(limit_bytes: int, deadline: Deadline | None = None) -> Flow[bytes]:
+def read_body(limit_bytes: int, platform: str, deadline: Deadline | None = None) -> Flow[bytes]:
     """Read the open response to its end, or to `deadline`; return its body.
 
     Raises:
@@ -289,16 +296,14 @@ def read_body(limit_bytes: int, deadline: Deadline | None = None) -> Flow[bytes]
     while chunk := (yield Read(deadline)):
         body += chunk
         if len(body) > limit_bytes:
-            raise BotProtocolError(
-                f"A reply is larger than {limit_bytes} bytes. Raise max_event_bytes if it is meant to be."
-            )
+            raise too_large("the reply", limit_bytes, platform)
     return bytes(body)
 
 
 def _refusal(head: ResponseHead, error_of: Callable[[ResponseHead, bytes], BotError]) -> Flow[BotError]:
     # The status says no already: a body that hangs, breaks off or never ends must not hide that.
     try:
-        body = yield from read_body(ERROR_BODY_BYTES, Deadline(ERROR_BODY_WAIT_S))
+        body = yield from read_body(ERROR_BODY_BYTES, "", Deadline(ERROR_BODY_WAIT_S))
     except BotError:
         body = b""
     return error_of(head, body)

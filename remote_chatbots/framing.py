@@ -11,7 +11,6 @@ import orjson
 
 from remote_chatbots.errors import BotProtocolError
 
-SHOWN_BYTES = 200
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -47,13 +46,15 @@ class SSEFramer:
 
     Args:
         max_event_bytes: The largest event that is taken.
+        platform: With which an error's message begins.
 
     Raises:
         BotProtocolError: From `feed`, if an event grows larger than that.
     """
 
-    def __init__(self, max_event_bytes: int) -> None:
+    def __init__(self, max_event_bytes: int, platform: str = "") -> None:
         self._max_event_bytes = max_event_bytes
+        self._platform = platform
         self._rest: list[bytes] = []  # of a line whose end has not come; joined once, or a long line costs its square
         self._rest_bytes = 0
         self._after_cr = False
@@ -88,8 +89,9 @@ class SSEFramer:
 
     def close(self) -> Iterator[Frame]:
         """Yield what the end of the body leaves: an event whose blank line never came, marked incomplete."""
-        if self._rest:
-            self._line(b"".join(self._rest))
+        rest = b"".join(self._rest)
+        if rest:
+            self._line(rest)
         frame = self._line(b"")
         if frame is not None:
             yield frame._replace(complete=False)
@@ -108,8 +110,8 @@ class SSEFramer:
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data":
+            self._data_bytes += len(value) + bool(self._data)  # the newline that joins them counts
             self._data.append(value)
-            self._data_bytes += len(value)
             self._bound(self._data_bytes)
         elif name == b"event":
             self._event = value.decode("utf-8", "replace")
@@ -124,10 +126,7 @@ class SSEFramer:
 
     def _bound(self, size_bytes: int) -> None:
         if size_bytes > self._max_event_bytes:
-            raise BotProtocolError(
-                f"An event of the stream is larger than max_event_bytes ({self._max_event_bytes}). "
-                "Raise max_event_bytes if the app is meant to send so much at once."
-            )
+            raise too_large("an event of the stream", self._max_event_bytes, self._platform)
 
 
 def parse_json(data: bytes) -> Any:
@@ -150,7 +149,7 @@ def parse_json(data: bytes) -> Any:
             raise ValueError("nested too deeply") from None
 
 
-def shown(data: bytes) -> str:
-    """Return the first 200 bytes of a reply as error messages show them: escaped, so that they stay one line."""
-    text = data[:SHOWN_BYTES].decode("utf-8", "replace")
-    return repr(text) + ("…" if len(data) > SHOWN_BYTES else "")
+def too_large(what: str, limit_bytes: int, platform: str) -> BotProtocolError:
+    """Return the error of something that is larger than `max_event_bytes`."""
+    told = f"{what} is larger than max_event_bytes ({limit_bytes}). Raise it if so much is meant to come at once."
+    return BotProtocolError(f"{platform}: {told}" if platform else told, platform=platform)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -9,6 +10,7 @@ from typing import Any, Literal
 from remote_chatbots.errors import BotUsageError
 
 AttachmentKind = Literal["image", "document", "audio", "video", "custom"]
+_HALF = re.compile("[\ud800-\udfff]")
 ATTACHMENT_KINDS: tuple[str, ...] = ("image", "document", "audio", "video", "custom")
 
 
@@ -65,18 +67,20 @@ class Question:
     coalesce: bool = True
 
     def __post_init__(self) -> None:
-        _check(isinstance(self.text, str), "text", "a string", type(self.text))
+        for name in ("text", "user", "conversation_id"):
+            value = getattr(self, name)
+            _check(isinstance(value, str), name, "a string", type(value))
+            if _HALF.search(value):
+                raise BotUsageError(f"{name} holds half a character (a lone surrogate). Give whole text.")
         if not self.text.replace("\0", "").strip() and not self.files:
             raise BotUsageError("The question is empty. Give a text of at least one character that is no space.")
-        _check(isinstance(self.user, str), "user", "a string", type(self.user))
-        _check(isinstance(self.conversation_id, str), "conversation_id", "a string", type(self.conversation_id))
         _check(isinstance(self.inputs, Mapping), "inputs", "a mapping of variable names to values", type(self.inputs))
         _check(
-            not isinstance(self.files, (str, bytes)) and all(isinstance(file, Attachment) for file in self.files),
+            isinstance(self.files, (list, tuple)) and all(isinstance(file, Attachment) for file in self.files),
             "files", "a list of Attachment", type(self.files),
         )  # fmt: skip
         _check(
-            not isinstance(self.stop, (str, bytes)) and all(isinstance(word, str) and word for word in self.stop),
+            isinstance(self.stop, (list, tuple)) and all(isinstance(word, str) and word for word in self.stop),
             "stop", "a list of non-empty strings", type(self.stop),
         )  # fmt: skip
 

@@ -54,7 +54,7 @@ def retry_after_s(value: str, now: datetime | None = None) -> float | None:
     except ValueError:
         try:
             then = parsedate_to_datetime(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return None
         if then.tzinfo is None:
             then = then.replace(tzinfo=UTC)

@@ -41,20 +41,26 @@ class StopCutter:
     def rest(self) -> list[Event]:
         """Return the text that was held back, once no more can come."""
         held, self._held = self._held, ""
-        return [TextDelta(held)] if held else []
+        at = self._first(held)
+        self.found = self.found or at is not None
+        return [TextDelta(held[:at])] if held[:at] else []
 
     def _through(self, text: str) -> str:
         if self.found:
             return ""
         text = self._held + text
-        ends = [at for sequence in self._sequences if (at := text.find(sequence)) >= 0]
-        if ends:
+        first = self._first(text)
+        unclear = len(text) - max(_overlap(text, sequence) for sequence in self._sequences)
+        if first is not None and first <= unclear:
             self.found, self._held = True, ""
-            return text[: min(ends)]
-        holding = max(_overlap(text, sequence) for sequence in self._sequences)
-        cut = len(text) - holding
-        self._held = text[cut:]
-        return text[:cut]
+            return text[:first]
+        # A sequence that begins before the one that is there may still become whole.
+        self._held = text[unclear:]
+        return text[:unclear]
+
+    def _first(self, text: str) -> int | None:
+        """Return where the first of the sequences in `text` begins."""
+        return min((at for sequence in self._sequences if (at := text.find(sequence)) >= 0), default=None)
 
 
 def _overlap(text: str, sequence: str) -> int:

@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import logging
 import sys
+import weakref
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from types import TracebackType
@@ -220,8 +221,8 @@ class AiohttpRun:
         return meaning
 
 
-@dataclass(slots=True)
-class _Keep:
+@dataclass(slots=True, eq=False)
+class _Kept:
     """One loop's session, the generator that closes it when the loop ends, and how many turns use it."""
 
     session: aiohttp.ClientSession | None = None
@@ -229,10 +230,14 @@ class _Keep:
     turns: int = 0
 
 
+# Sessions that are open. Held here, so that the garbage collector never meets one before it is closed.
+_OPEN: set[_Kept] = set()
+
+
 class AiohttpTransport:
     """Opens runs, and holds the sessions they share: one per event loop, because a session dies with its loop.
 
-    A session is closed when its loop ends (`asyncio.run` does that), or by `aclose`.
+    A session is closed when its loop ends (`asyncio.run` does that), by `aclose`, or when this object is gone.
 
     Args:
         timeouts: The three clocks.
@@ -244,7 +249,8 @@ class AiohttpTransport:
         self.timeouts = timeouts
         self.settings = settings
         self._given = session
-        self._kept: dict[asyncio.AbstractEventLoop, _Keep] = {}
+        self._kept: dict[asyncio.AbstractEventLoop, _Kept] = {}
+        weakref.finalize(self, _let_go, self._kept).atexit = False
 
     def run(self, flow: Flow[Any], platform: str) -> AiohttpRun:
         """Return the run of `flow`. Nothing is sent before its first event is asked for."""
@@ -267,9 +273,9 @@ class AiohttpTransport:
 
     def enter(self, loop: asyncio.AbstractEventLoop) -> None:
         """Note that one more turn of `loop` is under way."""
-        for other in [other for other in self._kept if other.is_closed()]:
-            del self._kept[other]
-        self._kept.setdefault(loop, _Keep()).turns += 1
+        for ended in [other for other in self._kept if other.is_closed()]:
+            _OPEN.discard(self._kept.pop(ended))
+        self._kept.setdefault(loop, _Kept()).turns += 1
 
     def leave(self, loop: asyncio.AbstractEventLoop) -> None:
         """Note that a turn of `loop` is over."""
@@ -280,18 +286,20 @@ class AiohttpTransport:
         """Close this loop's session; turns that are under way in it break."""
         kept = self._kept.pop(asyncio.get_running_loop(), None)
         if kept is not None and kept.session is not None:
+            _OPEN.discard(kept)
             await kept.session.close()
 
     async def _session(self) -> aiohttp.ClientSession:
         if self._given is not None:
             return self._given
-        kept = self._kept.setdefault(asyncio.get_running_loop(), _Keep())
+        kept = self._kept.setdefault(asyncio.get_running_loop(), _Kept())
         if kept.session is None:
             # The library takes 0.2 s to import: with the first call, not with the package, and beside the loop.
             library = await asyncio.to_thread(importlib.import_module, "aiohttp")
             if kept.session is None:
                 kept.session = self._new_session(library)
-                kept.keeper = self._until_the_loop_ends(kept)
+                _OPEN.add(kept)
+                kept.keeper = _until_the_loop_ends(kept, self._kept)
                 await kept.keeper.__anext__()
         return kept.session
 
@@ -310,18 +318,39 @@ class AiohttpTransport:
         )
         return session
 
-    async def _until_the_loop_ends(self, kept: _Keep) -> AsyncGenerator[None, None]:
-        """Close the session when `asyncio.run` closes the async generators that are still open in its loop."""
-        loop = asyncio.get_running_loop()
-        try:
-            yield
-        finally:
-            until = loop.time() + LAST_TURNS_S
-            while kept.turns > 0 and loop.time() < until:
-                await asyncio.sleep(0.01)  # turns that are being left: their stop call needs the session
-            self._kept.pop(loop, None)
-            if kept.session is not None:
-                await kept.session.close()
+
+async def _until_the_loop_ends(
+    kept: _Kept, kept_by_loop: dict[asyncio.AbstractEventLoop, _Kept]
+) -> AsyncGenerator[None, None]:
+    """Close the session when `asyncio.run` closes the async generators that are still open in its loop."""
+    loop = asyncio.get_running_loop()
+    try:
+        yield
+    finally:
+        until = loop.time() + LAST_TURNS_S
+        while kept.turns > 0 and loop.time() < until:
+            await asyncio.sleep(0.01)  # turns that are being left: their stop call needs the session
+        _OPEN.discard(kept)
+        if kept_by_loop.get(loop) is kept:
+            del kept_by_loop[loop]
+        if kept.session is not None:
+            await kept.session.close()
+
+
+def _let_go(kept_by_loop: dict[asyncio.AbstractEventLoop, _Kept]) -> None:
+    """Have the sessions of a transport that is gone closed, each in its loop."""
+    for loop, kept in kept_by_loop.items():
+        if loop.is_closed() or kept.keeper is None:
+            _OPEN.discard(kept)
+            continue
+        with contextlib.suppress(RuntimeError):  # the loop may close at any moment
+            loop.call_soon_threadsafe(_close_in_background, kept.keeper)
+
+
+def _close_in_background(keeper: AsyncGenerator[None, None]) -> None:
+    task = asyncio.get_running_loop().create_task(keeper.aclose())
+    _CLEANUPS.add(task)
+    task.add_done_callback(_CLEANUPS.discard)
 
 
 def _now() -> float:

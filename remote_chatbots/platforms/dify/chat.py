@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from remote_chatbots.address import base_url_of, checked_headers, checked_key
-from remote_chatbots.errors import BotRejectedError, BotUsageError
+from remote_chatbots.errors import BotError, BotRejectedError, BotUsageError
 from remote_chatbots.events import Event
 from remote_chatbots.flow import Abandoned, Flow, StreamReader, joined, open_reply, read_body
 from remote_chatbots.framing import SSEFramer
-from remote_chatbots.platforms.dify.errors import NAME, not_allowed, refusal
+from remote_chatbots.platforms.dify.errors import NAME, not_allowed, refusal, refuses_blocking
 from remote_chatbots.platforms.dify.stream import DifyTurn
 from remote_chatbots.protocol import Memory
 from remote_chatbots.question import Attachment, Question
@@ -75,7 +75,7 @@ class DifyApp:
         hidden = (self.api_key, question.text)
         turn = DifyTurn(self.settings, lambda task_id: self._stop_request(task_id, question.user), hidden)
         reader = StreamReader(
-            SSEFramer(self.settings.max_event_bytes),
+            SSEFramer(self.settings.max_event_bytes, NAME),
             turn,
             stop=question.stop,
             coalesce=question.coalesce,
@@ -90,26 +90,30 @@ class DifyApp:
             except Abandoned:
                 yield from reader.leave()
         else:
-            body = yield from read_body(self.settings.max_event_bytes)
-            raise not_allowed(f"the reply is {head.content_type}, not a stream of events", body)
+            body = yield from read_body(self.settings.max_event_bytes, NAME)
+            raise not_allowed(f"the reply is {head.content_type}, not a stream of events", body, hidden)
 
     def _open(self, question: Question, hidden: tuple[str, ...]) -> Flow[ResponseHead]:
-        def error_of(head: ResponseHead, body: bytes) -> Any:
+        streams_only = False
+
+        def error_of(head: ResponseHead, body: bytes) -> BotError:
+            nonlocal streams_only
+            streams_only = refuses_blocking(body)
             return refusal(head, body, hidden)
 
         policy = RetryPolicy(max_retries=self.settings.max_retries)
         mode = "blocking" if question.blocking else "streaming"
         try:
             return (yield from open_reply(self._question_request(question, mode), error_of=error_of, policy=policy))
-        except BotRejectedError as error:
-            # Agent apps only stream, and say so in words under a general code; nothing was done with the message.
-            if mode == "streaming" or not _REFUSES_BLOCKING.intersection(error.message.lower().split()):
+        except BotRejectedError:
+            if mode == "streaming" or not streams_only:
                 raise
+        # An agent app: it only streams, and nothing was done with the message that it refused.
         return (yield from open_reply(self._question_request(question, "streaming"), error_of=error_of, policy=policy))
 
     def _whole(self, question: Question, turn: DifyTurn) -> Flow[None]:
         """Yield the events of an answer that came as one JSON object: the same as those of a stream."""
-        body = yield from read_body(self.settings.max_event_bytes)
+        body = yield from read_body(self.settings.max_event_bytes, NAME)
         events: list[Event] = []
         turn.take_whole(body, events)
         cutter = StopCutter(question.stop)
@@ -151,7 +155,6 @@ class DifyApp:
 
 _JSON = frozenset({"application/json", "text/json"})
 _EVENTS = "text/event-stream"
-_REFUSES_BLOCKING = frozenset({"blocking", "streaming"})
 
 
 def _file_reference(file: Attachment) -> dict[str, str]:

@@ -5,6 +5,8 @@ Codes and statuses: Dify API reference, "Errors"; recorded: the err-* files of b
 
 from __future__ import annotations
 
+import html
+import json
 import re
 from typing import Any, NamedTuple
 
@@ -18,7 +20,7 @@ from remote_chatbots.errors import (
     BotReplyError,
     BotServerError,
 )
-from remote_chatbots.framing import parse_json, shown
+from remote_chatbots.framing import parse_json
 from remote_chatbots.retry import retry_after_s
 from remote_chatbots.wire import ResponseHead
 
@@ -126,7 +128,7 @@ def refusal(head: ResponseHead, body: bytes, hidden: tuple[str, ...] = ()) -> Bo
     except ValueError:
         told = None
     if not isinstance(told, dict):
-        told = {"message": f"no JSON: {shown(body)}"} if body else {}
+        told = {"message": f"no JSON: {shown(body, hidden)}"} if body else {}
     wait_s = retry_after_s(head.headers.get("retry-after", ""))
     return error_from(
         told,
@@ -154,10 +156,10 @@ def error_from(told: dict[str, Any], status: int, *, hidden: tuple[str, ...] = (
     named = told.get("status")
     status = named if isinstance(named, int) and not isinstance(named, bool) else status
     message = plain(told.get("message"), hidden)
-    kind, cure = _class_of(status, code, message)
+    kind, cure = _class_of(status, code, plain(told.get("message")))
     head = " ".join(filter(None, (str(status) if status else "", code))) or "error"
     return kind(
-        f"{NAME}: {head}: {message or 'no reason given'} {cure}",
+        f"{NAME}: {head}: {message or 'no reason given.'} {cure}",
         platform=NAME,
         http_status=status,
         code=code,
@@ -167,15 +169,15 @@ def error_from(told: dict[str, Any], status: int, *, hidden: tuple[str, ...] = (
 
 def run_failed(reason: Any, hidden: tuple[str, ...] = ()) -> BotServerError:
     """Return the error of a workflow run that ended as failed (recorded: 1.14.2/chatflow-stream-model-fail500)."""
-    told = plain(reason, hidden) or "no reason given"
+    told = plain(reason, hidden) or "no reason given."
     cure = "Look at the run's log in Dify; the same question may work later."
     return BotServerError(f"{NAME}: the workflow failed: {told} {cure}", platform=NAME, in_stream=True)
 
 
-def not_allowed(what: str, data: bytes) -> BotProtocolError:
+def not_allowed(what: str, data: bytes, hidden: tuple[str, ...] = ()) -> BotProtocolError:
     """Return the error of a reply that no Dify server makes."""
     return BotProtocolError(
-        f"{NAME}: {what}: {shown(data)}. Check that base_url is a Dify server's API (it usually ends in /v1) "
+        f"{NAME}: {what}: {shown(data, hidden)}. Check that base_url is a Dify server's API (it usually ends in /v1) "
         "and not a web page or another service.",
         platform=NAME,
     )
@@ -189,15 +191,34 @@ def plain(told: Any, hidden: tuple[str, ...] = ()) -> str:
     """
     if not isinstance(told, str):
         return ""
-    message = _ECHO.sub("", told.partition(" You have requested this URI")[0])
-    for secret in filter(None, hidden):
-        # A short question ("is it?") may stand in the sentence by chance: only as words of its own is it an echo.
-        own = re.escape(secret) if len(secret) >= _LONG_ENOUGH else rf"(?<!\w){re.escape(secret)}(?!\w)"
-        message = re.sub(own, "…", message)
+    message = _without(_ECHO.sub("", told.partition(" You have requested this URI")[0]), hidden)
     line = " ".join(message.split())
     return line if not line or line.endswith((".", "!", "?", "…")) else line + "."
 
 
+def shown(data: bytes, hidden: tuple[str, ...] = ()) -> str:
+    """Return the first 200 bytes of a reply as error messages show them: escaped, so that they stay one line."""
+    known = _without(data[:_LOOKED_AT_BYTES].decode("utf-8", "replace"), hidden).encode()
+    return repr(known[:_SHOWN_BYTES].decode("utf-8", "ignore")) + ("…" if len(known) > _SHOWN_BYTES else "")
+
+
+def refuses_blocking(body: bytes) -> bool:
+    """Return whether a refusal says that the app only streams. It says so in words, under a general code."""
+    return bool(re.search(rb"blocking mode|streaming response mode", body))
+
+
+def _without(text: str, hidden: tuple[str, ...]) -> str:
+    for secret in filter(None, hidden):
+        written = (secret, html.escape(secret), json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
+        for form in dict.fromkeys(written):
+            # A short question ("is it?") may stand in a sentence by chance: only as words of its own is it an echo.
+            echo = re.escape(form) if len(form) >= _LONG_ENOUGH else rf"(?<!\w){re.escape(form)}(?!\w)"
+            text = re.sub(echo, "…", text)
+    return text
+
+
+_SHOWN_BYTES = 200
+_LOOKED_AT_BYTES = 16 * 1024
 _LONG_ENOUGH = 8
 _ECHO = re.compile(r" \[type=\w+, input_value=.*?input_type=\w+\]|\s*For further information visit \S+", re.DOTALL)
 

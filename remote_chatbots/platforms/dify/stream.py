@@ -77,7 +77,7 @@ class DifyTurn:
             event = parse_json(frame.data)
         except ValueError:
             if frame.complete:
-                raise not_allowed("an event of the stream is no JSON", frame.data) from None
+                raise not_allowed("an event of the stream is no JSON", frame.data, self._hidden) from None
             return  # a frame cut in two; `closing` says whether that matters
         if not isinstance(event, dict):
             out.append(Unrecognized(frame.event, event))
@@ -97,12 +97,17 @@ class DifyTurn:
                 self._said.append(answer)
                 out.append(TextDelta(answer))
             return
-        self._settle(out, ends=name == "message_end")
-        self._begin(event, out)
-        handler = _HANDLERS.get(name if isinstance(name, str) else self._old_name(event))
+        self._take_other(name if isinstance(name, str) else self._old_name(event), event, out)
+
+    def _take_other(self, name: str, event: dict[str, Any], out: list[Event]) -> None:
+        if name in _TELL_WHAT_WAS_HELD:
+            self._settle(out, ends=name in _ENDS)
+        if not self._over():
+            self._begin(event, out)
+        handler = _HANDLERS.get(name)
         if handler is None or (self._over() and name not in _AFTER_THE_END):
             if name != "ping":
-                out.append(Unrecognized(str(name or ""), event))
+                out.append(Unrecognized(name, event))
         else:
             out.extend(handler(self, event))
 
@@ -122,7 +127,7 @@ class DifyTurn:
         if not isinstance(told, dict) or not isinstance(told.get("answer"), str):
             if isinstance(told, dict) and "code" in told and "message" in told:
                 raise error_from(told, 200, hidden=self._hidden)
-            raise not_allowed("the reply is no answer", body)
+            raise not_allowed("the reply is no answer", body, self._hidden)
         self._begin(told, out)
         out.extend(self._text(told))
         if told.get("event") == "workflow_paused":
@@ -140,24 +145,26 @@ class DifyTurn:
             return self._settings.end_grace_s
         return OTHER_END_S if self._ended or self._run == "succeeded" else None
 
-    def closing(self) -> Iterable[Event]:
-        """Return the turn's last events, once no more frames come.
+    def closing(self) -> Iterator[Event]:
+        """Yield the turn's last events, once no more frames come.
 
         Raises:
             BotReplyError: If the server said so in the stream, or the run failed.
             BotTruncatedError: If no event ended the turn.
         """
+        held: list[Event] = []
+        whole = self._over() or self._ended or self._run == "succeeded" or (self._old_wire and self._said)
+        self._settle(held, ends=True, broken=not whole)
+        yield from held
         if self._error is not None:
             raise self._error
-        if not (self._over() or self._ended or self._run == "succeeded" or (self._old_wire and self._said)):
+        if not whole:
             raise BotTruncatedError(
                 f"{NAME}: the stream ended before its last event came. The message may have arrived: look at the "
                 "conversation's history before you ask again.",
                 platform=NAME,
             )
-        held: list[Event] = []
-        self._settle(held, ends=True)
-        return [*held, Finished(self._reason(), self._metadata)]
+        yield Finished(self._reason(), self._metadata)
 
     def stop_request(self) -> HttpRequest | None:
         """Return the request that stops the turn; None before the server gave it an id."""
@@ -195,23 +202,25 @@ class DifyTurn:
             self._ids |= new
             out.append(Started(**new, created_at=created_at if first_time else None))
 
-    def _settle(self, out: list[Event], *, ends: bool) -> None:
+    def _settle(self, out: list[Event], *, ends: bool, broken: bool = False) -> None:
         """Decide what a `message` that followed agent_messages was, now that its successor is known.
 
         A new agent app repeats its whole answer, or its last step's, as one `message` right before the end
-        (Dify API reference 1.16, "Agent"); anywhere else a `message` is more text.
+        (Dify API reference 1.16, "Agent"); before more text a `message` is text, and so are those that follow it.
         """
         whole, self._maybe_whole = self._maybe_whole, None
-        if whole is None or not whole:
+        if not whole:
             return
-        said = "".join(self._said)
-        last_step = "".join(self._said[self._step_from :])
-        if not ends:
-            self._said.append(whole)
-            out.append(TextDelta(whole))
-        elif whole.strip() not in (said.strip(), last_step.strip()):
+        said, last_step = "".join(self._said), "".join(self._said[self._step_from :])
+        if ends and whole.strip() in (said.strip(), last_step.strip()):
+            return
+        if ends and not broken:
             self._said = [whole]
             out.append(TextReplaced(whole))
+        else:
+            self._by_agent = False
+            self._said.append(whole)
+            out.append(TextDelta(whole))
 
     def _old_name(self, event: dict[str, Any]) -> str:
         """Name an event of 2023, which has no name of its own."""
@@ -312,7 +321,7 @@ class DifyTurn:
         yield from ()
 
     def _failure(self, event: dict[str, Any]) -> Iterator[Event]:
-        told = error_from(event, 0, hidden=self._hidden, in_stream=True)
+        told = error_from(event, 0, hidden=self._hidden, in_stream=True, retryable=False)
         if self._run == "failed" and isinstance(self._error, BotReplyError):
             # 0.15.3 tells a failed run twice (recorded: 0.15.3/chatflow-stream-model-fail500). The class is by the
             # word that 1.14 knows as well; the code comes with the second.
@@ -357,5 +366,7 @@ _HANDLERS: dict[str, Callable[[DifyTurn, dict[str, Any]], Iterable[Event]]] = {
         DifyTurn._step,
     ),
 }  # fmt: skip
+_ENDS = frozenset({"message_end", "error"})
+_TELL_WHAT_WAS_HELD = _ENDS | {"message", "agent_message", "message_replace", "message_file"}
 # What may still mean something once the turn's last event has come.
 _AFTER_THE_END = frozenset({"tts_message", "tts_message_end", "error", "message_end", "workflow_finished"})
