@@ -1,0 +1,142 @@
+"""The recorded questions, asked by the library; and what came of it, in the form that tests compare."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, cast
+
+from remote_chatbots import (
+    Answer,
+    AsyncBotClient,
+    Attachment,
+    BotClient,
+    BotError,
+    BotReplyError,
+    DifyApp,
+    Question,
+    Settings,
+)
+from remote_chatbots.question import AttachmentKind
+from tests.recorded.recordings import IDS, Recording, Told, told_by
+
+KEY = "app-a-key-of-the-tests"
+DRIVERS = ("requests", "aiohttp")
+# A test that hangs must not hang for the five minutes of the default.
+TIMEOUT_S = 20.0
+# What comes after a turn's last event (speech) must not depend on how fast the machine plays it. The recorded bodies
+# end by themselves, so nobody waits so long.
+PATIENT = Settings(end_grace_s=5.0)
+
+
+def question_of(exchange: Recording) -> Question:
+    """Return the recorded question."""
+    sent = exchange.sent
+    return Question(
+        sent["query"],
+        user=sent["user"],
+        conversation_id=sent.get("conversation_id") or "",
+        inputs=sent["inputs"],
+        files=[_attachment(file) for file in sent.get("files", [])],
+        blocking=sent.get("response_mode", "blocking") == "blocking",
+    )
+
+
+def _attachment(told: Mapping[str, str]) -> Attachment:
+    kind = cast("AttachmentKind", told["type"])
+    if told["transfer_method"] == "remote_url":
+        return Attachment(kind, url=told["url"])
+    return Attachment(kind, file_id=told["upload_file_id"])
+
+
+def ask(
+    driver: str, url: str, question: Question, *, timeout_s: float = TIMEOUT_S, settings: Settings = PATIENT
+) -> Answer | BotError:
+    """Ask with a new client of `driver`; return the answer, or the error that was raised."""
+    app = DifyApp(KEY, url, settings=settings)
+
+    async def ask_async() -> Answer:
+        async with AsyncBotClient(app, timeout=timeout_s) as client:
+            return await client.ask(question)
+
+    try:
+        if driver == "aiohttp":
+            return asyncio.run(ask_async())
+        with BotClient(app, timeout=timeout_s) as client:
+            return client.ask(question)
+    except BotError as error:
+        return error
+
+
+def outcome_of(got: Answer | BotError) -> dict[str, Any]:
+    """Return what `got` says, to be compared with `expected_of`."""
+    if isinstance(got, BotError):
+        reply = got if isinstance(got, BotReplyError) else None
+        return {
+            "raises": type(got),
+            "http_status": reply and reply.http_status,
+            "code": reply and reply.code,
+            "in_stream": reply and reply.in_stream,
+            "partial_text": got.partial_text,
+            **{name: getattr(got, name) for name in IDS},
+        }
+    usage = got.usage
+    return {
+        "text": got.text,
+        **{name: getattr(got, name) for name in IDS},
+        "created_at": got.created_at,
+        "finish_reason": got.finish_reason,
+        "replaced": got.replaced,
+        "usage": usage and usage.raw,
+        "tokens": usage and (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens),
+        "price": usage and (usage.total_price, usage.currency),
+        "resources": [source.raw for source in got.sources],
+        "sources": [(s.content, s.title, s.segment_id, s.score, s.position) for s in got.sources],
+        "metadata": got.metadata,
+        "forms": list(got.input_required),
+        "speech": b"".join(media.data for media in got.media),
+        "unrecognized": got.unrecognized,
+    }
+
+
+def expected_of(exchange: Recording) -> dict[str, Any]:
+    """Return what the recording says must come of the recorded question."""
+    told = told_by(exchange)
+    return _expected_answer(told) if told.failure is None else _expected_error(told)
+
+
+def _expected_error(told: Told) -> dict[str, Any]:
+    failure = told.failure
+    assert failure is not None
+    return {
+        "raises": failure.kind,
+        "http_status": failure.http_status,
+        "code": failure.code,
+        "in_stream": failure.in_stream,
+        "partial_text": told.text,
+        **told.ids,
+    }
+
+
+def _expected_answer(told: Told) -> dict[str, Any]:
+    usage = told.usage
+    return {
+        "text": told.text,
+        **told.ids,
+        "created_at": told.created_at,
+        "finish_reason": told.finish_reason,
+        "replaced": told.replaced,
+        "usage": usage,
+        "tokens": usage and (usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]),
+        "price": usage and (Decimal(usage["total_price"]), usage["currency"]),
+        "resources": told.resources,
+        "sources": [
+            (item["content"], item["document_name"], item["segment_id"], item["score"], item["position"])
+            for item in told.resources
+        ],
+        "metadata": told.metadata,
+        "forms": told.forms,
+        "speech": told.speech,
+        "unrecognized": (),
+    }
