@@ -22,8 +22,12 @@ TOOLS_REFUSED = (
 )
 
 
-def checked_call(kwargs: Mapping[str, Any]) -> None:
+def checked_call(kwargs: Mapping[str, Any], options: Iterable[str]) -> None:
     """Refuse what a call cannot take.
+
+    Args:
+        kwargs: What the call was given.
+        options: What calls to this platform may be told beside.
 
     Raises:
         ToolsRefusedError: For tools.
@@ -33,8 +37,8 @@ def checked_call(kwargs: Mapping[str, Any]) -> None:
         if name in _TOOLS:
             if value:
                 raise ToolsRefusedError(TOOLS_REFUSED)
-        elif name not in PER_CALL and name not in NOT_SENT:
-            raise ChatbotUsageError(unknown(name, (*PER_CALL, *NOT_SENT, "stop")))
+        elif name not in (*PER_CALL, *NOT_SENT, *options):
+            raise ChatbotUsageError(unknown(name, (*PER_CALL, *NOT_SENT, *options, "stop")))
 
 
 def from_config(config: RunnableConfig | None, kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from langchain_chatbots._blocks import register
 from langchain_chatbots.remote_chat_model import RemoteChatModel
-from remote_chatbots import DifyApp
+from remote_chatbots import DifyApp, DifyOptions
 from remote_chatbots.platforms.dify.chat import CLOUD_URL
 from remote_chatbots.protocol import BotProtocol
 
@@ -27,8 +27,15 @@ class ChatDify(RemoteChatModel):
 
     base_url: str = CLOUD_URL
     model_name: str = "dify-app"
+    workflow_id: str = ""
+    """Run this published version of a chatflow; "" runs the newest. Also per call."""
+    auto_generate_name: bool = True
+    """Whether the server names a new conversation by its first message. Also per call."""
+    trace_id: str = ""
+    """Your id of the turn in a tracing system: 1 to 128 letters, digits, hyphens, underscores. Also per call."""
 
     platform: ClassVar[str] = "dify"
+    _options: ClassVar[tuple[str, ...]] = ("workflow_id", "auto_generate_name", "trace_id")
     _environment: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "api_key": ("DIFY_API_KEY",),
         "base_url": ("DIFY_BASE_URL", "DIFY_API_BASE"),
@@ -46,7 +53,11 @@ class ChatDify(RemoteChatModel):
 
     def _bot(self) -> BotProtocol:
         return DifyApp(
-            self.api_key.get_secret_value(), self.base_url, headers=self.default_headers, settings=self._settings()
+            self.api_key.get_secret_value(),
+            self.base_url,
+            headers=self.default_headers,
+            settings=self._settings(),
+            options=DifyOptions(self.workflow_id, self.auto_generate_name, self.trace_id),
         )
 
 

@@ -213,7 +213,7 @@ class RemoteChatModel(RemoteModelSettings):
         Raises:
             BotUsageError: If an argument is unknown, missing or wrong.
         """
-        checked_call(kwargs)
+        checked_call(kwargs, self._options)
         bot_id = self.bot_id or self._bot().bot_id
         planned = plan(
             messages,
@@ -241,6 +241,7 @@ class RemoteChatModel(RemoteModelSettings):
             stop=stops or (),
             blocking=self.streaming is False,
             coalesce=self.coalesce,
+            options={name: kwargs[name] for name in self._options if kwargs.get(name) is not None},
         )
         name = kwargs.get("model") or self.model_name
         return question, MessageMaker(platform=self.platform, model_name=name, bot_id=bot_id, system=planned.system)

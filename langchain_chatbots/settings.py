@@ -63,6 +63,8 @@ class RemoteModelSettings(BaseChatModel):
     """After a turn's last event: how long to wait for the end of the body, so that the connection can be used again."""
     speech_wait_s: float = _STANDARD.speech_wait_s
     """After the text: how long to wait for the last piece of speech."""
+    probe_after_s: float = _STANDARD.probe_after_s
+    """After that much silence at the start of a stream: the server is asked whether it can answer at all."""
     stop_wait_s: float = _STANDARD.stop_wait_s
     """On leaving a stream early: how long that may take, for the server to keep what it has said."""
     max_event_bytes: int = _STANDARD.max_event_bytes
@@ -78,6 +80,7 @@ class RemoteModelSettings(BaseChatModel):
     _async_client: AsyncBotClient | None = PrivateAttr(default=None)
 
     platform: ClassVar[str]
+    _options: ClassVar[tuple[str, ...]] = ()
     _environment: ClassVar[Mapping[str, tuple[str, ...]]]
 
     def __init__(self, **given: Any) -> None:
@@ -161,6 +164,7 @@ class RemoteModelSettings(BaseChatModel):
         return Settings(
             end_grace_s=self.end_grace_s,
             speech_wait_s=self.speech_wait_s,
+            probe_after_s=self.probe_after_s,
             stop_wait_s=self.stop_wait_s,
             max_event_bytes=self.max_event_bytes,
             max_connections=self.max_connections,

@@ -39,7 +39,7 @@ from remote_chatbots.events import (
     Usage,
     UsageReported,
 )
-from remote_chatbots.platforms.dify import DifyApp
+from remote_chatbots.platforms.dify import DifyApp, DifyOptions
 from remote_chatbots.question import Attachment, Question
 from remote_chatbots.timeouts import Settings, Timeouts
 
@@ -65,6 +65,7 @@ __all__ = [
     "BotTruncatedError",
     "BotUsageError",
     "DifyApp",
+    "DifyOptions",
     "Event",
     "Finished",
     "InputRequired",

@@ -70,6 +70,7 @@ class BotClient(_Client):
         inputs: Mapping[str, Any] | None = None,
         files: Sequence[Attachment] = (),
         stop: Sequence[str] = (),
+        **options: Any,
     ) -> RequestsRun:
         """Return the turn's events, while they arrive. Nothing is sent before the first is asked for.
 
@@ -80,6 +81,7 @@ class BotClient(_Client):
             inputs: Values of the app's variables.
             files: Files that go with the question.
             stop: The answer ends before the first of these.
+            **options: What the platform may be told beside, e.g. `trace_id=` (for Dify: `DifyOptions`).
 
         Returns:
             An iterator of events; `.answer` is the answer so far, `.close()` leaves the turn.
@@ -89,6 +91,7 @@ class BotClient(_Client):
             BotError: While iterating, if the turn fails; with the text and the ids so far.
         """
         given = {"user": user, "conversation_id": conversation_id, "inputs": inputs, "files": files, "stop": stop}
+        given["options"] = options
         return self._transport.run(self.bot.ask(self._question(question, given)), self.bot.name)
 
     def ask(self, question: Question | str, **given: Any) -> Answer:
@@ -147,6 +150,7 @@ class AsyncBotClient(_Client):
         inputs: Mapping[str, Any] | None = None,
         files: Sequence[Attachment] = (),
         stop: Sequence[str] = (),
+        **options: Any,
     ) -> AiohttpRun:
         """Return the turn's events, while they arrive: as `BotClient.stream`, for `async for`.
 
@@ -154,6 +158,7 @@ class AsyncBotClient(_Client):
         stop before you go on; after a bare `break` that happens in the background.
         """
         given = {"user": user, "conversation_id": conversation_id, "inputs": inputs, "files": files, "stop": stop}
+        given["options"] = options
         return self._transport.run(self.bot.ask(self._question(question, given)), self.bot.name)
 
     async def ask(self, question: Question | str, **given: Any) -> Answer:

@@ -51,6 +51,7 @@ class Question:
         stop: The answer ends before the first of these, and the server is told to stop.
         blocking: Ask for the platform's blocking form where it has one. Default: the stream, also for a whole
             answer, because gateways cut blocking calls after a minute or so.
+        options: What the platform may be told beside (for Dify: `DifyOptions`); laid over the bot's own.
         coalesce: Join pieces of text that arrived together. Default on.
 
     Raises:
@@ -65,6 +66,7 @@ class Question:
     stop: Sequence[str] = ()
     blocking: bool = False
     coalesce: bool = True
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("text", "user", "conversation_id"):

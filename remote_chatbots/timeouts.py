@@ -66,6 +66,8 @@ class Settings:
         end_grace_s: After a turn's last event, how long to wait for the end of the body, so that the connection
             can be used again. Default 0.1.
         speech_wait_s: After the text, how long to wait for the last piece of speech. Default 10.
+        probe_after_s: After that much silence at the start of a stream, the server is asked, beside it, whether it
+            can answer at all. Default 5.
         stop_wait_s: On leaving a turn early: for the stop call and for the turn's last event. Default 1.5.
         max_event_bytes: The largest event that is taken. Default 16 MiB.
         max_connections: Connections of one async client at a time, per event loop. Default 1000.
@@ -78,6 +80,7 @@ class Settings:
 
     end_grace_s: float = 0.1
     speech_wait_s: float = 10.0
+    probe_after_s: float = 5.0
     stop_wait_s: float = 1.5
     max_event_bytes: int = 16 * 1024 * 1024
     max_connections: int = 1000
@@ -85,7 +88,7 @@ class Settings:
     max_retries: int = 2
 
     def __post_init__(self) -> None:
-        for name in ("end_grace_s", "speech_wait_s", "stop_wait_s", "idle_s"):
+        for name in ("end_grace_s", "speech_wait_s", "probe_after_s", "stop_wait_s", "idle_s"):
             positive_seconds(name, getattr(self, name))
         for name, least in (("max_event_bytes", 1024), ("max_connections", 1), ("max_retries", 0)):
             value = getattr(self, name)

@@ -42,7 +42,7 @@ class Close:
     """End the connection politely."""
 
 
-Step = bytes | Wait | Until | type[Reset] | type[Close]
+Step = bytes | Wait | Until | threading.Event | type[Reset] | type[Close]
 
 
 def chunk(data: bytes) -> bytes:
@@ -140,6 +140,8 @@ class Scripted:
                             return
                         if isinstance(step, Wait):
                             time.sleep(step.seconds)
+                        elif isinstance(step, threading.Event):
+                            step.set()
                         elif isinstance(step, Until):
                             step.event.wait(10)
                         else:
@@ -187,9 +189,9 @@ class Driver:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def ask(self, url: str, *questions: Question, timeout: Any = (5, 5), **settings: Any) -> list[Turn]:
+    def ask(self, url: str, *questions: Question, timeout: Any = (5, 5), key: str = KEY, **settings: Any) -> list[Turn]:
         """Ask one after the other with one client, and return what each came to."""
-        app = DifyApp(KEY, url, settings=Settings(**settings))
+        app = DifyApp(key, url, settings=Settings(**settings))
         if self.name == "requests":
             return self._sync(BotClient(app, timeout=timeout), questions)
         return asyncio.run(self._async(AsyncBotClient(app, timeout=timeout), questions))

@@ -6,18 +6,22 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from remote_chatbots.address import base_url_of, checked_headers, checked_key
 from remote_chatbots.errors import BotError, BotRejectedError, BotUsageError
 from remote_chatbots.events import Event
-from remote_chatbots.flow import Abandoned, Flow, StreamReader, joined, open_reply, read_body
+from remote_chatbots.flow import Abandoned, Flow, open_reply, read_body
 from remote_chatbots.framing import SSEFramer
 from remote_chatbots.platforms.dify.errors import NAME, not_allowed, refusal, refuses_blocking
+from remote_chatbots.platforms.dify.options import DifyOptions
+from remote_chatbots.platforms.dify.silence import look_into
 from remote_chatbots.platforms.dify.stream import DifyTurn
 from remote_chatbots.protocol import Memory
 from remote_chatbots.question import Attachment, Question
 from remote_chatbots.retry import RetryPolicy
 from remote_chatbots.stopping import StopCutter
+from remote_chatbots.stream_reader import StreamReader, joined
 from remote_chatbots.timeouts import Settings
 from remote_chatbots.wire import HttpRequest, ResponseHead, json_request
 
@@ -33,6 +37,7 @@ class DifyApp:
         base_url: The server, with or without trailing slash and `/v1`. Default: Dify's cloud.
         headers: Headers to send beside ours. Not in `repr`.
         settings: Patience and sizes.
+        options: What each turn is told beside its question; a question's own options are laid over them.
 
     Raises:
         BotUsageError: If the key or a header is no header value, or the address is none.
@@ -42,6 +47,7 @@ class DifyApp:
     base_url: str = CLOUD_URL
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     settings: Settings = field(default_factory=Settings)
+    options: DifyOptions = field(default_factory=DifyOptions)
 
     name: ClassVar[str] = NAME
     memory: ClassVar[Memory] = "server"
@@ -61,7 +67,7 @@ class DifyApp:
         """Return the flow of one turn (Dify API reference, "Send chat message").
 
         Raises:
-            BotUsageError: At once, if the question names no user.
+            BotUsageError: At once, if the question names no user, or an option that there is not.
         """
         if not question.user:
             raise BotUsageError(
@@ -69,9 +75,9 @@ class DifyApp:
                 "question, or where the bot is set up.",
                 platform=NAME,
             )
-        return self._turn(question)
+        return self._turn(question, self.options.with_those_of(question.options))
 
-    def _turn(self, question: Question) -> Flow[None]:
+    def _turn(self, question: Question, options: DifyOptions) -> Flow[None]:
         hidden = (self.api_key, question.text)
         turn = DifyTurn(self.settings, lambda task_id: self._stop_request(task_id, question.user), hidden)
         reader = StreamReader(
@@ -80,8 +86,10 @@ class DifyApp:
             stop=question.stop,
             coalesce=question.coalesce,
             stop_wait_s=self.settings.stop_wait_s,
+            after_silence_s=self.settings.probe_after_s,
+            look_into=lambda: look_into(question, self._get, hidden),
         )
-        head = yield from self._open(question, hidden)
+        head = yield from self._open(question, options, hidden)
         if head.content_type in _JSON:
             yield from self._whole(question, turn)
         elif head.content_type == _EVENTS or not head.content_type:
@@ -93,7 +101,7 @@ class DifyApp:
             body = yield from read_body(self.settings.max_event_bytes, NAME)
             raise not_allowed(f"the reply is {head.content_type}, not a stream of events", body, hidden)
 
-    def _open(self, question: Question, hidden: tuple[str, ...]) -> Flow[ResponseHead]:
+    def _open(self, question: Question, options: DifyOptions, hidden: tuple[str, ...]) -> Flow[ResponseHead]:
         streams_only = False
 
         def error_of(head: ResponseHead, body: bytes) -> BotError:
@@ -101,15 +109,18 @@ class DifyApp:
             streams_only = refuses_blocking(body)
             return refusal(head, body, hidden)
 
-        policy = RetryPolicy(max_retries=self.settings.max_retries)
-        mode = "blocking" if question.blocking else "streaming"
-        try:
-            return (yield from open_reply(self._question_request(question, mode), error_of=error_of, policy=policy))
-        except BotRejectedError:
-            if mode == "streaming" or not streams_only:
-                raise
-        # An agent app: it only streams, and nothing was done with the message that it refused.
-        return (yield from open_reply(self._question_request(question, "streaming"), error_of=error_of, policy=policy))
+        def opened(mode: str) -> Flow[ResponseHead]:
+            policy = RetryPolicy(max_retries=self.settings.max_retries)
+            return open_reply(self._question_request(question, options, mode), error_of=error_of, policy=policy)
+
+        if question.blocking:
+            try:
+                return (yield from opened("blocking"))
+            except BotRejectedError:
+                if not streams_only:
+                    raise
+            # An agent app: it only streams, and nothing was done with the message that it refused.
+        return (yield from opened("streaming"))
 
     def _whole(self, question: Question, turn: DifyTurn) -> Flow[None]:
         """Yield the events of an answer that came as one JSON object: the same as those of a stream."""
@@ -120,18 +131,19 @@ class DifyApp:
         yield from joined([*cutter.cut(events), *cutter.rest()])
         yield from turn.closing()
 
-    def _question_request(self, question: Question, mode: str) -> HttpRequest:
+    def _question_request(self, question: Question, options: DifyOptions, mode: str) -> HttpRequest:
         payload: dict[str, Any] = {
             "inputs": dict(question.inputs),
             "query": question.text,
             "response_mode": mode,
             "conversation_id": question.conversation_id,
             "user": question.user,
+            **options.payload(),
         }
         if question.files:
             payload["files"] = [_file_reference(file) for file in question.files]
         try:
-            return self._json("POST", "/chat-messages", payload)
+            return self._post("/chat-messages", payload)
         except TypeError as error:
             raise BotUsageError(
                 f"{NAME}: inputs hold something that JSON has no form for ({error}). Give text, numbers, lists, dicts.",
@@ -139,10 +151,16 @@ class DifyApp:
             ) from None
 
     def _stop_request(self, task_id: str, user: str) -> HttpRequest:
-        return self._json("POST", f"/chat-messages/{task_id}/stop", {"user": user})
+        return self._post(f"/chat-messages/{quote(task_id, safe='')}/stop", {"user": user})
 
-    def _json(self, method: str, path: str, payload: object) -> HttpRequest:
-        headers = {
+    def _post(self, path: str, payload: object) -> HttpRequest:
+        return json_request("POST", self.base_url + path, self._headers(), payload)
+
+    def _get(self, path: str) -> HttpRequest:
+        return HttpRequest("GET", self.base_url + path, self._headers())
+
+    def _headers(self) -> dict[str, str]:
+        return {
             "User-Agent": "remote-chatbots",
             **self.headers,
             "Authorization": f"Bearer {self.api_key}",
@@ -150,7 +168,6 @@ class DifyApp:
             # Compressed, a stream would arrive when the compressor's buffer is full, not when a token is said.
             "Accept-Encoding": "identity",
         }
-        return json_request(method, self.base_url + path, headers, payload)
 
 
 _JSON = frozenset({"application/json", "text/json"})

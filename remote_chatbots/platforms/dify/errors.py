@@ -50,7 +50,7 @@ _SETUP = "Check the model's settings in Dify's workspace."
 _FILE = "Check the file against the app's upload settings, and upload it as the same user that asks."
 
 ERROR_TABLE: tuple[Row, ...] = (
-    # Told as invalid_param at 400, not as 429 (recorded: 1.14.2/err-too-many-requests; Dify README of the wire).
+    # An app at its limit says invalid_param at 400, not 429 (found on 0.15.3 and 1.14.2).
     Row(400, "invalid_param", BotRateLimitError, "Wait and ask again, or raise the app's limit.", "Too many requests"),
     # A run that failed: a stream tells the same by workflow_finished (recorded: chatflow-block-model-fail500).
     Row(400, "invalid_param", BotServerError, "Look at the run's log in Dify; the same question may work later.",
