@@ -26,7 +26,8 @@ class RemoteMessageChunk(AIMessageChunk):
     """A chunk that knows how to withdraw the text before it.
 
     LangChain adds chunks by appending. When the platform replaces what it has said, appending would leave the
-    withdrawn text in the sum, so the sum is made here. It is a plain `AIMessageChunk`.
+    withdrawn text in the sum, so the sum is made here. It is a plain `AIMessageChunk`, unless it withdraws text of
+    chunks before it that are yet to be added.
     """
 
     @classmethod
@@ -45,19 +46,21 @@ class RemoteMessageChunk(AIMessageChunk):
 
 
 def _sum(chunks: list[AIMessageChunk]) -> AIMessageChunk:
-    last = max((at for at, chunk in enumerate(chunks) if at and _withdraws(chunk)), default=0)
+    last = max((at for at, chunk in enumerate(chunks) if _withdraws(chunk)), default=0)
     first, *rest = [_without_text(chunk) if at < last else chunk for at, chunk in enumerate(chunks)]
-    return add_ai_message_chunks(_plain(first), *rest)
+    total = add_ai_message_chunks(_as(AIMessageChunk, first), *rest)
+    begins = "bot" in first.response_metadata  # nothing comes before the chunk that names the bot
+    return total if begins or not any(map(_withdraws, chunks)) else _as(RemoteMessageChunk, total)
 
 
 def _withdraws(chunk: AIMessageChunk) -> bool:
     return isinstance(chunk, RemoteMessageChunk) and "replaced" in chunk.response_metadata
 
 
-def _plain(chunk: AIMessageChunk) -> AIMessageChunk:
-    if type(chunk) is AIMessageChunk:
+def _as(kind: type[AIMessageChunk], chunk: AIMessageChunk) -> AIMessageChunk:
+    if type(chunk) is kind:
         return chunk
-    return AIMessageChunk.model_construct(_fields_set=set(chunk.model_fields_set), **chunk.__dict__)
+    return kind.model_construct(_fields_set=set(chunk.model_fields_set), **chunk.__dict__)
 
 
 def _without_text(chunk: AIMessageChunk) -> AIMessageChunk:

@@ -77,6 +77,7 @@ class Question:
         if not self.text.replace("\0", "").strip() and not self.files:
             raise BotUsageError("The question is empty. Give a text of at least one character that is no space.")
         _check(isinstance(self.inputs, Mapping), "inputs", "a mapping of variable names to values", type(self.inputs))
+        _check(isinstance(self.options, Mapping), "options", "a mapping of names to values", type(self.options))
         _check(
             isinstance(self.files, (list, tuple)) and all(isinstance(file, Attachment) for file in self.files),
             "files", "a list of Attachment", type(self.files),

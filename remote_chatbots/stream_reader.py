@@ -112,10 +112,10 @@ class StreamReader:
             if not chunk:
                 break
             heard = yield from self._meaning(self._framer.feed(chunk))
+            patience.go_on(heard, self._interpreter.wait_s())
             if self._cutter.found and not patience.over:
                 yield from self._stop_server()
                 patience.end_within(self._stop_wait_s)
-            patience.go_on(heard, self._interpreter.wait_s())
         yield from self._meaning(self._framer.close())
 
     def _meaning(self, frames: Iterable[Frame]) -> Generator[Event, None, bool]:
@@ -131,7 +131,8 @@ class StreamReader:
             broken = error  # what came whole before it in the same read is handed on first
         out = self._cutter.cut(out)
         yield from joined(out) if self._coalesce else out
-        if broken is not None:
+        complete = self._cutter.found or self._interpreter.wait_s() is not None
+        if broken is not None and not complete:
             raise broken
         return heard
 
@@ -143,7 +144,8 @@ class StreamReader:
             events = list(self._interpreter.closing())
         except BotError:
             events = []
-        return [*(event for event in events if type(event) is not Finished), Finished("stop")]
+        metadata = next((event.metadata for event in events if isinstance(event, Finished)), {})
+        return [*(event for event in events if not isinstance(event, Finished)), Finished("stop", metadata)]
 
     def _stop_server(self) -> Flow[bool]:
         request = self._interpreter.stop_request()

@@ -63,7 +63,9 @@ def _required(body: bytes) -> list[str]:
         form = parse_json(body).get("user_input_form")
     except (ValueError, AttributeError):
         return []
-    controls = [control for item in form or [] if isinstance(item, Mapping) for control in item.values()]
+    if not isinstance(form, list):
+        return []
+    controls = [control for item in form if isinstance(item, Mapping) for control in item.values()]
     return [
         control["variable"]
         for control in controls

@@ -33,6 +33,7 @@ from remote_chatbots.wire import HttpRequest
 
 # A run ends with message_end and workflow_finished, in either order; a 1.13.0 server loses one of them altogether.
 OTHER_END_S = 2.0
+_IDS_OF_A_CHAT = 3
 _ENVELOPE = ("conversation_id", "message_id", "task_id", "workflow_run_id")
 
 
@@ -86,7 +87,7 @@ class DifyTurn:
         answer = event.get("answer")
         if (name == "message" or name == "agent_message") and self._maybe_whole is None and not self._over():
             # The one event that comes by the thousand.
-            if not self._ids or self._created_at is None:
+            if len(self._ids) < _IDS_OF_A_CHAT or self._created_at is None:
                 self._begin(event, out)
             if name == "agent_message":
                 self._by_agent = True
@@ -191,8 +192,8 @@ class DifyTurn:
     def _begin(self, event: dict[str, Any], out: list[Event]) -> None:
         """Report the ids that `event` is the first to tell."""
         told = {name: value for name in _ENVELOPE if isinstance(value := event.get(name), str) and value}
-        if "message_id" not in told and "answer" in event and isinstance(event.get("id"), str):
-            told["message_id"] = event["id"]
+        if "message_id" not in told and "answer" in event and _string(event.get("id")):
+            told["message_id"] = event["id"]  # as servers of 2023 name it
         new = {name: value for name, value in told.items() if name not in self._ids}
         created_at = event.get("created_at")
         first_time = self._created_at is None and isinstance(created_at, int)
