@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 import sys
 import threading
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import requests
 
 READ_BYTES = 64 * 1024
+_NEXT_CHUNK = re.compile(rb"\r\n0*[1-9a-fA-F][0-9a-fA-F]*[^\r\n]*\r\n.", re.DOTALL)
 
 
 class RequestsRun:
@@ -134,7 +136,7 @@ class RequestsRun:
                     return _read_within(response, left_s)
             _set_timeout(response, wait_s)
         chunk: bytes = response.raw.read1(READ_BYTES)
-        return chunk
+        return chunk + _already_there(response) if chunk else chunk
 
     def _aside(self, request: HttpRequest) -> tuple[ResponseHead, bytes]:
         with self._transport.request(request, self._within) as response:
@@ -259,6 +261,29 @@ def _read_within(response: requests.Response, seconds: float) -> bytes | None:
         return None
     finally:
         sock.settimeout(usual_s)
+
+
+def _already_there(response: requests.Response) -> bytes:
+    """Return what has arrived behind the chunk that was just read; never wait for it.
+
+    A read gives one HTTP chunk, and a server that is faster than its reader sends a chunk per event.
+    """
+    sock = _socket(response)
+    if sock is None or "content-encoding" in response.headers:
+        return b""
+    body: Any = response.raw._fp
+    usual_s = sock.gettimeout()
+    sock.settimeout(0)
+    there = bytearray()
+    try:
+        # Only a chunk whose length line and first byte are there can be read without waiting; its size is not zero.
+        while len(there) < READ_BYTES and _NEXT_CHUNK.match(body.fp.peek(1)):
+            there += body.read1(READ_BYTES)
+    except (BlockingIOError, ssl.SSLWantReadError):
+        pass
+    finally:
+        sock.settimeout(usual_s)
+    return bytes(there)
 
 
 def _socket(response: requests.Response) -> socket.socket | None:
