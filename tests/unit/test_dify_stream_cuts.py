@@ -1,0 +1,140 @@
+"""Dify's streams, cut: in two at every byte, and off after every byte."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+
+from remote_chatbots import BotTruncatedError, DifyApp, Finished, Question, Started, TextDelta
+
+IDS = {"conversation_id": "c-1", "message_id": "m-1", "created_at": 1767225600, "task_id": "t-1"}
+USAGE = {"prompt_tokens": 812, "completion_tokens": 64, "total_tokens": 876, "total_price": "0.0001602"}
+RUN = {"workflow_run_id": "r-1"}
+TEXT = "上海今天有雨 🌧️, 带伞。👩‍👩‍👧"
+PIECES = ["上海今天", "有雨 🌧️", "", ", 带伞。", "👩‍👩‍👧"]
+
+
+def message(text: str) -> dict[str, Any]:
+    return {"event": "message", **IDS, "id": "m-1", "answer": text}
+
+
+def message_end() -> dict[str, Any]:
+    resources = [{"position": 1, "document_name": "天气.md", "content": "西风带来雨。"}]
+    return {"event": "message_end", **IDS, "metadata": {"usage": USAGE, "retriever_resources": resources}}
+
+
+def run(name: str, **data: Any) -> dict[str, Any]:
+    return {"event": name, **IDS, **RUN, "data": data}
+
+
+PING = None
+CHAT = [PING, *map(message, PIECES[:2]), PING, *map(message, PIECES[2:]), message_end()]
+CHATFLOW = [
+    PING,
+    run("workflow_started", id="r-1", inputs={"sys.query": "会下雨吗？"}),
+    run("node_started", id="n-1", title="回答 💬"),
+    *map(message, PIECES),
+    run("node_finished", id="n-1", title="回答 💬", status="succeeded"),
+]
+STREAMS = {
+    "chat": [*CHAT],
+    "chatflow": [*CHATFLOW, message_end(), run("workflow_finished", status="succeeded")],
+    "chatflow, the other order": [*CHATFLOW, run("workflow_finished", status="succeeded"), message_end()],
+}
+
+
+def compact(event: dict[str, Any]) -> bytes:
+    """As 1.14 writes: no spaces, raw UTF-8."""
+    return orjson.dumps(event)
+
+
+def escaped(event: dict[str, Any]) -> bytes:
+    """As 0.15 writes: spaces, and \\uXXXX escapes."""
+    return json.dumps(event).encode()
+
+
+def laid_out(events: list[Any], write: Callable[[dict[str, Any]], bytes]) -> tuple[bytes, list[tuple[int, Any]]]:
+    """Return the stream's bytes, and where in them the JSON of each event ends."""
+    body, ends = b"", []
+    for event in events:
+        if event is None:
+            body += b"event: ping\n\n"
+            continue
+        body += b"data: " + write(event)
+        ends.append((len(body), event))
+        body += b"\n\n"
+    return body, ends
+
+
+@pytest.fixture(params=[(name, write) for name in STREAMS for write in (compact, escaped)],
+                ids=lambda param: f"{param[0]}, {param[1].__name__}")  # fmt: skip
+def stream(request: pytest.FixtureRequest) -> tuple[bytes, list[tuple[int, Any]]]:
+    name, write = request.param
+    return laid_out(STREAMS[name], write)
+
+
+def test_the_whole_stream_gives_the_whole_answer(app: DifyApp, drive: Any, stream: Any) -> None:
+    played = drive(app.ask(Question("会下雨吗？", user="ann")), [stream[0]])
+
+    assert played.error is None
+    assert (played.answer.text, played.answer.usage.total_tokens) == (TEXT, 876)
+    assert [source.title for source in played.answer.sources] == ["天气.md"]
+
+
+def test_a_stream_cut_in_two_at_any_byte_gives_the_same_answer(app: DifyApp, drive: Any, stream: Any) -> None:
+    body, _ = stream
+    question = Question("会下雨吗？", user="ann")
+    whole = drive(app.ask(question), [body]).answer
+
+    for at in range(len(body) + 1):
+        played = drive(app.ask(question), [part for part in (body[:at], body[at:]) if part])
+        assert (played.error, played.answer) == (None, whole), f"cut at {at}"
+
+
+def test_a_stream_byte_by_byte_gives_the_events_of_a_stream_event_by_event(
+    app: DifyApp, drive: Any, stream: Any
+) -> None:
+    body, _ = stream
+    question = Question("会下雨吗？", user="ann")
+    events = drive(app.ask(question), [part + b"\n\n" for part in body.split(b"\n\n") if part]).events
+
+    played = drive(app.ask(question), [body[at : at + 1] for at in range(len(body))])
+
+    assert played.events == events
+    assert [event.text for event in events if isinstance(event, TextDelta)] == [piece for piece in PIECES if piece]
+
+
+def test_a_stream_cut_off_after_any_byte_is_truncated_or_whole(app: DifyApp, drive: Any, stream: Any) -> None:
+    body, ends = stream
+    question = Question("会下雨吗？", user="ann")
+
+    for at in range(len(body)):
+        arrived = [event for end, event in ends if end <= at]
+        text = "".join(event.get("answer", "") for event in arrived)
+        over = any(event["event"] in ("message_end", "workflow_finished") for event in arrived)
+        played = drive(app.ask(question), [body[:at]] if at else [])
+
+        if over:
+            assert (played.error, played.answer.text) == (None, TEXT), f"cut off after {at}"
+            assert played.events[-1:] == [Finished("stop", played.answer.metadata)], f"cut off after {at}"
+        else:
+            assert type(played.error) is BotTruncatedError, f"cut off after {at}"
+            assert played.error.partial_text == text, f"cut off after {at}"
+            assert played.error.message_id == ("m-1" if arrived else ""), f"cut off after {at}"
+            assert not any(isinstance(event, Finished) for event in played.events), f"cut off after {at}"
+
+
+def test_what_came_whole_before_the_cut_was_handed_on(app: DifyApp, drive: Any) -> None:
+    body, ends = laid_out(STREAMS["chat"], compact)
+    third = ends[2][0]
+
+    played = drive(app.ask(Question("会下雨吗？", user="ann")), [body[: third - 1]])
+
+    assert played.events == [
+        Started("c-1", "m-1", "t-1", created_at=1767225600),
+        TextDelta("上海今天有雨 🌧️"),
+    ]
