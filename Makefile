@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test check floors clean
+.PHONY: help demo test notebooks check floors clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/'
@@ -13,6 +13,9 @@ demo: $(VENV)/demo  ## A streamed two-turn conversation with sources; on your ap
 
 test: $(VENV)/test  ## The whole test suite
 	$(BIN)/python -m pytest -x -q -n auto
+
+notebooks: $(VENV)/notebook  ## Run the notebooks on the emulator, compare what they print; UPDATE=1 stores it instead
+	UPDATE_NOTEBOOKS=$(UPDATE) $(BIN)/python -m pytest -q -m notebooks tests/notebooks
 
 check: $(VENV)/check  ## Lint, types, import rules
 	$(BIN)/ruff check .
@@ -39,6 +42,10 @@ $(VENV)/demo: $(VENV)/bin/python pyproject.toml
 
 $(VENV)/test: $(VENV)/bin/python pyproject.toml
 	$(PIP_INSTALL) -e '.[test]'
+	@touch $@
+
+$(VENV)/notebook: $(VENV)/bin/python pyproject.toml
+	$(PIP_INSTALL) -e '.[test,notebook]'
 	@touch $@
 
 $(VENV)/check: $(VENV)/bin/python pyproject.toml

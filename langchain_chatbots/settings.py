@@ -135,6 +135,16 @@ class RemoteModelSettings(BaseChatModel):
         """Return which fields are secrets, and the variables they are read from."""
         return {"api_key": self._environment["api_key"][0]}
 
+    def close(self) -> None:
+        """Close this thread's connections. They are closed with the model or the thread as well."""
+        if self._client is not None:
+            self._client.close()
+
+    async def aclose(self) -> None:
+        """Close this event loop's connections. They are closed with the model or the loop as well."""
+        if self._async_client is not None:
+            await self._async_client.aclose()
+
     def _user(self, given: Any) -> str:
         user = given or self.user
         if not user:

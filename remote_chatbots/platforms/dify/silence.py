@@ -1,7 +1,7 @@
 """When a stream begins with silence: whether there is anything to wait for.
 
-A chatflow of 1.14 answers an unknown conversation, or a required input that is missing, with HTTP 200, one ping and 300 s
-of nothing (recorded: 1.14.2/err-unknown-conversation-chatflow-stream and err-required-input-missing-chatflow-stream).
+A chatflow of 1.14 answers an unknown conversation, or a required input that is missing, with HTTP 200, one ping and
+300 s of nothing (recorded: 1.14.2/err-unknown-conversation-chatflow-stream and err-required-input-missing-chatflow-stream).
 Other calls of the same server tell the reason at once.
 """
 

@@ -1,0 +1,57 @@
+"""Running a notebook from top to bottom in a kernel that knows nothing of whoever runs it."""
+
+from __future__ import annotations
+
+import os
+from copy import deepcopy
+from pathlib import Path
+
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
+
+KERNEL_SITE = Path(__file__).parent / "kernel_site"
+CELL_TIMEOUT_S = 30
+# What a process needs to start. All else stays out: proxies, keys, tracing, the user's own settings of Python.
+_KEPT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMP", "TEMP", "TMPDIR")
+_NOTHING_LEFT = "import sitecustomize\n\nassert not sitecustomize.left_open(), sitecustomize.left_open()"
+
+
+def kernel_environment(home: Path) -> dict[str, str]:
+    """Return the environment of a kernel that is at home in `home`."""
+    return {
+        **{name: os.environ[name] for name in _KEPT if name in os.environ},
+        "HOME": str(home),
+        "IPYTHONDIR": str(home / "ipython"),
+        "PYTHONPATH": str(KERNEL_SITE),
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONUTF8": "1",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the debugger that ipykernel loads warns at each start
+    }
+
+
+async def executed(notebook: NotebookNode, home: Path, **variables: str) -> NotebookNode:
+    """Return a copy of `notebook` with the outputs of this run. The kernel is gone when it is returned.
+
+    Args:
+        notebook: Is not changed.
+        home: An empty folder, the kernel's home and working directory.
+        **variables: Further variables of the kernel's environment.
+
+    Raises:
+        CellExecutionError: A cell raised and is not tagged `raises-exception`, or a server was left running.
+    """
+    run = deepcopy(notebook)
+    run.cells.append(new_code_cell(_NOTHING_LEFT))
+    client = NotebookClient(
+        run,
+        timeout=CELL_TIMEOUT_S,
+        kernel_name="python3",
+        record_timing=False,
+        extra_arguments=["--InteractiveShell.colors=nocolor"],  # errors are read in a terminal's log
+    )
+    manager = client.create_kernel_manager()
+    await client.async_execute(env={**kernel_environment(home), **variables}, cwd=str(home))
+    assert not manager.has_kernel, "nbclient left its kernel running"
+    run.cells.pop()
+    return run

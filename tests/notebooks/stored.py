@@ -1,0 +1,90 @@
+"""How a notebook is kept in its file: without anything that differs from one run, or one editor, to the next."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from difflib import unified_diff
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+def load(path: Path) -> NotebookNode:
+    """Read a notebook.
+
+    Raises:
+        nbformat.ValidationError: It is not one of format 4.5.
+    """
+    notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
+    nbformat.validate(notebook)
+    return notebook
+
+
+def save(notebook: NotebookNode, path: Path) -> None:
+    """Write a notebook, tidied, in one step: whoever reads the file at the same time sees the old or the new one."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text(written(tidied(notebook)), encoding="utf-8")
+    fresh.replace(path)
+
+
+def written(notebook: NotebookNode) -> str:
+    """Return the text of the notebook's file."""
+    return nbformat.writes(notebook).rstrip("\n") + "\n"
+
+
+def tidied(notebook: NotebookNode) -> NotebookNode:
+    """Return a copy without an editor's traces, each output in the one form in which it is stored."""
+    tidy = deepcopy(notebook)
+    tidy.metadata = nbformat.from_dict({"kernelspec": KERNELSPEC})
+    for cell in tidy.cells:
+        cell.metadata = nbformat.from_dict({"tags": cell.metadata.tags} if cell.metadata.get("tags") else {})
+        if cell.cell_type == "code":
+            cell.outputs = _tidied_outputs(cell.outputs)
+    return tidy
+
+
+def _tidied_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    tidy: list[NotebookNode] = []
+    for output in deepcopy(outputs):
+        before = tidy[-1] if tidy else None
+        if output.output_type == "stream" and before and before.get("name") == output.name:
+            before.text += output.text  # where the kernel cut a stream is a matter of time
+        else:
+            tidy.append(output)
+        if output.output_type == "error":
+            output.traceback = [f"{output.ename}: {output.evalue}"]  # the real one has paths, and differs by version
+    return tidy
+
+
+def differences(stored: NotebookNode, run: NotebookNode) -> str:
+    """Return how the outputs of `run` differ from the stored ones, cell by cell; "" if they are the same."""
+    found = []
+    for old, new in zip(_code_cells(stored), _code_cells(run), strict=True):
+        if old.outputs != new.outputs or old.execution_count != new.execution_count:
+            lines = unified_diff(shown(old), shown(new), "stored", "printed", lineterm="", n=1)
+            found.append(f"\nCell {old.id}:\n" + "\n".join(lines))
+    return "".join(found)
+
+
+def _code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in tidied(notebook).cells if cell.cell_type == "code"]
+
+
+def shown(cell: NotebookNode) -> list[str]:
+    """Return the lines of what a reader sees below a cell, each output under its kind."""
+    lines = [f"[{cell.execution_count or ' '}]"]
+    for output in cell.outputs:
+        lines += [f"({output.get('name') or output.output_type})", *_text(output).splitlines()]
+    return lines
+
+
+def _text(output: Any) -> str:
+    if output.output_type == "stream":
+        return str(output.text)
+    if output.output_type == "error":
+        return "\n".join(output.traceback)
+    return "\n".join(f"{kind}: {data}" for kind, data in sorted(output.data.items()))
