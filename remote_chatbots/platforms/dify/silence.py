@@ -1,8 +1,9 @@
 """When a stream begins with silence: whether there is anything to wait for.
 
 A chatflow of 1.14 answers an unknown conversation, or a required input that is missing, with HTTP 200, one ping and
-300 s of nothing (recorded: 1.14.2/err-unknown-conversation-chatflow-stream and err-required-input-missing-chatflow-stream).
-Other calls of the same server tell the reason at once.
+300 s of nothing. Other calls of the same server tell the reason at once.
+
+Recorded: 1.14.2/err-unknown-conversation-chatflow-stream, 1.14.2/err-required-input-missing-chatflow-stream.
 """
 
 from __future__ import annotations
