@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import ssl
@@ -275,14 +276,12 @@ def _already_there(response: requests.Response) -> bytes:
     usual_s = sock.gettimeout()
     sock.settimeout(0)
     there = bytearray()
-    try:
+    # What is broken behind it is met again by the next read, and must not take the text before it along.
+    with contextlib.suppress(Exception):
         # Only a chunk whose length line and first byte are there can be read without waiting; its size is not zero.
         while len(there) < READ_BYTES and _NEXT_CHUNK.match(body.fp.peek(1)):
             there += body.read1(READ_BYTES)
-    except (BlockingIOError, ssl.SSLWantReadError):
-        pass
-    finally:
-        sock.settimeout(usual_s)
+    sock.settimeout(usual_s)
     return bytes(there)
 
 
