@@ -71,6 +71,8 @@ def plan(
         new, own = talk[0 if at is None else at + 1 :], None
     else:
         new, own = talk[0 if at is None else at + 1 :], None if at is None else talk[at]
+    if conversation_id:
+        new = [message for message in new if not isinstance(message, AIMessage)]  # what it said itself, it knows
     if not new:
         raise BotUsageError(
             "There is nothing new to send: the messages end in the bot's own answer, or hold a system message alone. "

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from remote_chatbots.errors import BotUsageError
 
-_NO_HEADER_VALUE = re.compile(r"[^\x21-\x7e\t\x20\x80-\xff]")
+_NO_HEADER_VALUE = re.compile(r"[^\x21-\x7e\t\x20]")
 _NO_KEY = re.compile(r"[^\x21-\x7e]")
 _NO_HEADER_NAME = re.compile(r"[^!#$%&'*+.^_`|~0-9A-Za-z-]")
 _VERSION = re.compile(r"v\d+")
@@ -41,7 +41,7 @@ def base_url_of(value: Any, *, default_version: str) -> str:
     # A path that ends in /api is the API itself on servers of 2023.
     if not path or (not _VERSION.fullmatch(path[-1]) and path[-1] != "api"):
         path.append(default_version)
-    return f"{parts.scheme}://{parts.netloc}/{'/'.join(path)}"
+    return f"{parts.scheme}://{parts.netloc.lower()}/{'/'.join(path)}"
 
 
 def checked_key(value: Any, name: str) -> str:

@@ -194,6 +194,14 @@ def test_the_status_in_a_body_does_not_have_to_be_there() -> None:
     assert (type(error), error.http_status) == (BotRejectedError, 400)
 
 
+@pytest.mark.parametrize("body", [b'{"message":"no"}', b'{"code":null,"message":"no"}'], ids=["absent", "null"])
+def test_a_code_that_is_none_is_no_text(body: bytes) -> None:
+    error = refusal(head_of(400), body)
+
+    assert error.code == ""
+    assert str(error).startswith("dify: 400: no. ")
+
+
 def test_a_code_that_is_a_number_is_text() -> None:
     assert refusal(head_of(400), b'{"code":40127,"message":"no"}').code == "40127"
 

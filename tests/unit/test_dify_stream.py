@@ -424,6 +424,19 @@ def test_a_message_before_more_of_the_agents_text_is_text(told: Told) -> None:
     assert (played.answer.text, played.answer.replaced) == ("Rain and sun.", False)
 
 
+def test_a_message_that_says_the_same_again_before_more_text_is_text(told: Told) -> None:
+    played = told(agent_message("ha"), message("ha"), agent_message("!"), END)
+
+    assert played.answer.text == "haha!"
+
+
+def test_a_message_whose_successor_never_comes_is_more_text(told: Told) -> None:
+    played = told(agent_message("Rain "), message("and sun"))
+
+    assert type(played.error) is BotTruncatedError
+    assert played.error.partial_text == "Rain and sun"
+
+
 @pytest.mark.parametrize(
     "between",
     [{"event": "ping"}, thought("a-1", 1, thought="Rain likely."), {"event": "weather_changed"}],

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from remote_chatbots import BotConnectError, BotServerError, Started, TextDelta, TextReplaced
+from remote_chatbots import BotConnectError, BotProtocolError, BotServerError, Event, Started, TextDelta, TextReplaced
 from remote_chatbots.flow import READ, Abandoned, Flow, Read, Send, Sleep, Turn, read_body
 from remote_chatbots.stream_reader import joined
 from remote_chatbots.wire import HttpRequest, ResponseHead
@@ -173,7 +173,26 @@ def test_a_body_is_read(chunks: list[bytes], last: bytes | None, body: bytes) ->
     assert done.value.value == body
 
 
+@pytest.mark.parametrize(("size", "taken"), [(3, True), (4, False)], ids=["exactly the limit", "more than it"])
+def test_a_body_may_be_as_large_as_its_limit(size: int, taken: bool) -> None:
+    flow = read_body(3, "dify")
+    next(flow)
+
+    if taken:
+        assert type(flow.send(b"x" * size)) is Read
+    else:
+        with pytest.raises(BotProtocolError, match=r"^dify: .*max_event_bytes"):
+            flow.send(b"x" * size)
+
+
 def test_joining_keeps_the_order_of_everything() -> None:
-    events = [TextDelta("a"), TextDelta("b"), Started("c-1"), TextDelta("c"), TextReplaced("d"), TextDelta("e")]
+    events: list[Event] = [
+        TextDelta("a"),
+        TextDelta("b"),
+        Started("c-1"),
+        TextDelta("c"),
+        TextReplaced("d"),
+        TextDelta("e"),
+    ]
 
     assert joined(events) == [TextDelta("ab"), Started("c-1"), TextDelta("c"), TextReplaced("d"), TextDelta("e")]

@@ -88,6 +88,10 @@ def test_a_wait_lies_in_the_upper_half_of_what_doubles_with_each_try(attempt: in
     assert longest * 0.95 < max(waits) <= longest
 
 
+def test_without_a_word_there_are_two_more_tries() -> None:
+    assert [RetryPolicy().delay_s(attempt, REFUSED) is None for attempt in range(3)] == [False, False, True]
+
+
 def test_waits_are_set_by_the_policy() -> None:
     policy = RetryPolicy(first_delay_s=8.0, longest_delay_s=10.0, random=random.Random(7))
 
