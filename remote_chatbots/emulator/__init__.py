@@ -11,11 +11,69 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from .fault_registry import Faults
+from .faults import (
+    CommentLines,
+    CrLf,
+    Cut,
+    DuplicateEnd,
+    EndEarly,
+    ErrorAt200,
+    ErrorEvent,
+    ExtraPings,
+    Fault,
+    Glue,
+    Gzip,
+    Hang,
+    HtmlPage,
+    HugeEvent,
+    JsonAnswer,
+    OneByteWrites,
+    ReducedErrorEvent,
+    Reset,
+    SplitCharacters,
+    TextAfterEnd,
+    TooManyRequests,
+    Trickle,
+    Unavailable,
+    UnknownEvents,
+    WrongCharset,
+)
+
 if TYPE_CHECKING:
     from .received import ReceivedRequest
     from .server import Emulator
 
-__all__ = ["Emulator", "ReceivedRequest"]
+__all__ = [
+    "CommentLines",
+    "CrLf",
+    "Cut",
+    "DuplicateEnd",
+    "Emulator",
+    "EndEarly",
+    "ErrorAt200",
+    "ErrorEvent",
+    "ExtraPings",
+    "Fault",
+    "Faults",
+    "Glue",
+    "Gzip",
+    "Hang",
+    "HtmlPage",
+    "HugeEvent",
+    "JsonAnswer",
+    "OneByteWrites",
+    "ReceivedRequest",
+    "ReducedErrorEvent",
+    "Reset",
+    "SplitCharacters",
+    "TextAfterEnd",
+    "TooManyRequests",
+    "Trickle",
+    "Unavailable",
+    "UnknownEvents",
+    "WrongCharset",
+]
 
 _HOMES = {"Emulator": ".server", "ReceivedRequest": ".received"}
 

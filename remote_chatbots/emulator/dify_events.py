@@ -1,7 +1,7 @@
 """What one turn is on the wire: the events of chat and agent apps, and what all apps share.
 
 The generators do not wait and know no HTTP. They look at `turn.stopped` before each token, and they store the
-answer on the way, just before the event that tells of it.
+answer on the way, just before the event that tells of it. The forms of events are those of a `Dialect`.
 """
 
 from __future__ import annotations
@@ -10,21 +10,20 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from .citations import citations
-from .knowledge import Hit
+from .dialect import Dialect, Ending, Event, envelope, error_event
 from .model import ModelFailure, Step
+from .prompts import context_of, prompts
 from .turn import Thought, Turn
-from .usage import generation_s, no_usage, token_count, usage
-
-Event = dict[str, Any]
+from .usage import token_count
 
 TEXT_EVENTS = frozenset({"message", "agent_message"})
 
-_SYSTEM_PROMPT = "You guide visitors. Inputs: {inputs} <context>{context}</context>"
 
-
-def chat_events(turn: Turn) -> Iterator[Event]:
-    """Yield a turn of a basic chat app (recorded: 1.14.2/chat-stream-1-first-turn)."""
+def chat_events(dialect: Dialect, turn: Turn) -> Iterator[Event]:
+    """Yield a turn of a basic chat app (recorded: chat-stream-1-first-turn of both ages)."""
+    if turn.script.preset is not None:
+        yield from _preset(dialect, turn, turn.script.preset)
+        return
     said: list[str] = []
     try:
         # A blocking request makes Dify ask the model without streaming, and then it cannot break off half-way
@@ -35,12 +34,18 @@ def chat_events(turn: Turn) -> Iterator[Event]:
     except ModelFailure as failure:
         yield _failed(turn, failure)
         return
+    if _is_withdrawn(turn):
+        yield from _withdrawn(dialect, turn, [said])
+        return
     turn.keep_answer("".join(said), turn.sources)
-    yield message_end(turn, turn.sources, _usage(turn, [said]), files=None)
+    yield dialect.message_end(turn, turn.sources, _usage(dialect, turn, [said]))
 
 
-def agent_events(turn: Turn) -> Iterator[Event]:
-    """Yield a turn of an agent app (recorded: 1.14.2/agent-stream-1-one-tool, agent-stream-no-tool)."""
+def agent_events(dialect: Dialect, turn: Turn) -> Iterator[Event]:
+    """Yield a turn of an agent app (recorded: agent-stream-1-one-tool, agent-stream-no-tool of both ages)."""
+    if turn.script.preset is not None:
+        yield from _preset(dialect, turn, turn.script.preset)
+        return
     said: list[list[str]] = []
     try:
         for step in turn.script.steps:
@@ -51,9 +56,12 @@ def agent_events(turn: Turn) -> Iterator[Event]:
     except ModelFailure as failure:
         yield _failed(turn, failure)
         return
+    if _is_withdrawn(turn):
+        yield from _withdrawn(dialect, turn, said)
+        return
     found = turn.sources if _has_searched(turn) else []
     turn.keep_answer("\n".join("".join(tokens) for tokens in said).strip(), found)
-    yield message_end(turn, found, _usage(turn, said), files=None)
+    yield dialect.message_end(turn, found, _usage(dialect, turn, said))
 
 
 def spoken(turn: Turn, step: Step, *, blanks: int = 1, may_break_off: bool = True) -> Iterator[str]:
@@ -62,7 +70,8 @@ def spoken(turn: Turn, step: Step, *, blanks: int = 1, may_break_off: bool = Tru
     Args:
         turn: Whose script it is.
         step: Which of the script's steps.
-        blanks: How many empty pieces follow the text; they carry the end of the model's stream.
+        blanks: How many empty pieces follow the text; they carry the end of the model's stream. An answer that is
+            withdrawn has none.
         may_break_off: Whether a failure after the first token can happen.
 
     Raises:
@@ -71,6 +80,8 @@ def spoken(turn: Turn, step: Step, *, blanks: int = 1, may_break_off: bool = Tru
     failure = turn.script.failure
     if failure is not None and failure.after_tokens > 0 and not may_break_off:
         failure = None
+    if turn.script.withdrawn is not None:
+        blanks = 0
     for count, token in enumerate((*step.tokens, *[""] * blanks)):
         if turn.stopped:
             return
@@ -79,53 +90,35 @@ def spoken(turn: Turn, step: Step, *, blanks: int = 1, may_break_off: bool = Tru
         yield token
 
 
-def envelope(turn: Turn, event: str, **fields: Any) -> Event:
-    """Return an event with the keys that all events of a turn begin with."""
-    message = turn.message
-    return {
-        "event": event,
-        "conversation_id": message.conversation_id,
-        "message_id": message.id,
-        "created_at": message.created_at,
-        "task_id": turn.task_id,
-        **fields,
-    }
-
-
 def text_event(turn: Turn, event: str, answer: str, **fields: Any) -> Event:
     """Return one piece of the answer."""
     return envelope(turn, event, id=turn.message.id, answer=answer, **fields)
 
 
-def message_end(turn: Turn, sources: Sequence[Hit], used: Event, *, files: list[Event] | None) -> Event:
-    """Return the event that closes the answer."""
-    cited = citations(turn.app, sources)
-    metadata = {"annotation_reply": None, "retriever_resources": cited, "usage": used}
-    return envelope(turn, "message_end", id=turn.message.id, metadata=metadata, files=files)
-
-
-def prompts(turn: Turn, context: str) -> list[tuple[str, str]]:
-    """Return what the model reads as (role, text); lost answers are left out, their questions stay.
-
-    recorded: 1.14.2/failed-chatflow-4-next-turn
-    """
-    given = {name: value for name, value in turn.message.inputs.items() if value}
-    told = [("system", _SYSTEM_PROMPT.format(inputs=json.dumps(given, ensure_ascii=False), context=context))]
-    for exchange in turn.history:
-        told.append(("user", exchange.query))
-        if exchange.answer:
-            told.append(("assistant", exchange.answer))
-    return [*told, ("user", turn.message.query)]
-
-
-def context_of(sources: Iterable[Hit]) -> str:
-    """Return the text that the knowledge base adds to the prompt."""
-    return "\n".join(hit.segment.content for hit in sources)
-
-
 def non_empty(tokens: Iterable[str]) -> int:
     """Count the tokens that hold text."""
     return sum(1 for token in tokens if token)
+
+
+def _preset(dialect: Dialect, turn: Turn, text: str) -> Iterator[Event]:
+    # Letter by letter, and from an agent too as `message` (recorded: 1.14.2/chat-stream-input-moderated).
+    for letter in text:
+        yield text_event(turn, "message", letter, from_variable_selector=None)
+    turn.keep_answer(text, [])
+    if dialect.repeats_preset:
+        yield dialect.replacement(turn, text)
+    yield dialect.message_end(turn, [], dialect.no_usage())
+
+
+def _is_withdrawn(turn: Turn) -> bool:
+    return turn.script.withdrawn is not None and not turn.stopped
+
+
+def _withdrawn(dialect: Dialect, turn: Turn, said: Sequence[Sequence[str]]) -> Iterator[Event]:
+    text = turn.script.withdrawn or ""
+    turn.keep_answer(text, turn.sources)
+    yield from dialect.replacements(turn, text)
+    yield dialect.message_end(turn, turn.sources, _usage(dialect, turn, said, ending="withdrawn"))
 
 
 def _agent_step(turn: Turn, step: Step, said: list[str]) -> Iterator[Event]:
@@ -136,7 +129,7 @@ def _agent_step(turn: Turn, step: Step, said: list[str]) -> Iterator[Event]:
             yield _thought_event(turn, thought)
         said.append(token)
         yield text_event(turn, "agent_message", token)
-    if turn.stopped:
+    if turn.stopped or turn.script.withdrawn is not None:
         return
     thought.text = step.text
     thought.call = step.call
@@ -181,28 +174,16 @@ def _has_searched(turn: Turn) -> bool:
     return any(call.is_search for call in calls if call)
 
 
-def _usage(turn: Turn, said: Sequence[Sequence[str]]) -> Event:
+def _usage(dialect: Dialect, turn: Turn, said: Sequence[Sequence[str]], *, ending: Ending | None = None) -> Event:
     completion = sum(non_empty(tokens) for tokens in said)
-    if turn.stopped:
-        return no_usage(generation_s(completion))
     context = "" if turn.app.mode == "agent-chat" else context_of(turn.sources)
     read = token_count(text for _, text in prompts(turn, context))
     # Every step of an agent reads the prompt again and what the steps before it brought.
     brought = [step.text + (step.call.observation if step.call else "") for step in turn.script.steps[:-1]]
     prompt = read * len(said) + token_count(brought)
-    return usage(prompt, completion, timed=turn.streaming)
+    return dialect.usage(turn, prompt, completion, ending or ("stopped" if turn.stopped else "whole"))
 
 
 def _failed(turn: Turn, failure: ModelFailure) -> Event:
     turn.keep_error(str(failure))
     return error_event(turn, "completion_request_error", str(failure))
-
-
-def error_event(turn: Turn, code: str, message: str) -> Event:
-    """Return the event that ends a failed turn; it has no `task_id`.
-
-    recorded: 1.14.2/agent-stream-model-fail500
-    """
-    event = envelope(turn, "error", code=code, status=400, message=message)
-    del event["task_id"]
-    return event

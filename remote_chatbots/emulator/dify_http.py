@@ -1,53 +1,41 @@
-"""The HTTP face of the Dify server: routes, keys, bodies and errors. Data lives in `State`."""
+"""The HTTP face of the Dify server: routes, keys and answers. Data lives in `State`."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiohttp import hdrs, web
 
 from .apps import App
-from .dify_events import Event
-from .dify_history import conversations_page, messages_page
-from .dify_requests import (
-    ANONYMOUS_USER,
-    chat_request,
-    conversation_page,
-    message_page,
-    user_of,
+from .bodies import (
+    PROXY,
+    answer_response,
+    json_body,
+    json_or_none,
+    json_response,
+    not_found_response,
+    other_response,
+    refusal_response,
 )
+from .checks import ANONYMOUS_USER, is_uuid, user_of
+from .dialect import Event
+from .dify_history import conversations_page, messages_page
 from .dify_stream import Collector, EventStream, Player, Timing
+from .fault_registry import Faults, FaultSet
+from .faults import JsonAnswer, ReducedErrorEvent
 from .ids import Ids
 from .profiles import Profile
 from .received import ReceivedRequest, redacted
-from .refusals import Refusal, invalid_param, unauthorized
+from .refusals import Refusal, invalid_param, not_found, unauthorized
 from .state import ChatRequest, State
 from .turn import Turn
+from .wire import send_whole
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _MAX_BODY_BYTES = 64 * 1024 * 1024
-
-# recorded: 1.14.2/err-unknown-path
-_NOT_FOUND_PAGE = (
-    "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n"
-    "<p>The requested URL was not found on the server. If you entered the URL manually please check your "
-    "spelling and try again.</p>\n"
-)
-
-# The framework adds a guess at what was meant to every 404 of a known path
-# (recorded: 1.14.2/err-chat-other-users-conversation, err-messages-unknown-conversation,
-# err-conversations-unknown-last-id).
-_SIMILAR_PATHS = {
-    "/v1/chat-messages": ("/v1/chat-messages or /api/chat-messages or /v1/chat-messages/<string:task_id>/stop"),
-    "/v1/messages": "/v1/messages or /v1/chat-messages or /api/messages",
-    "/v1/conversations": (
-        "/v1/conversations or /v1/conversations/<uuid:c_id>/variables/<uuid:variable_id> or /api/conversations"
-    ),
-}
 
 
 class DifyFace:
@@ -59,6 +47,7 @@ class DifyFace:
         ids: Ids,
         profile: Profile,
         timing: Timing,
+        faults: Faults,
         received: list[ReceivedRequest],
     ) -> None:
         """Put a face on a server's data.
@@ -68,6 +57,7 @@ class DifyFace:
             ids: Gives ids to what the history shows.
             profile: Which age of the wire to speak.
             timing: How fast.
+            faults: What goes wrong.
             received: Every request is appended to it.
         """
         self._state = state
@@ -75,23 +65,27 @@ class DifyFace:
         self._profile = profile
         self._timing = timing
         self._player = Player(profile, timing)
+        self._faults = faults
         self._received = received
-        self._at_work: set[asyncio.Task[Any]] = set()
+        # Each request has a task of its own, with what it suffers.
+        self._at_work: dict[asyncio.Task[Any], FaultSet] = {}
 
     def application(self) -> web.Application:
         """Return the aiohttp application."""
-        application = web.Application(middlewares=[self._record, self._refuse], client_max_size=_MAX_BODY_BYTES)
-        application.add_routes(
-            [
-                web.get("/v1/", self._welcome),
-                web.get("/v1/info", self._info),
-                web.get("/v1/parameters", self._parameters),
-                web.get("/v1/messages", self._messages),
-                web.get("/v1/conversations", self._conversations),
-                web.post("/v1/chat-messages", self._chat_messages),
-                web.post("/v1/chat-messages/{task_id}/stop", self._stop),
-            ]
+        application = web.Application(
+            middlewares=[self._record, self._spoil, self._refuse], client_max_size=_MAX_BODY_BYTES
         )
+        routes = [
+            web.get("/v1/", self._welcome),
+            web.get("/v1/info", self._info),
+            web.get("/v1/parameters", self._parameters),
+            web.get("/v1/messages", self._messages),
+            web.get("/v1/conversations", self._conversations),
+            web.post("/v1/chat-messages", self._chat_messages),
+            web.post("/v1/chat-messages/{task_id}/stop", self._stop),
+            web.post("/v1/messages/{message_id}/feedbacks", self._feedback),
+        ]
+        application.add_routes([route for route in routes if route.path not in self._profile.not_offered])
         application.on_response_prepare.append(self._add_headers)
         application.on_shutdown.append(self._leave_work)
         return application
@@ -99,51 +93,62 @@ class DifyFace:
     @web.middleware
     async def _record(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         app = self._app_of(request)
-        self._received.append(
-            ReceivedRequest(
-                method=request.method,
-                path=request.path,
-                query=dict(request.query),
-                app=app.name if app else None,
-                headers=redacted(request.headers),
-                body=_json_or_none(await request.read()),
-            )
+        received = ReceivedRequest(
+            method=request.method,
+            path=request.path,
+            query=dict(request.query),
+            app=app.name if app else None,
+            headers=redacted(request.headers),
+            body=json_or_none(await request.read()),
         )
-        task = asyncio.current_task()
-        assert task is not None
-        self._at_work.add(task)
+        self._received.append(received)
+        task = _current_task()
+        self._at_work[task] = self._faults.take(received.path, _user_in(received))
         try:
             return await handler(request)
         finally:
-            self._at_work.discard(task)
+            del self._at_work[task]
+
+    @web.middleware
+    async def _spoil(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        faults = self._faults_here()
+        response: web.StreamResponse | None = other_response(self._profile, faults)
+        if response is None:
+            response = await handler(request)
+        # A stream is spoilt while it is sent.
+        return await send_whole(request, response, faults) if isinstance(response, web.Response) else response
 
     @web.middleware
     async def _refuse(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             return await handler(request)
         except Refusal as refusal:
-            return _refusal_response(request, refusal)
+            return refusal_response(self._profile, request.path, refusal)
         except web.HTTPMethodNotAllowed as refused:
             # recorded: 1.14.2/err-get-chat-messages
             message = "The method is not allowed for the requested URL."
-            body = {"code": "method_not_allowed", "message": message, "status": refused.status}
-            return _json_response(body, status=refused.status)
-        except web.HTTPNotFound as refused:
-            page = _NOT_FOUND_PAGE
-            return web.Response(text=page, status=refused.status, content_type="text/html", charset="utf-8")
+            not_allowed = Refusal(refused.status, "method_not_allowed", message)
+            return refusal_response(self._profile, request.path, not_allowed)
+        except web.HTTPNotFound:
+            return not_found_response()
 
     async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         headers = response.headers
-        headers["Server"] = "gunicorn"
         if request.keep_alive:
             headers["Connection"] = "keep-alive"
+        if headers.get(hdrs.SERVER) == PROXY:
+            # A proxy's page: nothing in it is of the server behind.
+            return
+        headers[hdrs.SERVER] = "gunicorn"
         origin = request.headers.get("Origin")
         if request.match_info.http_exception is None:
             headers["Access-Control-Allow-Origin"] = origin or "*"
-            headers["Access-Control-Expose-Headers"] = "X-Env, X-Trace-Id, X-Version"
+            headers.update(self._profile.headers)
         headers["X-Version"] = self._profile.server_version
         headers["X-Env"] = "PRODUCTION"
-        headers["Vary"] = "Origin, Cookie" if origin else "Cookie"
+        varies = [*(["Origin"] if origin else []), *(["Cookie"] if self._profile.varies_by_cookie else [])]
+        if varies:
+            headers["Vary"] = ", ".join(varies)
 
     async def _leave_work(self, _: web.Application) -> None:
         # Some turns have no client any more and would go on for minutes.
@@ -154,46 +159,57 @@ class DifyFace:
 
     async def _welcome(self, _: web.Request) -> web.Response:
         version = self._profile.server_version
-        return _json_response({"welcome": "Dify OpenAPI", "api_version": "v1", "server_version": version})
+        return self._json({"welcome": "Dify OpenAPI", "api_version": "v1", "server_version": version})
 
     async def _info(self, request: web.Request) -> web.Response:
-        return _json_response(self._authorized_app(request).info())
+        return self._json(self._profile.records.info(self._authorized_app(request)))
 
     async def _parameters(self, request: web.Request) -> web.Response:
-        return _json_response(self._authorized_app(request).parameters())
+        return self._json(self._profile.records.parameters(self._authorized_app(request)))
 
     async def _messages(self, request: web.Request) -> web.Response:
         app = self._authorized_app(request)
-        conversation_id, page = message_page(request.query)
-        if conversation_id is None:
-            return _json_response({"limit": page.limit, "has_more": False, "data": []})
-        conversation = self._state.conversation(app, _user_in_query(request), conversation_id)
-        return _json_response(messages_page(app, conversation.messages, page, self._ids))
+        conversation_id, page = self._profile.checks.message_page(request.query)
+        held = []
+        if conversation_id is not None:
+            held = self._state.conversation(app, _user_in_query(request), conversation_id).messages
+        return self._json(messages_page(self._profile.records, app, held, page, self._ids))
 
     async def _conversations(self, request: web.Request) -> web.Response:
         app = self._authorized_app(request)
-        page = conversation_page(request.query)
+        page = self._profile.checks.conversation_page(request.query)
         held = self._state.conversations(app, _user_in_query(request))
-        return _json_response(conversations_page(held, page))
+        return self._json(conversations_page(self._profile.records, held, page))
 
     async def _stop(self, request: web.Request) -> web.Response:
         app = self._authorized_app(request)
-        user = user_of(await _json_body(request))
+        user = user_of(await json_body(request))
         self._state.stop(app, user, request.match_info["task_id"])
-        return _json_response({"result": "success"})
+        return self._json({"result": "success"})
+
+    async def _feedback(self, request: web.Request) -> web.Response:
+        app = self._authorized_app(request)
+        message_id = request.match_info["message_id"]
+        if not is_uuid(message_id):
+            raise web.HTTPNotFound
+        body = await json_body(request)
+        self._state.rate(app, user_of(body), message_id, self._profile.checks.rating(body))
+        return self._json({"result": "success"})
 
     async def _chat_messages(self, request: web.Request) -> web.StreamResponse:
         app = self._authorized_app(request)
-        asked = chat_request(await _json_body(request))
-        if asked.streaming and app.is_chatflow:
-            return await self._chatflow_stream(request, app, asked)
+        asked = self._profile.checks.chat_request(await json_body(request))
+        faults = self._faults_here()
+        if not asked.streaming or faults.one(JsonAnswer):
+            return await self._blocking(self._state.begin(app, asked))
+        if app.is_chatflow and self._profile.rules.chatflows_in_worker:
+            return await self._chatflow_in_worker(request, app, asked)
         turn = self._state.begin(app, asked)
-        if asked.streaming:
-            return await self._stream(turn, EventStream(request, self._profile))
-        return await self._blocking(turn)
+        return await self._stream(turn, EventStream(request, self._profile, faults), faults)
 
-    async def _chatflow_stream(self, request: web.Request, app: App, asked: ChatRequest) -> web.StreamResponse:
-        stream = EventStream(request, self._profile)
+    async def _chatflow_in_worker(self, request: web.Request, app: App, asked: ChatRequest) -> web.StreamResponse:
+        faults = self._faults_here()
+        stream = EventStream(request, self._profile, faults)
         await stream.ping()
         try:
             turn = self._state.begin(app, asked)
@@ -201,17 +217,22 @@ class DifyFace:
             # The run begins in a worker, and nobody tells the client that it did not begin
             # (recorded: 1.14.2/err-unknown-conversation-chatflow-stream,
             # err-required-input-missing-chatflow-stream).
-            await stream.hold_open(self._timing.idle_limit_s)
+            await stream.finish(self._timing.idle_limit_s)
             return stream.response
-        await self._stream(turn, stream)
-        await stream.hold_open(self._timing.held_open_s)
-        return stream.response
+        # The end of the run ends the stream; without a run, nothing does (Dify API reference, "Annotation reply").
+        begun = turn.script.preset is None
+        held_open_s = self._timing.held_open_s if begun else self._timing.idle_limit_s
+        return await self._stream(turn, stream, faults, held_open_s)
 
-    async def _stream(self, turn: Turn, stream: EventStream) -> web.StreamResponse:
+    async def _stream(
+        self, turn: Turn, stream: EventStream, faults: FaultSet, held_open_s: float = 0.0
+    ) -> web.StreamResponse:
         try:
-            await self._player.play(turn, stream)
+            await self._player.play(turn, stream, faults)
         finally:
             self._state.end(turn)
+        left_open = faults.one(ReducedErrorEvent)
+        await stream.finish(left_open.open_s if left_open else held_open_s)
         return stream.response
 
     async def _blocking(self, turn: Turn) -> web.Response:
@@ -220,9 +241,13 @@ class DifyFace:
             await self._player.play(turn, collector)
         finally:
             self._state.end(turn)
-        # Other bodies are compact and end with a line end (recorded: 1.14.2/chat-block-1-first-turn).
-        text = json.dumps(_blocking_body(turn, collector.events))
-        return web.Response(text=text, content_type="application/json", charset="utf-8")
+        return answer_response(self._profile, self._profile.records.answer(turn, _metadata(collector.events)))
+
+    def _faults_here(self) -> FaultSet:
+        return self._at_work[_current_task()]
+
+    def _json(self, body: Mapping[str, Any]) -> web.Response:
+        return json_response(self._profile, body)
 
     def _app_of(self, request: web.Request) -> App | None:
         key = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")[2]
@@ -237,83 +262,34 @@ class DifyFace:
         app = self._app_of(request)
         if app is None:
             raise unauthorized("Access token is invalid")
+        if app.mode not in self._profile.turn_events:
+            # Where such apps are not known, the key opens an app that is gone, and that was 404, not 403
+            # (Dify, source of 2023).
+            raise not_found("The requested URL was not found on the server. If you entered the URL manually please "
+                            "check your spelling and try again.")  # fmt: skip
         return app
 
 
-def _blocking_body(turn: Turn, events: list[Event]) -> dict[str, Any]:
-    """Make one body of a whole turn, or refuse (recorded: 1.14.2/chatflow-block-model-fail500)."""
+def _metadata(events: list[Event]) -> dict[str, Any]:
+    """Return the metadata of a whole turn, or refuse (recorded: chatflow-block-model-fail500 of both ages)."""
     for event in events:
         if event["event"] == "error":
             raise Refusal(event["status"], event["code"], event["message"])
         if event["event"] == "workflow_finished" and event["data"]["status"] == "failed":
             raise invalid_param(f"Run failed: {event['data']['error']}")
-    metadata = next(event["metadata"] for event in events if event["event"] == "message_end")
-    message = turn.message
-    return {
-        "event": "message",
-        "task_id": turn.task_id,
-        "id": message.id,
-        "message_id": message.id,
-        "conversation_id": message.conversation_id,
-        "mode": turn.app.mode,
-        "answer": message.answer,
-        "metadata": metadata,
-        "created_at": message.created_at,
-    }
+    return next((event["metadata"] for event in events if event["event"] == "message_end"), {})
+
+
+def _current_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
+def _user_in(received: ReceivedRequest) -> str | None:
+    named = received.body.get("user") if isinstance(received.body, dict) else None
+    return str(named) if named else received.query.get("user")
 
 
 def _user_in_query(request: web.Request) -> str:
     return request.query.get("user") or ANONYMOUS_USER
-
-
-async def _json_body(request: web.Request) -> dict[str, Any]:
-    """Return the body's JSON object.
-
-    Raises:
-        Refusal: 415 (recorded: 1.14.2/err-body-wrong-type) or 400.
-    """
-    if request.content_type != "application/json":
-        complaint = "the request Content-Type was not 'application/json'."
-        raise Refusal(415, "unsupported_media_type", f"Did not attempt to load JSON data because {complaint}")
-    try:
-        body = json.loads(await request.read())
-    except ValueError as error:
-        raise Refusal(400, "bad_request", _decoder_complaint(error)) from error
-    try:
-        # A lone surrogate is legal JSON but no text; the database refuses it.
-        json.dumps(body, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        raise invalid_param(str(error)) from error
-    return body if isinstance(body, dict) else {}
-
-
-def _decoder_complaint(error: ValueError) -> str:
-    if str(error) == "Expecting value: line 1 column 1 (char 0)":
-        return "Invalid JSON payload received or JSON payload is empty."
-    return f"Failed to decode JSON object: {error}"
-
-
-def _json_or_none(raw: bytes) -> Any:
-    try:
-        return json.loads(raw)
-    except ValueError:
-        return None
-
-
-def _refusal_response(request: web.Request, refusal: Refusal) -> web.Response:
-    message = refusal.message
-    if refusal.status == 404:
-        guess = _SIMILAR_PATHS[request.path]
-        message = f"{message} You have requested this URI [{request.path}] but did you mean {guess} ?"
-    response = _json_response(
-        {"code": refusal.code, "message": message, "status": refusal.status}, status=refusal.status
-    )
-    if refusal.status == 401:
-        response.headers[hdrs.WWW_AUTHENTICATE] = 'Bearer realm="api"'
-    return response
-
-
-def _json_response(body: dict[str, Any], *, status: int = 200) -> web.Response:
-    """Write JSON as Dify's framework does: compact, ASCII, `/` escaped, a line end after it."""
-    text = json.dumps(body, separators=(",", ":")).replace("/", "\\/") + "\n"
-    return web.Response(body=text.encode(), status=status, headers={"Content-Type": "application/json"})

@@ -8,16 +8,18 @@ from typing import Protocol
 
 from aiohttp import web
 
-from .dify_events import TEXT_EVENTS, Event
+from .dialect import Event
+from .dify_events import TEXT_EVENTS
+from .encoding import PING
+from .fault_events import framed, spoiled
+from .fault_registry import NO_FAULTS, FaultSet
+from .faults import WireFault
 from .profiles import Profile
 from .turn import Turn
-
-# An event without data (recorded: 1.14.2/chat-stream-ping-while-waiting).
-PING = b"event: ping\n\n"
+from .wire import POLL_S, Wire
 
 # A real server looks now and then whether it was told to stop, and takes its time to obey
 # (recorded: 1.14.2/chat-stream-stopped).
-_POLL_S = 0.1
 _OBEY_S = 0.1
 
 # A model that does not wait between tokens still lets other turns have the loop.
@@ -32,7 +34,7 @@ class Timing:
         token_delay_s: Between two pieces of text.
         held_open_s: How long a chatflow's body stays open after its last event.
         idle_limit_s: How long a chatflow's body stays open when the run never began.
-        ping_s: The silence after which a chat or agent app sends a ping.
+        ping_s: The silence after which an app that gives signs of life sends a ping.
     """
 
     token_delay_s: float
@@ -80,23 +82,21 @@ class Collector:
 class EventStream:
     """Writes a turn to the client as server-sent events."""
 
-    def __init__(self, request: web.Request, profile: Profile) -> None:
+    def __init__(self, request: web.Request, profile: Profile, faults: FaultSet) -> None:
         """Prepare, but send nothing: a chat app's response header comes with its first event."""
         self.response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
-        self._request = request
-        self._profile = profile
+        self._wire = Wire(request, self.response, faults)
+        self._bytes_of = framed(faults, profile.event_bytes)
         self._unsent: list[bytes] = []
-        self._broken = False
 
     @property
     def is_gone(self) -> bool:
-        """Whether the client has closed the connection."""
-        transport = self._request.transport
-        return self._broken or transport is None or transport.is_closing()
+        """Whether the connection is closed."""
+        return self._wire.is_gone
 
     def take(self, event: Event) -> None:
         """Write the event into the buffer."""
-        self._unsent.append(self._profile.event_bytes(event))
+        self._unsent.append(self._bytes_of(event))
 
     async def flush(self) -> None:
         """Send the buffer in one write."""
@@ -109,21 +109,13 @@ class EventStream:
         """Send a ping at once."""
         await self._send(PING)
 
-    async def hold_open(self, seconds: float) -> None:
-        """Leave the body open for so long, or until the client has left."""
-        while seconds > 0 and not self.is_gone:
-            await asyncio.sleep(min(seconds, _POLL_S))
-            seconds -= _POLL_S
+    async def finish(self, held_open_s: float) -> None:
+        """Send what is left, then leave the body open for so long, or until the client has left."""
+        await self._wire.finish()
+        await self._wire.hold_open(held_open_s)
 
     async def _send(self, chunk: bytes) -> None:
-        if self.is_gone:
-            return
-        try:
-            if not self.response.prepared:
-                await self.response.prepare(self._request)
-            await self.response.write(chunk)
-        except ConnectionError:
-            self._broken = True
+        await self._wire.send(chunk)
 
 
 class Player:
@@ -133,16 +125,19 @@ class Player:
         self._profile = profile
         self._timing = timing
 
-    async def play(self, turn: Turn, reader: Reader) -> None:
+    async def play(self, turn: Turn, reader: Reader, faults: FaultSet = NO_FAULTS) -> None:
         """Play a turn to its end. The model goes on when the reader leaves, as on a real server."""
+        events = spoiled(faults, turn, self._profile.turn_events[turn.app.mode](turn))
+        # What a broken connection loses must not depend on how many events wait for one write.
+        events_a_write = 1 if faults.all(WireFault) else _EVENTS_A_WRITE
         waiting = 0
-        for event in self._profile.turn_events[turn.app.mode](turn):
+        for event in events:
             reader.take(event)
             waiting += 1
             if event["event"] in TEXT_EVENTS and self._token_s(turn) > 0:
                 await self._wait_for_token(turn, reader)
                 waiting = 0
-            elif waiting == _EVENTS_A_WRITE:
+            elif waiting == events_a_write:
                 await reader.flush()
                 await asyncio.sleep(0)
                 waiting = 0
@@ -157,11 +152,11 @@ class Player:
         await reader.flush()
         left, silent = self._token_s(turn), 0.0
         while left > 0 and not turn.stopped:
-            step = min(left, _POLL_S)
+            step = min(left, POLL_S)
             await asyncio.sleep(step)
             left -= step
             silent += step
-            if silent >= self._timing.ping_s and not turn.app.is_chatflow:
+            if silent >= self._timing.ping_s and turn.app.mode in self._profile.pinging:
                 await reader.ping()
                 silent = 0.0
         if turn.stopped:

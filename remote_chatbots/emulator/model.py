@@ -28,6 +28,8 @@ TAGS: Mapping[str, str] = MappingProxyType(
         "fail": "the model fails before its first token",
         "failmid": "the model fails after six tokens",
         "time": "an agent calls the tool current_time",
+        "bad": "the model says a forbidden word, and output moderation withdraws the answer (not in 2023)",
+        "badinput": "input moderation answers in the model's place (not in 2023)",
     }
 )
 
@@ -54,6 +56,10 @@ _FIXED_ANSWERS = {
     "slow": " ".join([_LONG_SENTENCE] * 40),
     "long": " ".join([_LONG_SENTENCE] * 67),
 }
+# The recorded model said whole sentences at a time (recorded: 1.14.2/chat-stream-output-moderated).
+_FORBIDDEN = (*["A fine start. "] * 14, "Then comes the word FORBIDDENWORD. ", *["And it goes on. "] * 10)
+_WITHDRAWN = "This answer was withdrawn. 此回答已撤回。"
+_PRESET = "I cannot talk about that input."
 _THOUGHT = "<think>\nThe user asks. I consider 1 < 2.\n</think>\n\n"
 
 # The wording of model errors belongs to the model, not to Dify.
@@ -118,11 +124,15 @@ class Script:
 
     Attributes:
         token_s: The least time between two tokens, in seconds.
+        withdrawn: What output moderation puts in the answer's place, once all of it is said.
+        preset: What input moderation says; the model is not asked at all.
     """
 
     steps: tuple[Step, ...]
     token_s: float = 0.0
     failure: Failure | None = None
+    withdrawn: str | None = None
+    preset: str | None = None
 
 
 def tokens(text: str) -> tuple[str, ...]:
@@ -191,7 +201,13 @@ def _script(query: str, steps: tuple[Step, ...]) -> Script:
         failure = Failure(0, _SERVER_ERROR)
     elif "failmid" in tags:
         failure = Failure(6, _CUT_STREAM)
-    return Script(steps, SLOW_TOKEN_S if "slow" in tags else 0.0, failure)
+    return Script(
+        (Step(_FORBIDDEN),) if "bad" in tags else steps,
+        SLOW_TOKEN_S if "slow" in tags else 0.0,
+        failure,
+        withdrawn=_WITHDRAWN if "bad" in tags else None,
+        preset=_PRESET if "badinput" in tags else None,
+    )
 
 
 def _answer(query: str, history: Sequence[Exchange], sources: Sequence[Hit], inputs: Mapping[str, Any]) -> str:

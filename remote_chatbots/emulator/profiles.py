@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
-
-import orjson
+from typing import Any
 
 from .apps import Mode
+from .checks import Checks
+from .checks_0_15 import CHECKS_0_15, CHECKS_2023
+from .checks_1_14 import CHECKS_1_14
+from .dialect import Dialect, Event
+from .dialect_0_15 import Dialect015
+from .dialect_1_14 import Dialect114
+from .dify_2023 import RECORDS_2023, event_of_2023
 from .dify_chatflow import chatflow_events
-from .dify_events import Event, agent_events, chat_events
+from .dify_events import agent_events, chat_events
+from .encoding import compact_event, compact_json, spaced_event, spaced_json
+from .records import RECORDS_0_15, RECORDS_1_14, Records
+from .state import Rules
 from .turn import Turn
+
+TurnEvents = Callable[[Turn], Iterator[Event]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,29 +33,88 @@ class Profile:
     Attributes:
         name: What users ask for.
         server_version: What the server says it is.
-        turn_events: For each app mode, what a turn is on the wire.
+        rules: What it does with its data.
+        checks: How it reads requests.
+        records: How it tells what it holds.
+        turn_events: For each app mode that there is, what a turn is on the wire; the key of an app of another mode
+            opens an app that is gone.
         event_bytes: How an event is written into a stream.
+        json_bytes: How every body but an answer is written.
+        answer_type: The content type of a blocking answer.
+        headers: Names and values that every answer of an app carries.
+        varies_by_cookie: Whether that is told.
+        pinging: The modes whose streams give signs of life when they are silent.
+        not_offered: The paths that are not there.
+        hints_at_paths: Whether a 404 ends with a guess at what was meant.
+        challenges: Whether a 401 names the scheme of authentication.
     """
 
     name: str
     server_version: str
-    turn_events: Mapping[Mode, Callable[[Turn], Iterator[Event]]]
+    rules: Rules
+    checks: Checks
+    records: Records
+    turn_events: Mapping[Mode, TurnEvents]
     event_bytes: Callable[[Event], bytes]
+    json_bytes: Callable[[Mapping[str, Any]], bytes]
+    answer_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
+    varies_by_cookie: bool = False
+    pinging: frozenset[Mode] = frozenset()
+    not_offered: frozenset[str] = frozenset()
+    hints_at_paths: bool = False
+    challenges: bool = False
 
 
-def compact_event(event: Event) -> bytes:
-    """Write an event as compact JSON in raw UTF-8, as servers do since about 2025."""
-    return b"data: " + orjson.dumps(event) + b"\n\n"
+def _turns(dialect: Dialect) -> Mapping[Mode, TurnEvents]:
+    return MappingProxyType(
+        {
+            "chat": partial(chat_events, dialect),
+            "agent-chat": partial(agent_events, dialect),
+            "advanced-chat": partial(chatflow_events, dialect),
+        }
+    )
 
 
 _PROFILES = (
     Profile(
+        name="2023",
+        # The document names no version; this is the first that was published.
+        server_version="0.2.0",
+        rules=Rules(chatflows_in_worker=False, moderates=False),
+        checks=CHECKS_2023,
+        records=RECORDS_2023,
+        turn_events=MappingProxyType({"chat": partial(chat_events, Dialect015())}),
+        event_bytes=event_of_2023,
+        json_bytes=spaced_json,
+        not_offered=frozenset({"/v1/info", "/v1/chat-messages/{task_id}/stop"}),
+    ),
+    Profile(
+        name="0.15",
+        server_version="0.15.3",
+        rules=Rules(keeps_first_inputs=True, chatflows_in_worker=False),
+        checks=CHECKS_0_15,
+        records=RECORDS_0_15,
+        turn_events=_turns(Dialect015()),
+        event_bytes=spaced_event,
+        json_bytes=spaced_json,
+        pinging=frozenset({"chat", "agent-chat", "advanced-chat"}),
+    ),
+    Profile(
         name="1.14",
         server_version="1.14.2",
-        turn_events=MappingProxyType(
-            {"chat": chat_events, "agent-chat": agent_events, "advanced-chat": chatflow_events}
-        ),
+        rules=Rules(),
+        checks=CHECKS_1_14,
+        records=RECORDS_1_14,
+        turn_events=_turns(Dialect114()),
         event_bytes=compact_event,
+        json_bytes=compact_json,
+        answer_type="application/json; charset=utf-8",
+        headers=(("Access-Control-Expose-Headers", "X-Env, X-Trace-Id, X-Version"),),
+        varies_by_cookie=True,
+        pinging=frozenset({"chat", "agent-chat"}),
+        hints_at_paths=True,
+        challenges=True,
     ),
 )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class Refusal(Exception):
     """A request that Dify answers with an error.
@@ -10,18 +12,25 @@ class Refusal(Exception):
         status: The HTTP status.
         code: Dify's own name for the error.
         message: Dify's explanation.
+        params: The field that is wrong, where an older Dify names it; then it leaves the status out.
     """
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, *, params: str | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
+        self.params = params
+
+    def body(self) -> dict[str, Any]:
+        """Return what the client gets to read."""
+        told: dict[str, Any] = {"code": self.code, "message": self.message}
+        return {**told, "params": self.params} if self.params else {**told, "status": self.status}
 
 
-def invalid_param(message: str) -> Refusal:
+def invalid_param(message: str, *, params: str | None = None) -> Refusal:
     """Return the refusal of a value: 400 `invalid_param`."""
-    return Refusal(400, "invalid_param", message)
+    return Refusal(400, "invalid_param", message, params=params)
 
 
 def not_found(message: str) -> Refusal:

@@ -16,6 +16,7 @@ from . import town
 from .apps import APPS
 from .dify_http import DifyFace
 from .dify_stream import Timing
+from .fault_registry import Faults
 from .ids import Ids
 from .knowledge import Knowledge
 from .profiles import profile_named
@@ -33,8 +34,29 @@ class Emulator:
     Use it with `with` (a thread of its own) or with `async with` (the caller's event loop). Every entering
     starts an empty server. Ids, times and answers depend on nothing but the seed and the requests.
 
+    Profiles, the ages of Dify's wire:
+
+    * "1.14" (May 2026): compact UTF-8; chatflows run in a worker: a ping at once and never another, `message_end`
+      before `workflow_finished`, errors of the beginning lost, the answer kept when the client leaves.
+    * "0.15" (early 2025): spaced ASCII; everything runs in the request: a ping every 10 s of silence,
+      `workflow_finished` before `message_end`, refusals at once, the answer lost when the client leaves; a
+      conversation keeps its first inputs.
+    * "2023": as the document of that spring has it: chat apps only, streams without names, conversation and end.
+
+    Faults, given to `faults.add` (module `faults` says what each does):
+
+    * another answer: `ErrorAt200`, `HtmlPage` (200, 502, 504), `TooManyRequests`, `Unavailable`, `JsonAnswer`;
+    * other events: `ErrorEvent`, `ReducedErrorEvent`, `EndEarly`, `DuplicateEnd`, `TextAfterEnd`, `HugeEvent`,
+      `UnknownEvents`, `ExtraPings`, `CommentLines`;
+    * other bytes, or the same at another time: `Cut`, `Reset`, `Hang`, `Trickle`, `Glue`, `CrLf`,
+      `SplitCharacters`, `OneByteWrites`, `Gzip`, `WrongCharset`.
+
+    Attributes:
+        faults: What goes wrong, and when; nothing at first. It stays when the server stops.
+
     Example:
         >>> with Emulator() as emulator:
+        ...     emulator.faults.add(Cut(after_bytes=500), times=1)
         ...     print(emulator.dify_url, emulator.dify_key)
     """
 
@@ -46,23 +68,26 @@ class Emulator:
         token_delay_s: float = 0.01,
         held_open_s: float = 1.0,
         idle_limit_s: float = 300.0,
+        ping_s: float = 10.0,
         documents: Mapping[str, str] | None = None,
     ) -> None:
         """Describe the server; nothing is started yet.
 
         Args:
-            profile: The age of Dify's wire: "1.14".
+            profile: The age of Dify's wire: "2023", "0.15" or "1.14".
             seed: Changes all keys and ids.
             token_delay_s: Seconds between two pieces of text; 0 is as fast as possible.
-            held_open_s: Seconds for which a chatflow's body stays open after its last event.
-            idle_limit_s: Seconds after which a chatflow's stream that never began is closed.
+            held_open_s: Seconds for which a chatflow's body stays open after its last event (1.14).
+            idle_limit_s: Seconds after which a chatflow's stream that never began is closed (1.14).
+            ping_s: Seconds of silence after which a ping is sent (0.15; 1.14 except by chatflows).
             documents: Document name to text, in place of the built-in ones; blank lines separate segments.
 
         Raises:
             ValueError: There is no such profile.
         """
         self._profile = profile_named(profile)
-        self._timing = Timing(token_delay_s, held_open_s, idle_limit_s)
+        self.faults = Faults()
+        self._timing = Timing(token_delay_s, held_open_s, idle_limit_s, ping_s)
         self._ids = Ids(seed)
         self._dataset = town.DATASET_NAME if documents is None else "documents"
         self._documents = dict(town.DOCUMENTS if documents is None else documents)
@@ -114,8 +139,8 @@ class Emulator:
         self._received = []
         async with AsyncExitStack() as opening:
             knowledge = opening.enter_context(closing(Knowledge(self._dataset, self._documents, self._ids)))
-            state = State(knowledge, self._ids)
-            face = DifyFace(state, self._ids, self._profile, self._timing, self._received)
+            state = State(knowledge, self._ids, self._profile.rules)
+            face = DifyFace(state, self._ids, self._profile, self._timing, self.faults, self._received)
             runner = web.AppRunner(face.application(), access_log=None, shutdown_timeout=_SHUTDOWN_S)
             opening.push_async_callback(_close, runner)
             await runner.setup()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .apps import APPS, App
@@ -54,22 +55,44 @@ class ChatRequest:
     streaming: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What an age of Dify does with its data.
+
+    Attributes:
+        keeps_first_inputs: Every turn uses the inputs of the conversation's first; what is sent later is not even
+            looked at (recorded: 0.15.3/inputs-chatflow-messages).
+        chatflows_in_worker: A streamed chatflow runs apart from the request that asked for it.
+        moderates: Words can be forbidden.
+    """
+
+    keeps_first_inputs: bool = False
+    chatflows_in_worker: bool = True
+    moderates: bool = True
+
+
+NEWEST_RULES = Rules()
+
+
 class State:
     """One server's data. Nothing in it waits; callers on one event loop need no lock."""
 
-    def __init__(self, knowledge: Knowledge, ids: Ids) -> None:
+    def __init__(self, knowledge: Knowledge, ids: Ids, rules: Rules = NEWEST_RULES) -> None:
         """Start a server without users.
 
         Args:
             knowledge: The dataset that all apps search.
             ids: Gives apps their keys and everything its id.
+            rules: Those of the age that the server is of.
         """
         self._knowledge = knowledge
         self._ids = ids
+        self._rules = rules
         self._clock = Clock()
         self._apps = {ids.app_key(app.name): app for app in APPS}
         self._end_users: dict[tuple[str, str], EndUser] = {}
         self._running: dict[str, Turn] = {}
+        self._runs: Counter[str] = Counter()
 
     def app_with_key(self, key: str) -> App | None:
         """Return the app that the key belongs to."""
@@ -94,7 +117,7 @@ class State:
         if not query:
             raise invalid_param("query is required")
         known = self._named_conversation(app, request)
-        inputs = app.checked_inputs(request.inputs)
+        inputs = known.inputs if known and self._rules.keeps_first_inputs else app.checked_inputs(request.inputs)
         conversation = known or self._new_conversation(app, request.user, query, inputs)
         turn = self._new_turn(app, request, conversation, query, inputs)
         self._running[turn.task_id] = turn
@@ -124,6 +147,21 @@ class State:
     def conversations(self, app: App, user: str) -> list[Conversation]:
         """Return this user's conversations, oldest first."""
         return list(self._end_user(app, user).conversations.values())
+
+    def rate(self, app: App, user: str, message_id: str, rating: str | None) -> None:
+        """Store what a user thinks of an answer; `None` takes it back.
+
+        Raises:
+            Refusal: 404 for another user's message or none, 400 if there is nothing to take back (recorded:
+                1.14.2/err-feedback-other-user, err-feedback-null-when-none).
+        """
+        held = (message for conversation in self.conversations(app, user) for message in conversation.messages)
+        message = next((message for message in held if message.id == message_id), None)
+        if message is None:
+            raise not_found("Message Not Exists.")
+        if rating is None and message.rating is None:
+            raise invalid_param("rating cannot be None when feedback not exists")
+        message.rating = rating
 
     def _end_user(self, app: App, user: str) -> EndUser:
         end_user_id = self._ids.uuid("end user", app.name, user)
@@ -158,6 +196,9 @@ class State:
             script = agent_script(query, history, sources, inputs, now=now)
         else:
             script = answer_script(query, history, sources, inputs)
+        if not self._rules.moderates:
+            script = replace(script, withdrawn=None, preset=None)
+        self._runs[app.name] += 1
         return Turn(
             app=app,
             user=request.user,
@@ -170,6 +211,8 @@ class State:
             script=script,
             ids=self._ids,
             streaming=request.streaming,
+            outlives_client=app.is_chatflow and self._rules.chatflows_in_worker,
+            run_number=self._runs[app.name],
         )
 
     def _new_message(self, conversation: Conversation, query: str, inputs: dict[str, Any]) -> Message:

@@ -34,6 +34,7 @@ class Message:
     answer: str = ""
     status: str = "normal"
     error: str | None = None
+    rating: str | None = None
     sources: list[Hit] = field(default_factory=list)
     thoughts: list[Thought] = field(default_factory=list)
 
@@ -47,6 +48,10 @@ class Turn:
         history: The earlier turns as the model sees them.
         sources: What the knowledge base has to the question.
         streaming: Whether the client asked for a stream.
+        outlives_client: Whether the answer is stored by a worker, even if nobody waits for it any more; otherwise
+            the request that streams it stores it (recorded: 1.14.2/disconnect-chatflow-messages-late,
+            1.14.2/disconnect-chat-messages-late, 0.15.3/disconnect-chatflow-messages-late).
+        run_number: Which run of the app this is, counted from 1.
         stopped: Set when the user has called the stop endpoint.
         abandoned: Set when the client has left.
     """
@@ -62,6 +67,8 @@ class Turn:
     script: Script
     ids: Ids
     streaming: bool
+    outlives_client: bool
+    run_number: int
     stopped: bool = False
     abandoned: bool = False
 
@@ -90,6 +97,4 @@ class Turn:
 
     @property
     def _is_lost(self) -> bool:
-        # Chat and agent answers are stored by the request that streams them, chatflow answers by a worker
-        # (recorded: 1.14.2/disconnect-chat-messages-late, 1.14.2/disconnect-chatflow-messages-late).
-        return self.abandoned and not self.app.is_chatflow
+        return self.abandoned and not self.outlives_client

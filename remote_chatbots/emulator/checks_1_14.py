@@ -1,21 +1,14 @@
-"""What Dify checks in a request before it looks anything up, and the words it refuses with.
-
-Dify's request models are pydantic models; their errors come through as pydantic writes them.
-"""
+"""What Dify 1.14 checks: its request models are pydantic models, whose errors come through as pydantic writes them."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
+from .checks import Checks, Page, is_blank, is_uuid, normal_uuid, parsed, user_of
 from .refusals import Refusal, invalid_param
 from .state import ChatRequest
-
-T = TypeVar("T")
-
-ANONYMOUS_USER = "DEFAULT-USER"
 
 _ABSENT = object()
 
@@ -35,30 +28,6 @@ class _Violation:
             f"{self.field}\n  {self.text} [type={self.kind}, {shown}]\n"
             f"    For further information visit https://errors.pydantic.dev/2.12/v/{self.kind}"
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Which part of a list is asked for.
-
-    Attributes:
-        after: The id of the item that the page before ended with.
-    """
-
-    limit: int
-    after: str | None
-    sort_by: str = "-updated_at"
-
-
-def user_of(body: Mapping[str, Any]) -> str:
-    """Return the end user that a request names.
-
-    Raises:
-        Refusal: 400 if there is none (recorded: 1.14.2/err-missing-user, err-empty-user).
-    """
-    if not body.get("user"):
-        raise invalid_param("Arg user must be provided.")
-    return str(body["user"])
 
 
 def chat_request(body: Mapping[str, Any]) -> ChatRequest:
@@ -87,7 +56,7 @@ def chat_request(body: Mapping[str, Any]) -> ChatRequest:
         query=body["query"],
         inputs=body["inputs"],
         user=user,
-        conversation_id=_normal_uuid(body.get("conversation_id")),
+        conversation_id=normal_uuid(body.get("conversation_id")),
         streaming=mode == "streaming",
     )
 
@@ -110,7 +79,7 @@ def message_page(query: Mapping[str, str]) -> tuple[str | None, Page]:
         _bad_uuid_in("first_id", query),
         _bad_limit(query),
     )
-    return _normal_uuid(conversation_id), Page(_limit(query), _normal_uuid(query.get("first_id")))
+    return normal_uuid(conversation_id), Page(_limit(query), normal_uuid(query.get("first_id")))
 
 
 def conversation_page(query: Mapping[str, str]) -> Page:
@@ -127,7 +96,21 @@ def conversation_page(query: Mapping[str, str]) -> Page:
         _bad_limit(query),
         _not_one_of("sort_by", sort_by, allowed),
     )
-    return Page(_limit(query), _normal_uuid(query.get("last_id")), sort_by)
+    return Page(_limit(query), normal_uuid(query.get("last_id")), sort_by)
+
+
+def rating(body: Mapping[str, Any]) -> str | None:
+    """Check the body of `POST /messages/{id}/feedbacks`.
+
+    Raises:
+        Refusal: 400 (recorded: 1.14.2/err-feedback-bad-rating).
+    """
+    given: str | None = body.get("rating")
+    _refuse("MessageFeedbackPayload", _not_one_of("rating", given, ("like", "dislike"), optional=True))
+    return given
+
+
+CHECKS_1_14 = Checks(chat_request, message_page, conversation_page, rating)
 
 
 def _refuse(model: str, *found: _Violation | None) -> None:
@@ -160,7 +143,7 @@ def _not_one_of(field: str, value: object, allowed: tuple[str, ...], *, optional
 
 
 def _not_uuid(field: str, value: object, complaint: str) -> _Violation | None:
-    if _is_blank(value) or _parsed(value, uuid.UUID) is not None:
+    if is_blank(value) or (isinstance(value, str) and is_uuid(value)):
         return None
     return _Violation(field, f"Value error, {complaint}", "value_error", value)
 
@@ -172,7 +155,7 @@ def _bad_uuid_in(field: str, query: Mapping[str, str]) -> _Violation | None:
 
 def _bad_limit(query: Mapping[str, str]) -> _Violation | None:
     text = query.get("limit", "20")
-    limit = _parsed(text, int)
+    limit = parsed(text, int)
     if limit is None:
         complaint = "Input should be a valid integer, unable to parse string as an integer"
         return _Violation("limit", complaint, "int_parsing", text)
@@ -185,21 +168,6 @@ def _bad_limit(query: Mapping[str, str]) -> _Violation | None:
 
 def _limit(query: Mapping[str, str]) -> int:
     return int(query.get("limit", "20"))
-
-
-def _normal_uuid(value: Any) -> str | None:
-    return None if _is_blank(value) else str(uuid.UUID(value.strip()))
-
-
-def _is_blank(value: object) -> bool:
-    return not (value.strip() if isinstance(value, str) else value)
-
-
-def _parsed(value: object, kind: Callable[[str], T]) -> T | None:
-    try:
-        return kind(value.strip()) if isinstance(value, str) else None
-    except ValueError:
-        return None
 
 
 def _shortened(text: str) -> str:
