@@ -85,7 +85,7 @@ class DifyTurn:
             return
         name = event.get("event")
         answer = event.get("answer")
-        if (name == "message" or name == "agent_message") and self._maybe_whole is None and not self._over():
+        if name in _TEXT and self._maybe_whole is None and not self._ended and not self._over():
             # The one event that comes by the thousand.
             if len(self._ids) < _IDS_OF_A_CHAT or self._created_at is None:
                 self._begin(event, out)
@@ -106,7 +106,8 @@ class DifyTurn:
         if not self._over():
             self._begin(event, out)
         handler = _HANDLERS.get(name)
-        if handler is None or (self._over() and name not in _AFTER_THE_END):
+        late = (self._over() and name not in _AFTER_THE_END) or (self._ended and name in _TEXT)
+        if handler is None or late:
             if name != "ping":
                 out.append(Unrecognized(name, event))
         else:
@@ -368,6 +369,7 @@ _HANDLERS: dict[str, Callable[[DifyTurn, dict[str, Any]], Iterable[Event]]] = {
     ),
 }  # fmt: skip
 _ENDS = frozenset({"message_end", "error"})
-_TELL_WHAT_WAS_HELD = _ENDS | {"message", "agent_message", "message_replace", "message_file"}
+_TEXT = ("message", "agent_message")
+_TELL_WHAT_WAS_HELD = _ENDS | {*_TEXT, "message_replace", "message_file"}
 # What may still mean something once the turn's last event has come.
 _AFTER_THE_END = frozenset({"tts_message", "tts_message_end", "error", "message_end", "workflow_finished"})
