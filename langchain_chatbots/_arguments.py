@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables import RunnableConfig, ensure_config
 from pydantic import ValidationError
 
 from langchain_chatbots.errors import ChatbotUsageError, ToolsRefusedError
@@ -44,16 +44,17 @@ def checked_call(kwargs: Mapping[str, Any], options: Iterable[str]) -> None:
 def from_config(config: RunnableConfig | None, kwargs: dict[str, Any]) -> dict[str, Any]:
     """Return `kwargs` with what `config["configurable"]` says and the call does not.
 
-    LangChain drops `configurable` when a model is called directly.
+    LangChain drops `configurable` when a model is called directly. Inside a graph's node or a chain the config is
+    there although nobody passes it on.
     """
-    configurable = (config or {}).get("configurable") or {}
+    configurable = ensure_config(config).get("configurable") or {}
     found = {name: configurable[name] for name in PER_CALL if configurable.get(name) is not None}
     return {**found, **{name: value for name, value in kwargs.items() if name not in found or value is not None}}
 
 
 def unknown(name: str, known: Iterable[str]) -> str:
     """Return the sentence about a name that is not known."""
-    near = difflib.get_close_matches(name, known, n=1)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
     return f"{name} is no argument of this model. " + (f"Did you mean {near[0]}?" if near else "Leave it out.")
 
 

@@ -107,6 +107,10 @@ _TWINS: tuple[tuple[type[errors.BotError], type[_Twin]], ...] = (
 )
 
 
+# For LangChain's `with_retry`, which asks for classes: in these, nothing arrived, or the server put it off.
+SAFE_TO_POST_AGAIN = (ChatbotConnectionError, ChatbotRateLimitError)
+
+
 def twin_of(error: errors.BotError) -> errors.BotError:
     """Return `error` as the class that LangChain's handlers catch as well; itself if it is one already."""
     if isinstance(error, ModelError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from langchain_chatbots._arguments import TOOLS_REFUSED, checked_call, from_conf
 from langchain_chatbots._blocks import ProtocolEvents
 from langchain_chatbots._messages import MessageMaker, merge
 from langchain_chatbots._translate import plan
-from langchain_chatbots.errors import ToolsRefusedError, as_model_errors
+from langchain_chatbots.errors import SAFE_TO_POST_AGAIN, ToolsRefusedError, as_model_errors
 from langchain_chatbots.settings import RemoteModelSettings
 from remote_chatbots import BotUsageError, Question
 
@@ -47,6 +47,18 @@ class RemoteChatModel(RemoteModelSettings):
         """
         raise ToolsRefusedError(TOOLS_REFUSED, platform=self.platform)
 
+    def with_retry(
+        self,
+        *,
+        retry_if_exception_type: Any = SAFE_TO_POST_AGAIN,
+        **given: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Return a runnable that tries again, by default only where nothing can be posted twice.
+
+        LangChain's own default tries again whatever was raised.
+        """
+        return super().with_retry(retry_if_exception_type=retry_if_exception_type, **given)
+
     # LangChain drops `configurable` when a model is called directly: these six copy it, and nothing else.
 
     def invoke(
@@ -63,7 +75,7 @@ class RemoteChatModel(RemoteModelSettings):
 
     def stream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any  # noqa: A002
-    ) -> Iterator[AIMessageChunk]:  # fmt: skip
+    ) -> Generator[AIMessageChunk, None, None]:  # fmt: skip
         """Yield the answer while it arrives. Leaving early tells the server to stop (at most `stop_wait_s`)."""
         opened: list[Any] = []
         chunks = super().stream(input, config, **from_config(config, kwargs))
@@ -83,7 +95,7 @@ class RemoteChatModel(RemoteModelSettings):
 
     async def astream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any  # noqa: A002
-    ) -> AsyncIterator[AIMessageChunk]:  # fmt: skip
+    ) -> AsyncGenerator[AIMessageChunk, None]:  # fmt: skip
         """Yield the answer while it arrives.
 
         Leave early by `contextlib.aclosing`: when it returns, the server was told to stop (at most `stop_wait_s`) and
@@ -225,7 +237,8 @@ class RemoteChatModel(RemoteModelSettings):
         if planned.strangers:
             warnings.warn(
                 f"The history holds conversations of {self.platform}, but none of this bot: a new one begins. If the "
-                "key was changed, give the model the bot_id that stands in the old answers' response_metadata.",
+                "key was changed, give the model the bot_id that stands in the old answers' response_metadata; if they "
+                "are another bot's, all is well.",
                 stacklevel=2,
             )
         inputs = kwargs.get("inputs") or {}

@@ -22,7 +22,13 @@ _STANDARD = Settings()
 class RemoteModelSettings(BaseChatModel):
     """The fields of every model of this package."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True, hide_input_in_errors=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid",
+        populate_by_name=True,
+        hide_input_in_errors=True,
+        protected_namespaces=(),
+        use_attribute_docstrings=True,
+    )
 
     api_key: SecretStr
     """The bot's key. Never shown; a pickle of the model carries it."""
@@ -89,11 +95,15 @@ class RemoteModelSettings(BaseChatModel):
         Raises:
             BotUsageError: If a field is missing, wrong or unknown. The message names it and never shows a value.
         """
+        # None is "not given", but for the two fields where it says something.
+        given = {name: value for name, value in given.items() if value is not None or name in ("timeout", "cache")}
+        if "model" in given:
+            given.setdefault("model_name", given.pop("model"))
         for name, variables in self._environment.items():
             found = next((value for variable in variables if (value := os.environ.get(variable))), None)
-            if given.get(name) is None and found is not None:
+            if name not in given and found is not None:
                 given[name] = found
-        if given.get("api_key") is None:
+        if not given.get("api_key"):
             raise ChatbotUsageError(
                 f"{self.platform}: api_key is missing. Give api_key=… or set {self._environment['api_key'][0]}."
             )
@@ -147,6 +157,8 @@ class RemoteModelSettings(BaseChatModel):
 
     def _user(self, given: Any) -> str:
         user = given or self.user
+        if user and not isinstance(user, str):
+            raise BotUsageError(f"{self.platform}: user must be a string, not {type(user).__name__}. Give a string.")
         if not user:
             raise BotUsageError(
                 f"{self.platform}: no user. Conversations belong to the person who asks: give your name for them as "

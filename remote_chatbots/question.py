@@ -90,4 +90,5 @@ class Question:
 
 def _check(holds: bool, name: str, wanted: str, got: type) -> None:
     if not holds:
-        raise BotUsageError(f"{name} must be {wanted}, not {got.__name__}. Give {wanted}.")
+        but = "" if got in (list, tuple) else f", not {got.__name__}"
+        raise BotUsageError(f"{name} must be {wanted}{but}. Give {wanted}.")

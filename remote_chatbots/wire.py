@@ -30,6 +30,16 @@ class HttpRequest:
         """The host and port, as error messages name a server."""
         return urlsplit(self.url).netloc
 
+    @property
+    def hostname(self) -> str:
+        """The host without the port."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def loopback(self) -> bool:
+        """Whether the server is on this machine: then no proxy stands between."""
+        return self.hostname in ("localhost", "::1") or self.hostname.startswith("127.")
+
 
 @dataclass(frozen=True, slots=True)
 class ResponseHead:

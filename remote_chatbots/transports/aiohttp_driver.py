@@ -237,7 +237,7 @@ _OPEN: set[_Kept] = set()
 class AiohttpTransport:
     """Opens runs, and holds the sessions they share: one per event loop, because a session dies with its loop.
 
-    A session is closed when its loop ends (`asyncio.run` does that), by `aclose`, or when this object is gone.
+    A session is closed when its loop ends as `asyncio.run` ends it, by `aclose`, or when this object is gone.
 
     Args:
         timeouts: The three clocks.
@@ -268,7 +268,7 @@ class AiohttpTransport:
             headers=request.headers,
             data=request.body or None,
             allow_redirects=False,
-            proxy=_proxy_of(request.url),
+            proxy=None if request.loopback else _proxy_of(request.url),
         )
 
     def enter(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -21,8 +21,9 @@ def no_connection(platform: str, host: str) -> BotConnectError:
 def no_trust(platform: str, host: str) -> BotConnectError:
     """Return the error of a TLS handshake that failed: nothing was sent, and trying again would not help."""
     return BotConnectError(
-        f"{platform}: {host} could not prove by TLS who it is. Nothing was sent. Check base_url, or make its "
-        "certificate authority known (REQUESTS_CA_BUNDLE for sync calls, SSL_CERT_FILE for async ones).",
+        f"{platform}: {host} could not prove by TLS who it is. Nothing was sent. Check base_url (does the server speak "
+        "https:// at all?), or make its certificate authority known: REQUESTS_CA_BUNDLE for sync calls, SSL_CERT_FILE "
+        "for async ones.",
         platform=platform,
         retryable=False,
     )

@@ -193,6 +193,7 @@ class RequestsTransport:
             data=request.body or None,
             timeout=(within(self.timeouts.connect_s), within(self.timeouts.silence_s)),
             auth=_no_netrc,
+            proxies={"no_proxy": request.hostname} if request.loopback else None,
             allow_redirects=False,
             stream=True,
         )
@@ -261,7 +262,8 @@ def _read_within(response: requests.Response, seconds: float) -> bytes | None:
     except ReadTimeoutError:
         return None
     finally:
-        sock.settimeout(usual_s)
+        with contextlib.suppress(OSError):  # closed with the body's end
+            sock.settimeout(usual_s)
 
 
 def _already_there(response: requests.Response) -> bytes:
@@ -281,7 +283,8 @@ def _already_there(response: requests.Response) -> bytes:
         # Only a chunk whose length line and first byte are there can be read without waiting; its size is not zero.
         while len(there) < READ_BYTES and _NEXT_CHUNK.match(body.fp.peek(1)):
             there += body.read1(READ_BYTES)
-    sock.settimeout(usual_s)
+    with contextlib.suppress(OSError):  # closed with the body's end
+        sock.settimeout(usual_s)
     return bytes(there)
 
 

@@ -20,6 +20,7 @@ from remote_chatbots import (
     BotClient,
     BotConnectError,
     BotProtocolError,
+    BotQuotaError,
     BotRateLimitError,
     BotReplyError,
     BotServerError,
@@ -271,6 +272,25 @@ def test_a_refusal_whose_body_hangs_is_told_by_its_status(
     monkeypatch.setattr("remote_chatbots.flow.ERROR_BODY_WAIT_S", 0.1)
     error = driver.one(serve([b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 100\r\n\r\n{", Wait(0.6)]).url).error
     assert isinstance(error, BotAuthError)
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_refusal_that_ends_with_the_connection_is_read(serve: Serve, driver: Driver, version: str) -> None:
+    body = b'{"code": "provider_quota_exceeded", "message": "Used up.", "status": 400}'
+    head = f"HTTP/{version} 400 Bad Request\r\nConnection: close\r\n\r\n".encode()
+    error = driver.one(serve([head + body, Close]).url).error
+    assert isinstance(error, BotQuotaError)
+    assert error.code == "provider_quota_exceeded"
+
+
+def test_a_server_on_this_machine_is_reached_without_a_proxy(
+    serve: Serve, driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    assert driver.one(serve(WHOLE).url).answer.text == "Hello"
 
 
 def test_put_off_for_now_is_tried_again_after_the_time_asked_for(serve: Serve, driver: Driver) -> None:

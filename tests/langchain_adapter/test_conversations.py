@@ -203,6 +203,18 @@ def test_a_langgraph_thread_continues_its_conversation(emulator: Emulator, make_
     assert [body["query"] for body in sent(emulator, model.user)][-1] == SECOND.content
 
 
+def test_the_config_of_a_graph_reaches_a_model_that_nobody_passes_it_to(
+    emulator: Emulator, make_model: MakeModel
+) -> None:
+    model = make_model()
+    graph = StateGraph(MessagesState)
+    graph.add_node("bot", lambda state: {"messages": [model.invoke(state["messages"])]})
+    graph.add_edge(START, "bot")
+    user = f"{model.user}-in-config"
+    graph.compile().invoke({"messages": [FIRST]}, {"configurable": {"user": user}})
+    assert len(sent(emulator, user)) == 1
+
+
 def test_a_chain_and_a_batch_work(make_model: MakeModel) -> None:
     chain = ChatPromptTemplate.from_template("{question}") | make_model() | StrOutputParser()
     answers = chain.batch([{"question": "When does the ferry leave?"}, {"question": "[[echo]]two"}])

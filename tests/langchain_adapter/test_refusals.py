@@ -150,6 +150,48 @@ def test_files_that_are_none_are_refused(make_model: MakeModel) -> None:
         make_model().invoke("Hello", files=["a.png"])
 
 
+def test_none_is_not_given(emulator: Emulator) -> None:
+    model = ChatDify(
+        api_key=emulator.dify_key,
+        base_url=emulator.dify_url,
+        user="anna",
+        conversation_id=None,
+        inputs=None,
+        model="label",
+    )
+    assert model.invoke("[[echo]]hello").response_metadata["model_name"] == "label"
+    assert model.timeout is not None
+    assert ChatDify(api_key="app-x", timeout=None).timeout is None
+
+
+def test_a_user_that_is_no_string_is_refused(make_model: MakeModel) -> None:
+    with pytest.raises(BotUsageError, match="user must be a string"):
+        make_model().invoke("Hello", user={"id": 1})
+
+
+@pytest.mark.parametrize("key", ["", None])
+def test_an_empty_key_is_none(key: str | None) -> None:
+    with pytest.raises(BotUsageError, match="DIFY_API_KEY"):
+        ChatDify(api_key=key)
+
+
+def test_with_retry_never_posts_a_broken_turn_again(emulator: Emulator, make_model: MakeModel) -> None:
+    model = make_model()
+    with pytest.raises(BotServerError):
+        model.with_retry(stop_after_attempt=3, wait_exponential_jitter=False).invoke("[[fail]] Tell me")
+    bodies = [request.body for request in emulator.requests if request.path == "/v1/chat-messages"]
+    assert sum(isinstance(body, dict) and body["user"] == model.user for body in bodies) == 1
+
+
+def test_every_field_says_what_it_is() -> None:
+    undescribed = [
+        name
+        for name in ("coalesce", "timeout", "trace_id", "stop_wait_s", "user", "inputs")
+        if not ChatDify.model_fields[name].description
+    ]
+    assert undescribed == []
+
+
 def test_nobody_listening_is_a_connection_error() -> None:
     with pytest.raises(BotConnectError) as caught:
         ChatDify(api_key="app-x", base_url="http://127.0.0.1:9", user="anna", max_retries=0).invoke("Hello")

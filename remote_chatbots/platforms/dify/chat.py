@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import quote
 
 from remote_chatbots.address import base_url_of, checked_headers, checked_key
@@ -49,13 +49,20 @@ class DifyApp:
     settings: Settings = field(default_factory=Settings)
     options: DifyOptions = field(default_factory=DifyOptions)
 
-    name: ClassVar[str] = NAME
-    memory: ClassVar[Memory] = "server"
-
     def __post_init__(self) -> None:
         object.__setattr__(self, "api_key", checked_key(self.api_key, "api_key"))
         object.__setattr__(self, "base_url", base_url_of(self.base_url, default_version="v1"))
         object.__setattr__(self, "headers", checked_headers(self.headers))
+
+    @property
+    def name(self) -> str:
+        """The platform: "dify"."""
+        return NAME
+
+    @property
+    def memory(self) -> Memory:
+        """Who keeps the conversation: the server."""
+        return "server"
 
     @property
     def bot_id(self) -> str:

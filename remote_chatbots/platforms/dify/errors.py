@@ -101,7 +101,7 @@ ERROR_TABLE: tuple[Row, ...] = (
     Row(None, "unknown", BotServerError, "Look at the server's log; the same question may work later."),
     # Without a code that is known: by status alone (proxies, newer servers).
     Row(401, None, BotAuthError, _KEY),
-    Row(403, None, BotAuthError, _KEY),
+    Row(403, None, BotAuthError, "Check api_key, and whether a proxy before the server refuses."),
     Row(402, None, BotQuotaError, "Check the plan."),
     Row(404, None, BotNotFoundError, "Check base_url (it usually ends in /v1) and the id."),
     Row(405, None, BotRejectedError, "Check base_url: it usually ends in /v1."),
@@ -129,6 +129,8 @@ def refusal(head: ResponseHead, body: bytes, hidden: tuple[str, ...] = ()) -> Bo
         told = None
     if not isinstance(told, dict):
         told = {"message": f"no JSON: {shown(body, hidden)}"} if body else {}
+    if 300 <= head.status < 400 and "location" in head.headers:
+        told = {"message": f"it redirects to {head.headers['location'].partition('?')[0]}"}
     wait_s = retry_after_s(head.headers.get("retry-after", ""))
     return error_from(
         told,
