@@ -421,6 +421,23 @@ def test_a_connection_idle_for_too_long_is_not_used_again(serve: Serve) -> None:
     assert server.connections == 4
 
 
+def test_a_connection_that_the_server_closed_while_it_lay_idle_is_not_posted_on(serve: Serve) -> None:
+    server = serve([*WHOLE, Close])
+    client = BotClient(DifyApp(KEY, server.url))
+
+    async def twice() -> list[str]:
+        patient = AsyncBotClient(DifyApp(KEY, server.url))
+        first = await patient.ask(HELLO)
+        time.sleep(0.2)  # the loop stands still, and the server's farewell waits unseen
+        return [first.text, (await patient.ask(HELLO)).text]
+
+    first = client.ask(HELLO)
+    time.sleep(0.2)
+    assert [first.text, client.ask(HELLO).text] == ["Hello", "Hello"]
+    assert asyncio.run(twice()) == ["Hello", "Hello"]
+    assert len(server.received) == 4
+
+
 def test_a_client_comes_back_from_a_pickle_without_its_connections(serve: Serve) -> None:
     server = serve(WHOLE)
     client = BotClient(DifyApp(KEY, server.url), user="anna", timeout=7)

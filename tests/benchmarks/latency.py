@@ -1,0 +1,100 @@
+"""What a caller waits: for the first token, and, after the last event, for the end of the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Callable
+
+from langchain_core.language_models import BaseChatModel
+
+from tests.benchmarks.contenders import QUESTION, BareAiohttp, BareRequests, dify
+from tests.benchmarks.figure import Figure
+from tests.benchmarks.server import Server
+
+
+def measure(rounds: int, turns: int) -> list[Figure]:
+    """Measure P8, with so many turns in each round, and P11, with a turn in each round."""
+    with Server() as server, asyncio.Runner() as runner:
+        return [*_first_token(server, rounds, turns, runner), *_last_event(server, rounds, runner)]
+
+
+def _first_token(server: Server, rounds: int, turns: int, runner: asyncio.Runner) -> list[Figure]:
+    url = server.url("first")
+    model, amodel, bare, abare = dify(url), dify(url), BareRequests(url), runner.run(_bare_in_loop(url))
+    sync = [_above(lambda: _first(model), lambda: _bare_first(bare), turns) for _ in range(rounds)]
+    above = [
+        _above(lambda: runner.run(_afirst(amodel)), lambda: runner.run(_abare_first(abare)), turns)
+        for _ in range(rounds)
+    ]
+    bare.close()
+    runner.run(abare.close())
+    what = "time to first token above the bare HTTP library"
+    return [Figure("P8", what, "sync", 1.0, sync, "ms"), Figure("P8", what, "async", 1.0, above, "ms")]
+
+
+def _above(ours: Callable[[], float], floor: Callable[[], float], turns: int) -> float:
+    """Return how much later, in ms, ours is than the floor: the difference of the medians of alternating turns."""
+    ours(), floor()  # opens the connections
+    both = [(ours(), floor()) for _ in range(turns)]
+    return (statistics.median(one for one, _ in both) - statistics.median(other for _, other in both)) * 1000
+
+
+def _first(model: BaseChatModel) -> float:
+    begun, first = time.perf_counter(), 0.0
+    for chunk in model.stream(QUESTION):
+        if not first and chunk.text:
+            first = time.perf_counter() - begun
+    return first
+
+
+def _bare_first(bare: BareRequests) -> float:
+    begun, first = time.perf_counter(), 0.0
+    for events in bare.batches():
+        if not first and events:
+            first = time.perf_counter() - begun
+    return first
+
+
+async def _afirst(model: BaseChatModel) -> float:
+    begun, first = time.perf_counter(), 0.0
+    async for chunk in model.astream(QUESTION):
+        if not first and chunk.text:
+            first = time.perf_counter() - begun
+    return first
+
+
+async def _abare_first(bare: BareAiohttp) -> float:
+    begun, first = time.perf_counter(), 0.0
+    async for events in bare.batches():
+        if not first and events:
+            first = time.perf_counter() - begun
+    return first
+
+
+async def _bare_in_loop(url: str) -> BareAiohttp:
+    return BareAiohttp(url)
+
+
+def _last_event(server: Server, rounds: int, runner: asyncio.Runner) -> list[Figure]:
+    model, amodel = dify(server.url("held")), dify(server.url("held"))
+    what = "from the last event on the wire to the end of the loop, body held open 1 s"
+    return [
+        Figure("P11", what, "sync", 150, [_end(model) for _ in range(rounds)], "ms"),
+        Figure("P11", what, "async", 150, [runner.run(_aend(amodel)) for _ in range(rounds)], "ms"),
+    ]
+
+
+def _end(model: BaseChatModel) -> float:
+    sent_at = 0.0
+    for chunk in model.stream(QUESTION):
+        sent_at = float(chunk.response_metadata.get("sent_at", sent_at))
+    return (time.monotonic() - sent_at) * 1000
+
+
+async def _aend(model: BaseChatModel) -> float:
+    sent_at = 0.0
+    async for chunk in model.astream(QUESTION):
+        sent_at = float(chunk.response_metadata.get("sent_at", sent_at))
+    return (time.monotonic() - sent_at) * 1000

@@ -1,0 +1,106 @@
+"""Leaving a LangChain stream early, seen from the server: it is told to stop, once, and keeps what it said."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Iterator
+from contextlib import aclosing, closing
+
+import pytest
+
+from langchain_chatbots import ChatDify
+from remote_chatbots.emulator import Emulator
+from tests.langchain_adapter.asking import KINDS
+
+SLOW = "[[slow]] Tell me a long story."
+
+
+@pytest.fixture(scope="module")
+def slow() -> Iterator[Emulator]:
+    with Emulator(held_open_s=0.1) as running:
+        yield running
+
+
+class Told:
+    """A model, and what the server was told of its user's turns."""
+
+    def __init__(self, emulator: Emulator, kind: str, user: str) -> None:
+        self._emulator = emulator
+        self.user = user
+        self.model = ChatDify(api_key=emulator.key(kind), base_url=emulator.dify_url, user=user)
+
+    @property
+    def stops(self) -> int:
+        told = (request.body for request in self._emulator.requests if request.path.endswith("/stop"))
+        return sum(isinstance(body, dict) and body.get("user") == self.user for body in told)
+
+
+@pytest.fixture(params=KINDS)
+def told(slow: Emulator, request: pytest.FixtureRequest) -> Told:
+    return Told(slow, request.param, request.node.nodeid)
+
+
+def test_a_break_out_of_a_sync_stream(told: Told) -> None:
+    for chunk in told.model.stream(SLOW):
+        if chunk.text:
+            break
+    gc.collect()
+    assert told.stops == 1
+
+
+def test_the_close_of_a_sync_stream(told: Told) -> None:
+    with closing(told.model.stream(SLOW)) as chunks:
+        next(chunk for chunk in chunks if chunk.text)
+    assert told.stops == 1
+
+
+async def test_the_aclose_of_an_async_stream(told: Told) -> None:
+    async with aclosing(told.model.astream(SLOW)) as chunks:
+        async for chunk in chunks:
+            if chunk.text:
+                break
+    assert told.stops == 1
+
+
+@pytest.mark.parametrize("way", ["astream", "ainvoke", "v3"])
+async def test_a_cancelled_task(told: Told, way: str) -> None:
+    async def ask() -> None:
+        if way == "astream":
+            async for _ in told.model.astream(SLOW):
+                pass
+        elif way == "ainvoke":
+            await told.model.ainvoke(SLOW)
+        else:
+            async with await told.model.astream_events(SLOW, version="v3") as stream:
+                async for _ in stream:
+                    pass
+
+    task = asyncio.create_task(ask())
+    await asyncio.sleep(0.5)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert told.stops == 1
+
+
+def test_a_bare_break_as_the_last_act_of_a_loop(told: Told) -> None:
+    async def leave() -> None:
+        async for chunk in told.model.astream(SLOW):
+            if chunk.text:
+                break
+
+    asyncio.run(leave())
+    assert told.stops == 1
+
+
+async def test_an_exhausted_stream_stops_nothing(told: Told) -> None:
+    assert list(told.model.stream("Hello"))
+    assert [chunk async for chunk in told.model.astream("Hello")]
+    assert told.stops == 0
+
+
+def test_a_stop_sequence_tells_the_server_once(told: Told) -> None:
+    answer = told.model.invoke("[[slow]][[echo]]one two three four five six seven", stop=["three"])
+    assert answer.text.endswith("one two ")
+    assert told.stops == 1
