@@ -8,7 +8,8 @@ except ImportError as error:
     ) from error
 
 from langchain_chatbots.chat_models import ChatDify
+from langchain_chatbots.errors import retryable
 from langchain_chatbots.remote_chat_model import RemoteChatModel
 from langchain_chatbots.sources import sources
 
-__all__ = ["ChatDify", "RemoteChatModel", "sources"]
+__all__ = ["ChatDify", "RemoteChatModel", "retryable", "sources"]

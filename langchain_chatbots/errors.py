@@ -111,6 +111,14 @@ _TWINS: tuple[tuple[type[errors.BotError], type[_Twin]], ...] = (
 SAFE_TO_POST_AGAIN = (ChatbotConnectionError, ChatbotRateLimitError)
 
 
+def retryable(error: BaseException) -> bool:
+    """Return whether the same message may be posted again without the risk of posting it twice.
+
+    For LangGraph's `RetryPolicy(retry_on=retryable)`, whose default tries again whatever was raised.
+    """
+    return isinstance(error, errors.BotError) and error.retryable
+
+
 def twin_of(error: errors.BotError) -> errors.BotError:
     """Return `error` as the class that LangChain's handlers catch as well; itself if it is one already."""
     if isinstance(error, ModelError):

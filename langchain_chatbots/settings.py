@@ -28,6 +28,8 @@ class RemoteModelSettings(BaseChatModel):
         hide_input_in_errors=True,
         protected_namespaces=(),
         use_attribute_docstrings=True,
+        # Three classes, of which users make the last: building all schemas is a good part of the import.
+        defer_build=True,
     )
 
     api_key: SecretStr

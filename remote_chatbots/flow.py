@@ -60,9 +60,15 @@ class Sleep:
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """A whole small call beside the open response; the outcome is the pair (`ResponseHead`, body bytes)."""
+    """A whole small call beside the open response; the outcome is the pair (`ResponseHead`, body bytes).
+
+    Attributes:
+        request: The request.
+        within_s: No single wait of it is longer.
+    """
 
     request: HttpRequest
+    within_s: float = 5.0
 
 
 Effect: TypeAlias = Send | Read | Sleep | Aside

@@ -73,8 +73,11 @@ class SSEFramer:
             # The LF of a CRLF that the network cut in two is no line of its own.
             self._after_cr = False
             chunk = chunk.removeprefix(b"\n")
-        if b"\n" not in chunk and b"\r" not in chunk:
-            self._keep(chunk)
+        if b"\r" not in chunk:
+            if b"\n" not in chunk:
+                self._keep(chunk)
+            else:
+                yield from self._feed_plain(chunk)
             return
         lines = (b"".join(self._rest) + chunk).splitlines(keepends=True)
         self._rest, self._rest_bytes = [], 0
@@ -86,6 +89,32 @@ class SSEFramer:
             frame = self._line(line.rstrip(b"\r\n"))
             if frame is not None:
                 yield frame
+
+    def _feed_plain(self, chunk: bytes) -> Iterator[Frame]:
+        """Take a chunk whose lines end in LF alone, as nearly all do: cut at blank lines, not line by line."""
+        blocks = (b"".join(self._rest) + chunk).split(b"\n\n")
+        self._rest, self._rest_bytes = [], 0
+        tail = blocks.pop()
+        for block in blocks:
+            if block[:6] == b"data: " and not self._data and not self._event and b"\n" not in block:
+                self._at_start = False
+                if len(block) - 6 > self._max_event_bytes:
+                    self._bound(len(block) - 6)
+                yield Frame("", block[6:])
+                continue
+            for line in block.split(b"\n"):
+                frame = self._line(line)
+                if frame is not None:
+                    yield frame
+            frame = self._line(b"")
+            if frame is not None:
+                yield frame
+        *lines, last = tail.split(b"\n")
+        for line in lines:
+            frame = self._line(line)
+            if frame is not None:
+                yield frame
+        self._keep(last)
 
     def close(self) -> Iterator[Frame]:
         """Yield what the end of the body leaves: an event whose blank line never came, marked incomplete."""

@@ -152,7 +152,7 @@ class StreamReader:
         if request is None:
             return False
         try:
-            head, _ = yield Aside(request)
+            head, _ = yield Aside(request, self._stop_wait_s)
         except BotError as error:
             logger.debug("The stop call failed: %s", error)
             return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ from remote_chatbots.errors import BotUsageError
 
 DEFAULT_CONNECT_S = 10.0
 DEFAULT_SILENCE_S = 300.0
+LONGEST_S = 1e8
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,9 @@ def positive_seconds(name: str, value: Any) -> float:
     Raises:
         BotUsageError: If it is not a finite number above zero. The message names the field.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value <= 0:
-        raise BotUsageError(f"{name} must be a number of seconds above 0. Give such a number, or None for no limit.")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= LONGEST_S:
+        raise BotUsageError(
+            f"{name} must be a number of seconds above 0 and at most {LONGEST_S:.0f}. Give such a number, or None for "
+            "no limit."
+        )
     return float(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import io
 import logging
 import sys
 import weakref
@@ -12,8 +13,6 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from remote_chatbots.answer import Answer
 from remote_chatbots.errors import BotError
@@ -21,6 +20,7 @@ from remote_chatbots.events import Event
 from remote_chatbots.flow import EFFECTS, Aside, Deadline, Effect, Flow, Read, Send, Turn
 from remote_chatbots.timeouts import Settings, Timeouts
 from remote_chatbots.transports import faults
+from remote_chatbots.transports.proxies import proxy_of
 from remote_chatbots.wire import HttpRequest, ResponseHead
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("remote_chatbots")
 # How long a loop that ends waits for turns that are being left.
 LAST_TURNS_S = 2.0
+LARGE_BYTES = 1024 * 1024
 # A clean-up must outlive its caller; the loop itself holds tasks weakly.
 _CLEANUPS: set[asyncio.Task[None]] = set()
 
@@ -157,10 +158,11 @@ class AiohttpRun:
             if type(effect) is Send:
                 return await self._send(effect.request)
             if type(effect) is Aside:
-                return await self._aside(effect.request)
+                return await self._aside(effect)
             return await asyncio.sleep(self._within(effect.seconds) or 0)  # type: ignore[union-attr]
         except Exception as error:
-            return self._translated(error, effect)
+            # What had arrived before the connection died comes first; the next read meets the error again.
+            return (type(effect) is Read and _left_over(self._body)) or self._translated(error, effect)
 
     async def _send(self, request: HttpRequest) -> ResponseHead:
         self._release()
@@ -188,9 +190,9 @@ class AiohttpRun:
         async with asyncio.timeout_at(ends_at):
             return await body.readany()
 
-    async def _aside(self, request: HttpRequest) -> tuple[ResponseHead, bytes]:
-        async with asyncio.timeout_at(self._ends_at):
-            async with await self._transport.request(request) as response:
+    async def _aside(self, aside: Aside) -> tuple[ResponseHead, bytes]:
+        async with asyncio.timeout(self._within(aside.within_s)):
+            async with await self._transport.request(aside.request) as response:
                 return _head(response), await _up_to(response.content, faults.ASIDE_BYTES)
 
     def _within(self, seconds: float | None) -> float | None:
@@ -266,9 +268,10 @@ class AiohttpTransport:
             request.method,
             request.url,
             headers=request.headers,
-            data=request.body or None,
+            # The library warns of plain bytes above a megabyte, which it would send in one go.
+            data=io.BytesIO(request.body) if len(request.body) > LARGE_BYTES else request.body or None,
             allow_redirects=False,
-            proxy=None if request.loopback else _proxy_of(request.url),
+            proxy=None if request.loopback else proxy_of(request.url),
         )
 
     def enter(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -361,6 +364,11 @@ def _head(response: aiohttp.ClientResponse) -> ResponseHead:
     return ResponseHead(response.status, {name.lower(): value for name, value in response.headers.items()})
 
 
+def _left_over(body: aiohttp.StreamReader | None) -> bytes:
+    """Return what the library has received and would not give any more."""
+    return bytes(body._read_nowait(-1)) if body is not None and body._buffer else b""
+
+
 async def _up_to(body: aiohttp.StreamReader, limit_bytes: int) -> bytes:
     read = bytearray()
     while len(read) < limit_bytes and (chunk := await body.readany()):
@@ -368,19 +376,13 @@ async def _up_to(body: aiohttp.StreamReader, limit_bytes: int) -> bytes:
     return bytes(read[:limit_bytes])
 
 
-def _proxy_of(url: str) -> str | None:
-    """Return the proxy that the usual variables name. Not by trust_env, which brings netrc along."""
-    parts = urlsplit(url)
-    proxies = getproxies()
-    if not proxies or (parts.hostname and proxy_bypass(parts.hostname)):
-        return None
-    return proxies.get(parts.scheme) or proxies.get("all")
-
-
 def _meaning(error: Exception, platform: str, host: str, out_of_all_time: bool, timeouts: Timeouts) -> BotError:
     """Return what an exception of the library means."""
     import aiohttp
 
+    if isinstance(error, aiohttp.ClientResponseError):
+        # It shows the request's headers, and so the key.
+        error.request_info, error.history, error.args = None, (), (error.message,)  # type: ignore[assignment]
     if isinstance(error, TimeoutError):
         if out_of_all_time:
             return faults.out_of_time(platform, "total", timeouts)

@@ -44,6 +44,7 @@ class RequestsRun:
         self._transport = transport
         self._response: requests.Response | None = None
         self._begun = False
+        self._pid = os.getpid()
         self._ends_at: float | None = None
 
     @property
@@ -77,7 +78,8 @@ class RequestsRun:
             return
         self._closed = True
         try:
-            if self._begun and not self._turn.over:
+            # After a fork the turn is the parent's.
+            if self._begun and not self._turn.over and self._pid == os.getpid():
                 self._leave()
         finally:
             self._release()
@@ -115,7 +117,7 @@ class RequestsRun:
             if type(effect) is Send:
                 return self._send(effect.request)
             if type(effect) is Aside:
-                return self._aside(effect.request)
+                return self._aside(effect)
             return time.sleep(self._within(effect.seconds) or 0)  # type: ignore[union-attr]
         except Exception as error:
             return self._translated(error, effect)
@@ -139,8 +141,11 @@ class RequestsRun:
         chunk: bytes = response.raw.read1(READ_BYTES)
         return chunk + _already_there(response) if chunk else chunk
 
-    def _aside(self, request: HttpRequest) -> tuple[ResponseHead, bytes]:
-        with self._transport.request(request, self._within) as response:
+    def _aside(self, aside: Aside) -> tuple[ResponseHead, bytes]:
+        def within(seconds: float | None) -> float | None:
+            return self._within(aside.within_s if seconds is None else min(seconds, aside.within_s))
+
+        with self._transport.request(aside.request, within) as response:
             return _head(response), response.raw.read(faults.ASIDE_BYTES)
 
     def _within(self, seconds: float | None) -> float | None:
@@ -197,6 +202,14 @@ class RequestsTransport:
             allow_redirects=False,
             stream=True,
         )
+        if response.status_code < 200:
+            # http.client took an interim head for the answer: the real one would be read as the next turn's.
+            connection = response.raw.connection
+            response.close()
+            self._session().close()
+            if connection is not None:
+                connection.close()
+            raise ConnectionError("an interim response that http.client does not skip")
         response.raw.decode_content = True  # for proxies that compress although they were told not to
         return response
 
@@ -315,7 +328,9 @@ def _meaning(error: Exception, platform: str, host: str, out_of_all_time: bool, 
         return faults.out_of_time(platform, "connect" if connecting else "silence", timeouts)
     if isinstance(error, requests.exceptions.SSLError):
         return faults.no_trust(platform, host)
-    if isinstance(error, requests.exceptions.ProxyError) or isinstance(reason, exceptions.NewConnectionError):
+    # Behind a proxy urllib3 names every fault a proxy's; only two of them come before anything is sent.
+    origin = getattr(reason, "original_error", None) or reason
+    if isinstance(origin, exceptions.NewConnectionError) or "Tunnel connection failed" in str(origin):
         return faults.no_connection(platform, host)
     if isinstance(error, exceptions.DecodeError):
         return faults.unreadable(platform)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import os
 import pickle
 import socket
 import threading
 import time
+import traceback
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +25,7 @@ from remote_chatbots import (
     BotProtocolError,
     BotQuotaError,
     BotRateLimitError,
+    BotRejectedError,
     BotReplyError,
     BotServerError,
     BotTimeoutError,
@@ -436,6 +440,79 @@ def test_a_connection_that_the_server_closed_while_it_lay_idle_is_not_posted_on(
     assert [first.text, client.ask(HELLO).text] == ["Hello", "Hello"]
     assert asyncio.run(twice()) == ["Hello", "Hello"]
     assert len(server.received) == 4
+
+
+@pytest.mark.parametrize("ending", [[Close], [Reset]], ids=["closed", "reset"])
+def test_behind_a_proxy_too_a_message_whose_fate_is_unknown_is_posted_once(
+    serve: Serve, driver: Driver, monkeypatch: pytest.MonkeyPatch, ending: list[object]
+) -> None:
+    proxy = serve(ending)
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    error = driver.one("http://dify.invalid").error
+    assert isinstance(error, BotTruncatedError)
+    assert not error.retryable
+    assert len(proxy.received) == 1
+
+
+@pytest.mark.parametrize(
+    "interim", [b"HTTP/1.1 102 Processing\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n"]
+)
+def test_an_interim_head_never_hands_one_users_answer_to_another(serve: Serve, driver: Driver, interim: bytes) -> None:
+    of_anna = [interim, CHUNKED, chunk(text("for Anna") + END), LAST_CHUNK]
+    of_bob = [CHUNKED, chunk(text("for Bob") + END), LAST_CHUNK]
+    server = serve(of_anna, of_bob)
+    anna, bob = driver.ask(server.url, Question("Hello?", user="anna"), Question("Hello?", user="bob"))
+    assert bob.answer.text == "for Bob"
+    if driver.name == "requests":  # http.client does not skip it: no answer, rather than a wrong one
+        assert isinstance(anna.error, BotTruncatedError)
+    else:
+        assert anna.answer.text == "for Anna"
+
+
+async def test_text_that_arrived_before_the_connection_died_is_not_lost_on_a_slow_reader(serve: Serve) -> None:
+    server = serve([CHUNKED, chunk(text("A")), chunk(text("B")), chunk(text("C") + END), Reset])
+    app = DifyApp(KEY, server.url)
+    said = []
+    async for one in AsyncBotClient(app).stream(HELLO):
+        if isinstance(one, TextDelta):
+            said.append(one.text)
+            await asyncio.sleep(0.2)  # meanwhile all the rest has come, and the connection is gone
+    assert "".join(said) == "ABC"
+
+
+def test_a_child_process_leaves_the_parents_turn_alone(serve: Serve) -> None:
+    more = threading.Event()
+    server = serve([CHUNKED, chunk(text("Hel")), Until(more), chunk(text("lo") + END), LAST_CHUNK])
+    run = BotClient(DifyApp(KEY, server.url)).stream(HELLO)
+    while not isinstance(next(run), TextDelta):
+        pass
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads
+        child = os.fork()
+    if child == 0:
+        run.close()
+        os._exit(0)
+    os.waitpid(child, 0)
+    more.set()
+    assert "".join(one.text for one in run if isinstance(one, TextDelta)) == "lo"
+    assert len(server.received) == 1
+
+
+def test_a_huge_question_does_not_make_a_refusal_slow(serve: Serve, driver: Driver) -> None:
+    body = b'{"code": "invalid_param", "message": "Too long.", "status": 400}'
+    server = serve(refusal("400 Bad Request", body, "Content-Type: application/json"))
+    (turn,) = driver.ask(server.url, Question("a(b*" * 500_000, user="anna"), timeout=(5, 10, 10))
+    assert isinstance(turn.error, BotRejectedError)
+
+
+def test_no_local_of_ours_shows_the_key_where_a_turn_fails(serve: Serve, driver: Driver) -> None:
+    error = driver.one(serve(refusal("401 Unauthorized", b"{}")).url).error
+    assert error is not None
+    shown = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+    ours = "\n".join(part for part in shown.split("  File ") if "/remote_chatbots/" in part.split("\n")[0])
+    assert KEY not in ours
 
 
 def test_a_client_comes_back_from_a_pickle_without_its_connections(serve: Serve) -> None:

@@ -13,7 +13,7 @@ from remote_chatbots.errors import BotError, BotRejectedError, BotUsageError
 from remote_chatbots.events import Event
 from remote_chatbots.flow import Abandoned, Flow, open_reply, read_body
 from remote_chatbots.framing import SSEFramer
-from remote_chatbots.platforms.dify.errors import NAME, not_allowed, refusal, refuses_blocking
+from remote_chatbots.platforms.dify.errors import NAME, Hidden, not_allowed, refusal, refuses_blocking
 from remote_chatbots.platforms.dify.options import DifyOptions
 from remote_chatbots.platforms.dify.silence import look_into
 from remote_chatbots.platforms.dify.stream import DifyTurn
@@ -85,7 +85,7 @@ class DifyApp:
         return self._turn(question, self.options.with_those_of(question.options))
 
     def _turn(self, question: Question, options: DifyOptions) -> Flow[None]:
-        hidden = (self.api_key, question.text)
+        hidden = Hidden((self.api_key, question.text))
         turn = DifyTurn(self.settings, lambda task_id: self._stop_request(task_id, question.user), hidden)
         reader = StreamReader(
             SSEFramer(self.settings.max_event_bytes, NAME),

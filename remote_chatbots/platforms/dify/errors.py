@@ -45,6 +45,15 @@ class Row(NamedTuple):
     begins: str = ""
 
 
+class Hidden(tuple[str, ...]):
+    """What no error message may repeat; a traceback that shows locals does not show it either."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<hidden>"
+
+
 _KEY = "Check api_key: an app's begins with 'app-', a knowledge base's with 'dataset-', and neither opens the other."
 _SETUP = "Check the model's settings in Dify's workspace."
 _FILE = "Check the file against the app's upload settings, and upload it as the same user that asks."
@@ -136,7 +145,7 @@ def refusal(head: ResponseHead, body: bytes, hidden: tuple[str, ...] = ()) -> Bo
         told,
         head.status,
         hidden=hidden,
-        request_id=head.headers.get("x-trace-id", "") or head.headers.get("x-request-id", ""),
+        request_id=_without(head.headers.get("x-trace-id", "") or head.headers.get("x-request-id", ""), hidden[:1]),
         retry_after_s=wait_s,
         # A 503 that says when to come back was given before anything was done; one that does not may be a proxy's
         # word about an answer it lost.
@@ -154,12 +163,14 @@ def error_from(told: dict[str, Any], status: int, *, hidden: tuple[str, ...] = (
         **known: More attributes of the error.
     """
     code = told.get("code")
-    code = code if isinstance(code, str) else "" if code is None else str(code)
+    code = _without(code if isinstance(code, str) else "" if code is None else str(code), hidden[:1])
     named = told.get("status")
     status = named if isinstance(named, int) and not isinstance(named, bool) else status
     message = plain(told.get("message"), hidden)
     kind, cure = _class_of(status, code, plain(told.get("message")))
     head = " ".join(filter(None, (str(status) if status else "", code))) or "error"
+    if kind is not BotServerError and known.get("retryable"):
+        known["retryable"] = None  # by its nature
     return kind(
         f"{NAME}: {head}: {message or 'no reason given.'} {cure}",
         platform=NAME,
@@ -211,11 +222,15 @@ def refuses_blocking(body: bytes) -> bool:
 
 def _without(text: str, hidden: tuple[str, ...]) -> str:
     for secret in filter(None, hidden):
+        if len(secret) > len(text):
+            continue
         written = (secret, html.escape(secret), json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
         for form in dict.fromkeys(written):
             # A short question ("is it?") may stand in a sentence by chance: only as words of its own is it an echo.
-            echo = re.escape(form) if len(form) >= _LONG_ENOUGH else rf"(?<!\w){re.escape(form)}(?!\w)"
-            text = re.sub(echo, "…", text)
+            if len(form) >= _LONG_ENOUGH:
+                text = text.replace(form, "…")
+            else:
+                text = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", "…", text)
     return text
 
 

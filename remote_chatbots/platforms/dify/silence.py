@@ -37,8 +37,9 @@ def look_into(question: Question, get: Get, hidden: tuple[str, ...]) -> Flow[Non
     if question.conversation_id:
         asked = {"conversation_id": question.conversation_id, "user": question.user, "limit": "1"}
         status, body, head = yield from _got(get(f"/messages?{urlencode(asked)}"))
-        if status in (400, 404):
-            raise refusal(head, body, hidden)
+        error = refusal(head, body, hidden) if status in (400, 404) else None
+        if error is not None and error.code in ("not_found", "invalid_param"):  # no gateway that knows no such path
+            raise error
     status, body, _ = yield from _got(get("/parameters"))
     missing = [name for name in _required(body) if question.inputs.get(name) in (None, "")] if status == 200 else []
     if missing:

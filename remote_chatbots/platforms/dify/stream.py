@@ -74,6 +74,8 @@ class DifyTurn:
             BotProtocolError: If a whole frame holds no JSON.
             BotTruncatedError: If a frame that the end of the body cut off holds none.
         """
+        if frame.event == "ping" or not frame.data:
+            return
         try:
             event = parse_json(frame.data)
         except ValueError:
@@ -227,7 +229,7 @@ class DifyTurn:
     def _old_name(self, event: dict[str, Any]) -> str:
         """Name an event of 2023, which has no name of its own."""
         if "answer" in event:
-            self._old_wire = True
+            self._old_wire = self._old_wire or (not self._said and self._run is None)
             return "message"
         return "error" if "code" in event else ""
 
