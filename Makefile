@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test notebooks check floors clean
+.PHONY: help demo test notebooks check floors bench clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/'
@@ -29,8 +29,11 @@ floors:  ## The test suite on the oldest versions that pyproject.toml allows
 	.venv-floors/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test]' -c .venv-floors/constraints.txt
 	.venv-floors/bin/python -m pytest -x -q -n auto
 
+bench: .venv-bench/bench  ## What a streamed token costs, and what else the README says of speed; takes five minutes on a quiet machine
+	.venv-bench/bin/python -m tests.benchmarks
+
 clean:  ## Remove what the other targets made
-	rm -rf .venv .venv-floors .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-floors .venv-bench .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
@@ -50,4 +53,9 @@ $(VENV)/notebook: $(VENV)/bin/python pyproject.toml
 
 $(VENV)/check: $(VENV)/bin/python pyproject.toml
 	$(PIP_INSTALL) -e '.[check]'
+	@touch $@
+
+.venv-bench/bench: pyproject.toml tests/benchmarks/requirements.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -e '.[langchain]' -r tests/benchmarks/requirements.txt
 	@touch $@

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import wrap
 
 import matplotlib as mpl
 
@@ -20,17 +21,17 @@ MET, MISSED, PLAIN = "#3b7dba", "#c44e52", "#9aa5b1"
 
 def draw(figures: Sequence[Figure], found: CostPerEvent, heading: str, path: Path) -> None:
     """Write the picture to `path`."""
-    picture, (bars, costs) = plt.subplots(1, 2, figsize=(13, 6), gridspec_kw={"width_ratios": [3, 2]})
+    picture, (bars, costs) = plt.subplots(1, 2, figsize=(13, 7.5), gridspec_kw={"width_ratios": [3, 2]})
     _against_bars(bars, [figure for figure in figures if figure.bar])
     _costs(costs, found)
     picture.suptitle(heading, fontsize=10)
     picture.tight_layout()
-    picture.savefig(path, dpi=90)
+    picture.savefig(path, dpi=80)
     plt.close(picture)
 
 
 def _against_bars(axes: Axes, figures: Sequence[Figure]) -> None:
-    names = [f"{figure.code} {figure.way}".strip() + f"\n{_short(figure.what)}" for figure in figures]
+    names = ["\n".join(wrap(f"{figure.code} {figure.what} {figure.way}", 54)) for figure in figures]
     shares = [_shares(figure) for figure in figures]
     middles = [_share(figure, figure.median) for figure in figures]
     whiskers = [
@@ -57,7 +58,7 @@ def _costs(axes: Axes, found: CostPerEvent) -> None:
             axes.text(value, at, f" {value:.1f} {way}", va="center", fontsize=7)
         axes.set_yticks(range(len(others) + 1), ["floor", *others], fontsize=8)
     axes.set_xlabel("processor time of one event, µs")
-    axes.margins(x=0.2)
+    axes.set_xlim(right=1.25 * max(max(us.values()) for us in found.cpu_us.values()))
     axes.invert_yaxis()
 
 
@@ -69,7 +70,3 @@ def _share(figure: Figure, value: float) -> float:
 
 def _shares(figure: Figure) -> list[float]:
     return [_share(figure, value) for value in figure.values]
-
-
-def _short(what: str) -> str:
-    return what if len(what) <= 48 else what[:47] + "…"
