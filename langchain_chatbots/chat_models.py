@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from langchain_chatbots._blocks import register
 from langchain_chatbots.remote_chat_model import RemoteChatModel
 from remote_chatbots import DifyApp, DifyOptions
+from remote_chatbots.address import Key
 from remote_chatbots.platforms.dify.chat import CLOUD_URL
 from remote_chatbots.protocol import BotProtocol
 
@@ -49,11 +50,12 @@ class ChatDify(RemoteChatModel):
         Raises:
             BotUsageError: If a field is missing, wrong or unknown. The message names it and never shows a value.
         """
+        api_key = SecretStr(api_key) if isinstance(api_key, str) else api_key
         super().__init__(**{"api_key": api_key, **given})
 
     def _bot(self) -> BotProtocol:
         return DifyApp(
-            self.api_key.get_secret_value(),
+            Key(self.api_key.get_secret_value()),
             self.base_url,
             headers=self.default_headers,
             settings=self._settings(),

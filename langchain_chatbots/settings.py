@@ -102,9 +102,9 @@ class RemoteModelSettings(BaseChatModel):
         if "model" in given:
             given.setdefault("model_name", given.pop("model"))
         for name, variables in self._environment.items():
-            found = next((value for variable in variables if (value := os.environ.get(variable))), None)
+            found = next((variable for variable in variables if os.environ.get(variable)), None)
             if name not in given and found is not None:
-                given[name] = found
+                given[name] = SecretStr(os.environ[found]) if name == "api_key" else os.environ[found]
         if not given.get("api_key"):
             raise ChatbotUsageError(
                 f"{self.platform}: api_key is missing. Give api_key=… or set {self._environment['api_key'][0]}."

@@ -44,13 +44,22 @@ def base_url_of(value: Any, *, default_version: str) -> str:
     return f"{parts.scheme}://{parts.netloc.lower()}/{'/'.join(path)}"
 
 
-def checked_key(value: Any, name: str) -> str:
+class Key(str):
+    """A key. A traceback that shows locals does not show it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<key>"
+
+
+def checked_key(value: Any, name: str) -> Key:
     """Return the key without the white space that copying adds.
 
     Raises:
         BotUsageError: If there is none, or it holds what no key can. The message never repeats it.
     """
-    key = value.strip() if isinstance(value, str) else ""
+    key = value = Key(value.strip()) if isinstance(value, str) else Key()
     if not key:
         raise BotUsageError(f"{name} is missing. Give {name}=….")
     if _NO_KEY.search(key):

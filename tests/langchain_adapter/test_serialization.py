@@ -87,6 +87,23 @@ def test_a_wrong_field_is_named_and_no_value_is_shown(fields: dict[str, object])
     assert caught.value.__context__ is None or KEY not in repr(caught.value.__context__)
 
 
+@pytest.mark.parametrize(
+    "fields", [{"base_url": "nowhere"}, {"api_key": f"{KEY} {KEY}"}, {"usr": "x"}, {"timeout": -1}]
+)
+@pytest.mark.parametrize("way", ["argument", "environment"])
+def test_no_local_of_ours_shows_the_key_where_a_field_is_wrong(
+    fields: dict[str, object], way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"api_key": KEY, **fields}
+    if way == "environment":
+        monkeypatch.setenv("DIFY_API_KEY", str(given.pop("api_key")))
+    with pytest.raises(BotUsageError) as caught:
+        ChatDify(**given)
+    shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    ours = "".join(part for part in shown.split("  File ") if "test_serialization" not in part.split("\n")[0])
+    assert KEY not in ours
+
+
 def test_a_trace_holds_no_key(make_model: MakeModel) -> None:
     class Keeper(BaseTracer):
         def _persist_run(self, run: Run) -> None:
