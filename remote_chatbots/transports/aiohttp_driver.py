@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 logger = logging.getLogger("remote_chatbots")
-# How long a loop that ends waits for turns that are being left.
-LAST_TURNS_S = 2.0
+LAST_TURNS_S = 2.0  # for which a loop that ends waits for turns that are being left
 LARGE_BYTES = 1024 * 1024
 # A clean-up must outlive its caller; the loop itself holds tasks weakly.
 _CLEANUPS: set[asyncio.Task[None]] = set()
@@ -166,7 +165,10 @@ class AiohttpRun:
 
     async def _send(self, request: HttpRequest) -> ResponseHead:
         self._release()
-        async with asyncio.timeout_at(self._ends_at):
+        # The library has no clock for a proxy's CONNECT, a body that nobody reads, or the wait for a free connection.
+        clocks = self._transport.timeouts
+        longest_s = clocks.connect_s + clocks.silence_s if clocks.connect_s and clocks.silence_s else None
+        async with asyncio.timeout(self._within(longest_s)):
             self._response = await self._transport.request(request)
         self._body = self._response.content
         return _head(self._response)
@@ -174,9 +176,9 @@ class AiohttpRun:
     async def _read(self, deadline: Deadline | None) -> bytes | None:
         body = self._body
         assert body is not None, "a flow reads only after it has sent"
-        if deadline is None and self._ends_at is None:
-            return await body.readany()
         ends_at = self._ends_at
+        if deadline is None and ends_at is None:
+            return await body.readany()
         if deadline is not None:
             deadline.at = deadline.at or _now() + deadline.seconds
             if ends_at is None or deadline.at < ends_at:
