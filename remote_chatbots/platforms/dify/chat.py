@@ -13,12 +13,13 @@ from remote_chatbots.errors import BotError, BotRejectedError, BotUsageError
 from remote_chatbots.events import Event
 from remote_chatbots.flow import Abandoned, Flow, open_reply, read_body
 from remote_chatbots.framing import SSEFramer
-from remote_chatbots.platforms.dify.errors import NAME, Hidden, not_allowed, refusal, refuses_blocking
+from remote_chatbots.platforms.dify.errors import NAME, not_allowed, refusal, refuses_blocking
 from remote_chatbots.platforms.dify.options import DifyOptions
 from remote_chatbots.platforms.dify.silence import look_into
 from remote_chatbots.platforms.dify.stream import DifyTurn
 from remote_chatbots.protocol import Memory
 from remote_chatbots.question import Attachment, Question
+from remote_chatbots.redaction import Hidden
 from remote_chatbots.retry import RetryPolicy
 from remote_chatbots.stopping import StopCutter
 from remote_chatbots.stream_reader import StreamReader, joined

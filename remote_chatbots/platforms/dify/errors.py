@@ -5,8 +5,6 @@ Codes and statuses: Dify API reference, "Errors"; recorded: the err-* files of b
 
 from __future__ import annotations
 
-import html
-import json
 import re
 from typing import Any, NamedTuple
 
@@ -21,6 +19,7 @@ from remote_chatbots.errors import (
     BotServerError,
 )
 from remote_chatbots.framing import parse_json
+from remote_chatbots.redaction import plain, shown, without
 from remote_chatbots.retry import retry_after_s
 from remote_chatbots.wire import ResponseHead
 
@@ -43,15 +42,6 @@ class Row(NamedTuple):
     kind: type[BotReplyError]
     cure: str
     begins: str = ""
-
-
-class Hidden(tuple[str, ...]):
-    """What no error message may repeat; a traceback that shows locals does not show it either."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "<hidden>"
 
 
 _KEY = "Check api_key: an app's begins with 'app-', a knowledge base's with 'dataset-', and neither opens the other."
@@ -145,7 +135,7 @@ def refusal(head: ResponseHead, body: bytes, hidden: tuple[str, ...] = ()) -> Bo
         told,
         head.status,
         hidden=hidden,
-        request_id=_without(head.headers.get("x-trace-id", "") or head.headers.get("x-request-id", ""), hidden[:1]),
+        request_id=without(head.headers.get("x-trace-id", "") or head.headers.get("x-request-id", ""), hidden[:1]),
         retry_after_s=wait_s,
         # A 503 that says when to come back was given before anything was done; one that does not may be a proxy's
         # word about an answer it lost.
@@ -163,11 +153,11 @@ def error_from(told: dict[str, Any], status: int, *, hidden: tuple[str, ...] = (
         **known: More attributes of the error.
     """
     code = told.get("code")
-    code = _without(code if isinstance(code, str) else "" if code is None else str(code), hidden[:1])
+    code = without(code if isinstance(code, str) else "" if code is None else str(code), hidden[:1])
     named = told.get("status")
     status = named if isinstance(named, int) and not isinstance(named, bool) else status
-    message = plain(told.get("message"), hidden)
-    kind, cure = _class_of(status, code, plain(told.get("message")))
+    message = _reason(told.get("message"), hidden)
+    kind, cure = _class_of(status, code, _reason(told.get("message")))
     head = " ".join(filter(None, (str(status) if status else "", code))) or "error"
     if kind is not BotServerError and known.get("retryable"):
         known["retryable"] = None  # by its nature
@@ -182,7 +172,7 @@ def error_from(told: dict[str, Any], status: int, *, hidden: tuple[str, ...] = (
 
 def run_failed(reason: Any, hidden: tuple[str, ...] = ()) -> BotServerError:
     """Return the error of a workflow run that ended as failed (recorded: 1.14.2/chatflow-stream-model-fail500)."""
-    told = plain(reason, hidden) or "no reason given."
+    told = _reason(reason, hidden) or "no reason given."
     cure = "Look at the run's log in Dify; the same question may work later."
     return BotServerError(f"{NAME}: the workflow failed: {told} {cure}", platform=NAME, in_stream=True)
 
@@ -196,47 +186,21 @@ def not_allowed(what: str, data: bytes, hidden: tuple[str, ...] = ()) -> BotProt
     )
 
 
-def plain(told: Any, hidden: tuple[str, ...] = ()) -> str:
-    """Return the platform's sentence without what the caller sent, on one line and with a full stop.
-
-    1.14 echoes input in pydantic's words (recorded: 1.14.2/err-missing-query) and hints at other paths behind
-    its 404s (recorded: 1.14.2/err-chat-other-users-conversation).
-    """
-    if not isinstance(told, str):
-        return ""
-    message = _without(_ECHO.sub("", told.partition(" You have requested this URI")[0]), hidden)
-    line = " ".join(message.split())
-    return line if not line or line.endswith((".", "!", "?", "…")) else line + "."
-
-
-def shown(data: bytes, hidden: tuple[str, ...] = ()) -> str:
-    """Return the first 200 bytes of a reply as error messages show them: escaped, so that they stay one line."""
-    known = _without(data[:_LOOKED_AT_BYTES].decode("utf-8", "replace"), hidden).encode()
-    return repr(known[:_SHOWN_BYTES].decode("utf-8", "ignore")) + ("…" if len(known) > _SHOWN_BYTES else "")
-
-
 def refuses_blocking(body: bytes) -> bool:
     """Return whether a refusal says that the app only streams. It says so in words, under a general code."""
     return bool(re.search(rb"blocking mode|streaming response mode", body))
 
 
-def _without(text: str, hidden: tuple[str, ...]) -> str:
-    for secret in filter(None, hidden):
-        if len(secret) > len(text):
-            continue
-        written = (secret, html.escape(secret), json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
-        for form in dict.fromkeys(written):
-            # A short question ("is it?") may stand in a sentence by chance: only as words of its own is it an echo.
-            if len(form) >= _LONG_ENOUGH:
-                text = text.replace(form, "…")
-            else:
-                text = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", "…", text)
-    return text
+def _reason(told: Any, hidden: tuple[str, ...] = ()) -> str:
+    """Return Dify's sentence.
+
+    1.14 echoes input in pydantic's words (recorded: 1.14.2/err-missing-query) and hints at other paths behind
+    its 404s (recorded: 1.14.2/err-chat-other-users-conversation).
+    """
+    said = told.partition(" You have requested this URI")[0] if isinstance(told, str) else ""
+    return plain(_ECHO.sub("", said), hidden)
 
 
-_SHOWN_BYTES = 200
-_LOOKED_AT_BYTES = 16 * 1024
-_LONG_ENOUGH = 8
 _ECHO = re.compile(r" \[type=\w+, input_value=.*?input_type=\w+\]|\s*For further information visit \S+", re.DOTALL)
 
 

@@ -28,6 +28,8 @@ from remote_chatbots.events import (
 from remote_chatbots.framing import Frame, parse_json
 from remote_chatbots.platforms.dify.errors import NAME, error_from, not_allowed, run_failed
 from remote_chatbots.platforms.dify.values import source_of, step_of, usage_of
+from remote_chatbots.reading import mapping
+from remote_chatbots.reading import text as text_of
 from remote_chatbots.timeouts import Settings
 from remote_chatbots.wire import HttpRequest
 
@@ -135,7 +137,7 @@ class DifyTurn:
         self._begin(told, out)
         out.extend(self._text(told))
         if told.get("event") == "workflow_paused":
-            reasons = _data(told).get("reasons")
+            reasons = mapping(told.get("data")).get("reasons")
             out.extend(InputRequired(form) for form in reasons or [] if isinstance(form, dict))
             self._paused = True
         else:
@@ -195,7 +197,7 @@ class DifyTurn:
     def _begin(self, event: dict[str, Any], out: list[Event]) -> None:
         """Report the ids that `event` is the first to tell."""
         told = {name: value for name in _ENVELOPE if isinstance(value := event.get(name), str) and value}
-        if "message_id" not in told and "answer" in event and _string(event.get("id")):
+        if "message_id" not in told and "answer" in event and text_of(event.get("id")):
             told["message_id"] = event["id"]  # as servers of 2023 name it
         new = {name: value for name, value in told.items() if name not in self._ids}
         created_at = event.get("created_at")
@@ -246,7 +248,7 @@ class DifyTurn:
         # 0.15.3 sends one with the unchanged answer even when nothing was wrong (recorded: 0.15.3/chat-stream-*).
         if text != "".join(self._said):
             self._said, self._filtered = [text], True
-            yield TextReplaced(text, _string(event.get("reason")))
+            yield TextReplaced(text, text_of(event.get("reason")))
 
     def _end(self, event: dict[str, Any]) -> Iterator[Event]:
         if self._ended:
@@ -269,7 +271,7 @@ class DifyTurn:
             # The server names text so when the message has files already (API reference, message_file).
             yield from self._text(event)
         else:
-            kind, url, id_ = (_string(event.get(key)) for key in ("type", "url", "id"))
+            kind, url, id_ = (text_of(event.get(key)) for key in ("type", "url", "id"))
             yield MediaProduced(kind or "file", url=url, id=id_, raw=event)
 
     def _speech(self, event: dict[str, Any]) -> Iterator[Event]:
@@ -295,7 +297,7 @@ class DifyTurn:
         yield step_of(event["event"], event)
 
     def _reasoning(self, event: dict[str, Any]) -> Iterator[Event]:
-        text = _data(event).get("reasoning")
+        text = mapping(event.get("data")).get("reasoning")
         if isinstance(text, str) and text:
             yield Reasoning(text)
 
@@ -309,16 +311,16 @@ class DifyTurn:
         pretended = self._ended and "conversation_id" not in event
         if pretended or self._run not in (None, ""):
             return
-        data = _data(event)
-        self._run = _string(data.get("status")) or ("failed" if data.get("error") else "succeeded")
+        data = mapping(event.get("data"))
+        self._run = text_of(data.get("status")) or ("failed" if data.get("error") else "succeeded")
         if self._run == "failed":
             self._error = run_failed(data.get("error"), self._hidden)
         elif self._run == "stopped":
-            self._filtered = self._filtered or "moderation" in _string(data.get("error")).lower()
+            self._filtered = self._filtered or "moderation" in text_of(data.get("error")).lower()
         yield from ()
 
     def _form(self, event: dict[str, Any]) -> Iterator[Event]:
-        yield InputRequired(_data(event))
+        yield InputRequired(mapping(event.get("data")))
 
     def _pause(self, event: dict[str, Any]) -> Iterator[Event]:
         self._paused = True
@@ -334,15 +336,6 @@ class DifyTurn:
             yield Unrecognized("error", event)
         else:
             self._error = self._error or told
-
-
-def _string(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _data(event: dict[str, Any]) -> dict[str, Any]:
-    data = event.get("data")
-    return data if isinstance(data, dict) else {}
 
 
 _HANDLERS: dict[str, Callable[[DifyTurn, dict[str, Any]], Iterable[Event]]] = {

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from remote_chatbots.events import Source, Step, Usage
+from remote_chatbots.reading import decimal, number, text, whole
 
 # Recorded: 1.14.2/agent-stream-1-one-tool, chatflow-stream-iteration, chatflow-stream-parallel, human-5-events.
 _STEP_KINDS = {
@@ -23,13 +23,13 @@ _STEP_KINDS = {
 def usage_of(told: Mapping[str, Any]) -> Usage:
     """Return what a `metadata.usage` object says. Prices are decimal strings there, and decimals here."""
     return Usage(
-        prompt_tokens=_whole(told.get("prompt_tokens")) or 0,
-        completion_tokens=_whole(told.get("completion_tokens")) or 0,
-        total_tokens=_whole(told.get("total_tokens")) or 0,
-        total_price=_decimal(told.get("total_price")),
-        currency=_text(told.get("currency")),
-        latency_s=_number(told.get("latency")),
-        time_to_first_token_s=_number(told.get("time_to_first_token")),
+        prompt_tokens=whole(told.get("prompt_tokens")) or 0,
+        completion_tokens=whole(told.get("completion_tokens")) or 0,
+        total_tokens=whole(told.get("total_tokens")) or 0,
+        total_price=decimal(told.get("total_price")),
+        currency=text(told.get("currency")),
+        latency_s=number(told.get("latency")),
+        time_to_first_token_s=number(told.get("time_to_first_token")),
         raw=told,
     )
 
@@ -37,13 +37,13 @@ def usage_of(told: Mapping[str, Any]) -> Usage:
 def source_of(told: Mapping[str, Any]) -> Source:
     """Return what an item of `retriever_resources` says."""
     return Source(
-        content=_text(told.get("content")),
-        title=_text(told.get("document_name")) or _text(told.get("title")),
-        document_id=_text(told.get("document_id")),
-        segment_id=_text(told.get("segment_id")),
-        dataset_id=_text(told.get("dataset_id")),
-        score=_number(told.get("score")),
-        position=_whole(told.get("position")),
+        content=text(told.get("content")),
+        title=text(told.get("document_name")) or text(told.get("title")),
+        document_id=text(told.get("document_id")),
+        segment_id=text(told.get("segment_id")),
+        dataset_id=text(told.get("dataset_id")),
+        score=number(told.get("score")),
+        position=whole(told.get("position")),
         raw=told,
     )
 
@@ -58,9 +58,9 @@ def step_of(name: str, event: Mapping[str, Any]) -> Step:
     if name == "agent_thought":
         done = bool(event.get("observation")) or (bool(event.get("thought")) and not event.get("tool"))
         return Step(
-            id=_text(event.get("id")),
+            id=text(event.get("id")),
             kind="thought",
-            name=_text(event.get("tool")),
+            name=text(event.get("tool")),
             status="succeeded" if done else "running",
             raw=event,
         )
@@ -68,33 +68,11 @@ def step_of(name: str, event: Mapping[str, Any]) -> Step:
     data = data if isinstance(data, Mapping) else {}
     kind, _, stage = (name, "", "") if name == "agent_log" else name.rpartition("_")
     return Step(
-        id=_text(data.get("id") or data.get("parallel_branch_id") or data.get("node_id") or data.get("form_id")),
+        id=text(data.get("id") or data.get("parallel_branch_id") or data.get("node_id") or data.get("form_id")),
         kind=_STEP_KINDS[kind],
-        name=_text(data.get("title") or data.get("label") or data.get("node_title")),
-        status=_text(data.get("status")) or ("running" if stage in ("started", "next") else stage or "running"),
-        error=_text(data.get("error")),
-        elapsed_s=_number(data.get("elapsed_time")),
+        name=text(data.get("title") or data.get("label") or data.get("node_title")),
+        status=text(data.get("status")) or ("running" if stage in ("started", "next") else stage or "running"),
+        error=text(data.get("error")),
+        elapsed_s=number(data.get("elapsed_time")),
         raw=event,
     )
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-
-
-def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _decimal(value: Any) -> Decimal | None:
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        return None
-    try:
-        price = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return price if price.is_finite() else None

@@ -1,0 +1,37 @@
+"""Single values of a server's JSON, read leniently: whatever is absent or odd becomes None or ""."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+
+def text(value: Any) -> str:
+    """Return a string; "" if it is none."""
+    return value if isinstance(value, str) else ""
+
+
+def number(value: Any) -> float | None:
+    """Return a number; None if it is none."""
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def whole(value: Any) -> int | None:
+    """Return a whole number; None if it is none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def decimal(value: Any) -> Decimal | None:
+    """Return a price, which servers write as text or as a number; None if it is none."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return None
+    try:
+        price = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return price if price.is_finite() else None
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """Return an object; an empty one if it is none."""
+    return value if isinstance(value, dict) else {}

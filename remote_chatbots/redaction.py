@@ -1,0 +1,50 @@
+"""What error messages show of a platform's words: nothing that a caller sent, and on one line."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from typing import Any
+
+_SHOWN_BYTES = 200
+_LOOKED_AT_BYTES = 16 * 1024
+_LONG_ENOUGH = 8
+
+
+class Hidden(tuple[str, ...]):
+    """What no error message may repeat; a traceback that shows locals does not show it either."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<hidden>"
+
+
+def plain(told: Any, hidden: tuple[str, ...] = ()) -> str:
+    """Return a platform's sentence without what the caller sent, on one line and with a full stop; "" for no text."""
+    if not isinstance(told, str):
+        return ""
+    line = " ".join(without(told, hidden).split())
+    return line if not line or line.endswith((".", "!", "?", "…", "。")) else line + "."
+
+
+def shown(data: bytes, hidden: tuple[str, ...] = ()) -> str:
+    """Return the first 200 bytes of a reply as error messages show them: escaped, so that they stay one line."""
+    known = without(data[:_LOOKED_AT_BYTES].decode("utf-8", "replace"), hidden).encode()
+    return repr(known[:_SHOWN_BYTES].decode("utf-8", "ignore")) + ("…" if len(known) > _SHOWN_BYTES else "")
+
+
+def without(text: str, hidden: tuple[str, ...]) -> str:
+    """Return `text` with every way of writing what is `hidden` replaced by an ellipsis."""
+    for secret in filter(None, hidden):
+        if len(secret) > len(text):
+            continue
+        written = (secret, html.escape(secret), json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
+        for form in dict.fromkeys(written):
+            # A short question ("is it?") may stand in a sentence by chance: only as words of its own is it an echo.
+            if len(form) >= _LONG_ENOUGH:
+                text = text.replace(form, "…")
+            else:
+                text = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", "…", text)
+    return text
