@@ -39,7 +39,7 @@ class ChatbotUsageError(_Twin, errors.BotUsageError, ModelInvalidRequestError):
     """The caller's mistake; nothing was sent."""
 
 
-class ToolsRefusedError(ChatbotUsageError, NotImplementedError):
+class ToolsRefusedError(ChatbotUsageError, errors.ToolsRefusedError):
     """A bot calls its own tools; it takes none from a caller."""
 
 
@@ -92,6 +92,7 @@ class ChatbotReplyError(_Twin, errors.BotReplyError, ModelAPIError):
 
 
 _TWINS: tuple[tuple[type[errors.BotError], type[_Twin]], ...] = (
+    (errors.ToolsRefusedError, ToolsRefusedError),
     (errors.BotUsageError, ChatbotUsageError),
     (errors.BotConnectError, ChatbotConnectionError),
     (errors.BotTimeoutError, ChatbotTimeoutError),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -13,13 +12,14 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableConfig
 
-from langchain_chatbots._arguments import TOOLS_REFUSED, checked_call, from_config
+from langchain_chatbots._arguments import from_config
 from langchain_chatbots._blocks import ProtocolEvents
 from langchain_chatbots._messages import MessageMaker, merge
-from langchain_chatbots._translate import plan
+from langchain_chatbots._translate import Said
 from langchain_chatbots.errors import SAFE_TO_POST_AGAIN, ToolsRefusedError, as_model_errors
 from langchain_chatbots.settings import RemoteModelSettings
-from remote_chatbots import BotUsageError, Question
+from remote_chatbots import Question
+from remote_chatbots.arguments import TOOLS_REFUSED
 
 Run = TypeVar("Run")
 # The runs that a stream under way has opened, so that whoever leaves the stream can close them.
@@ -225,38 +225,9 @@ class RemoteChatModel(RemoteModelSettings):
         Raises:
             BotUsageError: If an argument is unknown, missing or wrong.
         """
-        checked_call(kwargs, self._options)
-        bot_id = self.bot_id or self._bot().bot_id
-        planned = plan(
-            messages,
-            bot_id=bot_id,
-            conversation_id=kwargs.get("conversation_id"),
-            fallback_conversation_id=self.conversation_id,
-            system_input=self.system_input,
-        )
-        if planned.strangers:
-            warnings.warn(
-                f"The history holds conversations of {self.platform}, but none of this bot: a new one begins. If the "
-                "key was changed, give the model the bot_id that stands in the old answers' response_metadata; if they "
-                "are another bot's, all is well.",
-                stacklevel=2,
-            )
-        inputs = kwargs.get("inputs") or {}
-        if not isinstance(inputs, Mapping):
-            raise BotUsageError("inputs must be a mapping of variable names to values. Give a mapping.")
-        stops = stop if stop is not None else self.stop
-        question = Question(
-            planned.text,
-            user=self._user(kwargs.get("user")),
-            conversation_id=planned.conversation_id,
-            inputs={**self.inputs, **inputs, **planned.inputs},
-            files=(*planned.files, *(kwargs.get("files") or ())),
-            stop=stops or (),
-            blocking=self.streaming is False,
-            coalesce=self.coalesce,
-            options={name: kwargs[name] for name in self._options if kwargs.get(name) is not None},
-        )
+        question, planned = self._asked([Said(message) for message in messages], stop, kwargs)
         name = kwargs.get("model") or self.model_name
+        bot_id = self._own_bot_id()
         return question, MessageMaker(platform=self.platform, model_name=name, bot_id=bot_id, system=planned.system)
 
 

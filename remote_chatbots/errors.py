@@ -2,6 +2,7 @@
 
 BotError                               a turn or a call did not succeed
 ├── BotUsageError (ValueError)         the caller's mistake; nothing was sent
+│   └── ToolsRefusedError              (NotImplementedError) a bot calls its own tools
 ├── BotTransportError                  no complete reply arrived
 │   ├── BotConnectError                nothing reached the server: retryable
 │   ├── BotTimeoutError (TimeoutError) phase: connect (nothing sent: retryable) | silence | total
@@ -82,6 +83,10 @@ def _rebuild(kind: type[BotError], message: str, details: dict[str, Any]) -> Bot
 
 class BotUsageError(BotError, ValueError):
     """The caller's mistake, found before anything was sent. The message names the field and what it takes."""
+
+
+class ToolsRefusedError(BotUsageError, NotImplementedError):
+    """A bot calls its own tools; it takes none from a caller."""
 
 
 class BotTransportError(BotError):

@@ -17,8 +17,9 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from langchain_chatbots._translate import Plan, is_own, plan
+from langchain_chatbots._translate import Said
 from remote_chatbots import Attachment, BotUsageError
+from remote_chatbots.history import Plan, is_own, plan
 
 BOT = "dify:dify.example.com:0123456789ab"
 OTHER_BOT = "dify:dify.example.com:ffffffffffff"
@@ -42,7 +43,7 @@ def digest(system: str) -> str:
 
 
 def planned(*messages: BaseMessage, **options: Any) -> Plan:
-    return plan(messages, bot_id=BOT, **options)
+    return plan([Said(message) for message in messages], bot_id=BOT, **options)
 
 
 # The table: history given, what is sent
@@ -183,7 +184,7 @@ def test_a_named_conversation_without_anything_new_is_refused(messages: list[Bas
     ids=["own", "a chunk", "another model's", "another bot's", "no conversation", "an empty one", "a human's"],
 )
 def test_an_own_answer_is_an_assistants_of_this_bot_in_a_conversation(message: BaseMessage, is_it: bool) -> None:
-    assert is_own(message, BOT) is is_it
+    assert is_own(Said(message), BOT) is is_it
 
 
 def test_the_user_of_an_answer_is_no_part_of_whose_it_is() -> None:

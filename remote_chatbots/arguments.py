@@ -1,0 +1,77 @@
+"""What callers of a face give, checked: the names they may use, the sentences where they may not, the environment."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from remote_chatbots.errors import BotUsageError, ToolsRefusedError
+
+PER_CALL = ("conversation_id", "user", "inputs", "files")
+# Other chat models take these; the app decides them, so they are accepted and not sent.
+NOT_SENT = ("model", "temperature", "max_tokens", "stream", "stop_sequences")
+_TOOLS = ("tools", "tool_choice", "functions", "parallel_tool_calls", "response_format")
+
+TOOLS_REFUSED = (
+    "A remote bot calls its own tools and takes none from the caller: add the tool to the app on its platform, or "
+    "use the bot as one part of a graph or workflow (an agent without tools works) and call tools in another."
+)
+
+
+def checked_call(kwargs: Mapping[str, Any], options: Iterable[str]) -> None:
+    """Refuse what a call cannot take.
+
+    Args:
+        kwargs: What the call was given.
+        options: What calls to this platform may be told beside.
+
+    Raises:
+        ToolsRefusedError: For tools.
+        BotUsageError: For any other unknown name; it names the nearest that is known.
+    """
+    for name, value in kwargs.items():
+        if name in _TOOLS:
+            if value:
+                raise ToolsRefusedError(TOOLS_REFUSED)
+        elif name not in (*PER_CALL, *NOT_SENT, *options):
+            raise BotUsageError(unknown(name, (*PER_CALL, *NOT_SENT, *options, "stop")))
+
+
+def unknown(name: str, known: Iterable[str]) -> str:
+    """Return the sentence about a name that is not known."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+    return f"{name} is no argument of this model. " + (f"Did you mean {near[0]}?" if near else "Leave it out.")
+
+
+def wrong_fields(details: Iterable[Mapping[str, Any]], known: Iterable[str]) -> str:
+    """Return what pydantic found, by field, without the values: they may hold the key.
+
+    Args:
+        details: The `errors()` of pydantic's ValidationError.
+        known: The names of the fields.
+    """
+    found = []
+    for detail in details:
+        name = ".".join(str(part) for part in detail["loc"]) or "arguments"
+        found.append(unknown(name, known) if detail["type"] == "extra_forbidden" else f"{name}: {detail['msg']}.")
+    return " ".join(found) + " Correct the named arguments."
+
+
+def with_environment(
+    given: Mapping[str, Any], variables: Mapping[str, tuple[str, ...]], environment: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return `given`, completed from the environment.
+
+    Args:
+        given: The fields that were given; None is "not given".
+        variables: For each field the variables that may hold it, the first that is set counts.
+        environment: The environment; only the constructors of the faces and the command line read it.
+    """
+    completed = dict(given)
+    for name, candidates in variables.items():
+        if completed.get(name) is None:
+            found = next((variable for variable in candidates if environment.get(variable)), None)
+            if found is not None:
+                completed[name] = environment[found]
+    return completed

@@ -1,0 +1,251 @@
+"""What a user sets on a model of either face, and what follows from it: the bot, the clients, the question.
+
+pydantic comes with both frameworks: nothing of the core imports this module, the faces do.
+"""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
+
+from remote_chatbots.address import Key
+from remote_chatbots.arguments import checked_call, wrong_fields
+from remote_chatbots.client import AsyncBotClient, BotClient
+from remote_chatbots.errors import BotUsageError
+from remote_chatbots.history import Message, Plan, plan
+from remote_chatbots.platforms.dify import DifyApp, DifyOptions
+from remote_chatbots.platforms.dify.chat import CLOUD_URL
+from remote_chatbots.protocol import BotProtocol
+from remote_chatbots.question import Question
+from remote_chatbots.timeouts import DEFAULT_CONNECT_S, DEFAULT_SILENCE_S, Settings, Timeouts
+
+_STANDARD = Settings()
+_MAY_BE_NONE = ("timeout", "cache")  # None says something there; elsewhere it is "not given"
+
+
+class BotFields(BaseModel):
+    """The fields of every model, of whichever framework and platform."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        populate_by_name=True,
+        hide_input_in_errors=True,
+        protected_namespaces=(),
+        use_attribute_docstrings=True,
+        # Several classes, of which users make the last: building all schemas is a good part of the import.
+        defer_build=True,
+    )
+
+    api_key: SecretStr
+    """The bot's key. Never shown; a pickle of the model carries it."""
+    base_url: str
+    """The server, with or without trailing slash and version."""
+    user: str = ""
+    """Your name for the person who asks. Conversations belong to it."""
+    inputs: dict[str, Any] = Field(default_factory=dict)
+    """Values of the app's variables, sent with every turn; those given per call are laid over them."""
+    conversation_id: str = ""
+    """One fixed conversation, for where neither call nor history names one."""
+    bot_id: str | None = None
+    """Which answers in a history are this bot's own. Default: by platform, host and key. Set it before you change
+    keys."""
+    system_input: str | None = None
+    """The app variable that takes the system message. Default: none; the message is put before the question whenever
+    it is new to the conversation."""
+    streaming: bool | None = None
+    """None: the framework's rule; whole answers are read from the stream too. True: tokens are always streamed. False:
+    the platform's blocking form, and streams give one whole message."""
+    coalesce: bool = True
+    """Whether pieces of text that arrived together make one chunk. False: a chunk for each of the server's events."""
+    stop: list[str] | None = Field(default=None, alias="stop_sequences")
+    """The answer ends before the first of these, and the server is told to stop."""
+    timeout: Any = (DEFAULT_CONNECT_S, DEFAULT_SILENCE_S)
+    """Seconds of silence, or (connect, silence), or (connect, silence, total), or `Timeouts`, or None for no limit."""
+    max_retries: int = _STANDARD.max_retries
+    """How often an opening that cannot have arrived, or was put off, is tried again."""
+    default_headers: dict[str, str] = Field(default_factory=dict, exclude=True, repr=False)
+    """Headers to send beside ours. Treated like keys: neither shown nor serialised."""
+    model_name: str = "remote-bot"
+    """A label for traces; `model=` per call changes it and is not sent."""
+    temperature: float | None = None
+    """Accepted and not sent: the app decides."""
+    max_tokens: int | None = None
+    """Accepted and not sent: the app decides."""
+    end_grace_s: float = _STANDARD.end_grace_s
+    """After a turn's last event: how long to wait for the end of the body, so that the connection can be used again."""
+    speech_wait_s: float = _STANDARD.speech_wait_s
+    """After the text: how long to wait for the last piece of speech."""
+    probe_after_s: float = _STANDARD.probe_after_s
+    """After that much silence at the start of a stream: the server is asked whether it can answer at all."""
+    stop_wait_s: float = _STANDARD.stop_wait_s
+    """On leaving a stream early: how long that may take, for the server to keep what it has said."""
+    max_event_bytes: int = _STANDARD.max_event_bytes
+    """The largest event that is taken."""
+    max_connections: int = _STANDARD.max_connections
+    """Connections at a time, per event loop."""
+    idle_s: float = _STANDARD.idle_s
+    """A connection that was idle for longer is not used for a post."""
+
+    _client: BotClient | None = PrivateAttr(default=None)
+    _async_client: AsyncBotClient | None = PrivateAttr(default=None)
+
+    platform: ClassVar[str]
+    _options: ClassVar[tuple[str, ...]] = ()
+    _environment: ClassVar[Mapping[str, tuple[str, ...]]]
+    _ways_to_name_the_user: ClassVar[str] = "to the call"
+
+    def __init__(self, **given: Any) -> None:
+        """Take the fields as keyword arguments.
+
+        Raises:
+            BotUsageError: If a field is missing, wrong or unknown. The message names it and never shows a value.
+        """
+        given = {name: value for name, value in given.items() if value is not None or name in _MAY_BE_NONE}
+        if "model" in given:
+            given.setdefault("model_name", given.pop("model"))
+        if isinstance(given.get("api_key"), str):
+            given["api_key"] = SecretStr(given["api_key"])
+        if not given.get("api_key"):
+            raise BotUsageError(
+                f"{self.platform}: api_key is missing. Give api_key=… or set {self._environment['api_key'][0]}."
+            )
+        wrong = ""
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            details = error.errors(include_url=False, include_context=False, include_input=False)
+            wrong = wrong_fields(details, type(self).model_fields)
+        if wrong:  # outside the except: pydantic's error holds what was given
+            raise BotUsageError(f"{self.platform}: {wrong}")
+        self._bot()
+        Timeouts.of(self.timeout)
+
+    @abstractmethod
+    def _bot(self) -> BotProtocol:
+        """Return the bot that the fields describe."""
+
+    def close(self) -> None:
+        """Close this thread's connections. They are closed with the model or the thread as well."""
+        if self._client is not None:
+            self._client.close()
+
+    async def aclose(self) -> None:
+        """Close this event loop's connections. They are closed with the model or the loop as well."""
+        if self._async_client is not None:
+            await self._async_client.aclose()
+
+    def _own_bot_id(self) -> str:
+        return self.bot_id or self._bot().bot_id
+
+    def _asked(
+        self, messages: Sequence[Message], stop: Sequence[str] | None, kwargs: Mapping[str, Any]
+    ) -> tuple[Question, Plan]:
+        """Return what to ask for a history, and the plan behind it.
+
+        Raises:
+            BotUsageError: If an argument is unknown, missing or wrong, or there is nothing new to send.
+        """
+        checked_call(kwargs, self._options)
+        planned = plan(
+            messages,
+            bot_id=self._own_bot_id(),
+            conversation_id=kwargs.get("conversation_id"),
+            fallback_conversation_id=self.conversation_id,
+            system_input=self.system_input,
+        )
+        if planned.strangers:
+            warnings.warn(
+                f"The history holds conversations of {self.platform}, but none of this bot: a new one begins. If the "
+                "key was changed, give the model the bot_id that stands in the old answers' metadata; if they are "
+                "another bot's, all is well.",
+                stacklevel=3,
+            )
+        inputs = kwargs.get("inputs") or {}
+        if not isinstance(inputs, Mapping):
+            raise BotUsageError("inputs must be a mapping of variable names to values. Give a mapping.")
+        stops = stop if stop is not None else self.stop
+        question = Question(
+            planned.text,
+            user=self._user(kwargs.get("user")),
+            conversation_id=planned.conversation_id,
+            inputs={**self.inputs, **inputs, **planned.inputs},
+            files=(*planned.files, *(kwargs.get("files") or ())),
+            stop=stops or (),
+            blocking=self.streaming is False,
+            coalesce=self.coalesce,
+            options={name: kwargs[name] for name in self._options if kwargs.get(name) is not None},
+        )
+        return question, planned
+
+    def _user(self, given: Any) -> str:
+        user = given or self.user
+        if user and not isinstance(user, str):
+            raise BotUsageError(f"{self.platform}: user must be a string, not {type(user).__name__}. Give a string.")
+        if not user:
+            raise BotUsageError(
+                f"{self.platform}: no user. Conversations belong to the person who asks: give your name for them as "
+                f"user=… {self._ways_to_name_the_user}, to the model's constructor, or in "
+                f"{self._environment['user'][0]}.",
+                platform=self.platform,
+            )
+        return str(user)
+
+    def _sync_client(self) -> BotClient:
+        bot, timeouts = self._bot(), Timeouts.of(self.timeout)
+        client = self._client
+        if client is None or client.bot != bot or client.timeouts != timeouts:
+            client = self._client = BotClient(bot, timeout=timeouts)
+        return client
+
+    def _loop_client(self) -> AsyncBotClient:
+        bot, timeouts = self._bot(), Timeouts.of(self.timeout)
+        client = self._async_client
+        if client is None or client.bot != bot or client.timeouts != timeouts:
+            client = self._async_client = AsyncBotClient(bot, timeout=timeouts)
+        return client
+
+    def _settings(self) -> Settings:
+        return Settings(
+            end_grace_s=self.end_grace_s,
+            speech_wait_s=self.speech_wait_s,
+            probe_after_s=self.probe_after_s,
+            stop_wait_s=self.stop_wait_s,
+            max_event_bytes=self.max_event_bytes,
+            max_connections=self.max_connections,
+            idle_s=self.idle_s,
+            max_retries=self.max_retries,
+        )
+
+
+class DifyFields(BotFields):
+    """The fields of a Dify app, in either face."""
+
+    base_url: str = CLOUD_URL
+    model_name: str = "dify-app"
+    workflow_id: str = ""
+    """Run this published version of a chatflow; "" runs the newest. Also per call."""
+    auto_generate_name: bool = True
+    """Whether the server names a new conversation by its first message. Also per call."""
+    trace_id: str = ""
+    """Your id of the turn in a tracing system: 1 to 128 letters, digits, hyphens, underscores. Also per call."""
+
+    platform: ClassVar[str] = "dify"
+    _options: ClassVar[tuple[str, ...]] = ("workflow_id", "auto_generate_name", "trace_id")
+    _environment: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "api_key": ("DIFY_API_KEY",),
+        "base_url": ("DIFY_BASE_URL", "DIFY_API_BASE"),
+        "user": ("DIFY_USER",),
+    }
+
+    def _bot(self) -> BotProtocol:
+        return DifyApp(
+            Key(self.api_key.get_secret_value()),
+            self.base_url,
+            headers=self.default_headers,
+            settings=self._settings(),
+            options=DifyOptions(self.workflow_id, self.auto_generate_name, self.trace_id),
+        )

@@ -1,0 +1,162 @@
+"""What of a framework's history goes to the bot, and where. Pure: messages in, a plan out.
+
+The bot keeps the conversation, so only what is new is sent. Which conversation that is rides on the bot's own
+answers: an answer whose `bot` is this bot and which has a `conversation_id`. A face says how its framework's messages
+are read (`Message`); the rules are here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from remote_chatbots.errors import BotUsageError
+from remote_chatbots.question import Attachment
+
+NOTHING_NEW = (
+    "There is nothing new to send: the messages end in the bot's own answer, or hold a system message alone. "
+    "Add a user's message."
+)
+
+
+class Message(Protocol):
+    """One message of a history. A long history is not read where it need not be: each property reads when asked."""
+
+    @property
+    def role(self) -> str:
+        """Who speaks: "user", "assistant", "system", or the framework's word for whoever else does."""
+
+    @property
+    def name(self) -> str:
+        """The speaker's name; "" if none."""
+
+    @property
+    def text(self) -> str:
+        """The text, of all blocks."""
+
+    @property
+    def calls(self) -> Sequence[tuple[str, str]]:
+        """The tools an assistant calls: names and arguments as JSON; () if none."""
+
+    @property
+    def files(self) -> Sequence[Attachment]:
+        """The files; () if none.
+
+        Raises:
+            BotUsageError: If the message holds what cannot be sent.
+        """
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """The metadata in which `bot`, `conversation_id` and `system` ride."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to ask, and where.
+
+    Attributes:
+        text: The question.
+        conversation_id: The conversation to go on with; "" begins one.
+        inputs: App variables that the history fills: the system message, where the app has a variable for it.
+        files: Files of the new messages.
+        system: Digest of the system message that the conversation holds after this turn; "" if none.
+        strangers: Whether the history holds conversations of this platform, but none of this bot.
+    """
+
+    text: str
+    conversation_id: str = ""
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    files: tuple[Attachment, ...] = ()
+    system: str = ""
+    strangers: bool = False
+
+
+def plan(
+    messages: Sequence[Message],
+    *,
+    bot_id: str,
+    conversation_id: str | None = None,
+    fallback_conversation_id: str = "",
+    system_input: str | None = None,
+) -> Plan:
+    """Return what to ask for `messages`.
+
+    Args:
+        messages: The history, the new messages last.
+        bot_id: Which answers are this bot's own.
+        conversation_id: The conversation that the call names; "" is a new one; None if it names none.
+        fallback_conversation_id: The conversation to use where neither the call nor the history names one.
+        system_input: The app variable that takes the system message; None if the app has none, and the message
+            is put before the question whenever it is new to the conversation.
+
+    Raises:
+        BotUsageError: If there is nothing new to send, or it holds what cannot be sent.
+    """
+    roles = [message.role for message in messages]
+    system = "\n\n".join(message.text for message, role in zip(messages, roles, strict=True) if role == "system")
+    talk = [message for message, role in zip(messages, roles, strict=True) if role != "system"]
+    at, target = _newest_own(talk, bot_id, conversation_id)
+    own = None if at is None else talk[at]
+    named = conversation_id if conversation_id is not None else target or fallback_conversation_id
+    if own is None and named:
+        # The conversation is known to the server and not to the history: what the history tells of it, it has.
+        at = next((i for i in range(len(talk) - 1, -1, -1) if talk[i].role == "assistant"), None)
+    new = talk[0 if at is None else at + 1 :]
+    if conversation_id:
+        new = [message for message in new if message.role != "assistant"]  # what it said itself, it knows
+    if not new:
+        raise BotUsageError(NOTHING_NEW)
+    held = own.told.get("system", "") if own is not None else ""
+    digest = _digest(system) or held
+    text = _rendered(new)
+    inputs: dict[str, Any] = {}
+    if system and system_input:
+        inputs[system_input] = system
+    elif system and digest != held:
+        text = f"{system}\n\n{text}"
+    files = tuple(file for message in new if message.role == "user" for file in message.files)
+    return Plan(text, named, inputs, files, digest, own is None and _only_strangers(talk, bot_id))
+
+
+def is_own(message: Message, bot_id: str) -> bool:
+    """Return whether `message` is an answer of this bot, in a conversation that it can go on with."""
+    told = message.told
+    return told.get("bot") == bot_id and bool(told.get("conversation_id")) and message.role == "assistant"
+
+
+def _newest_own(talk: Sequence[Message], bot_id: str, conversation_id: str | None) -> tuple[int | None, str]:
+    for at in range(len(talk) - 1, -1, -1):
+        if is_own(talk[at], bot_id):
+            found = str(talk[at].told["conversation_id"])
+            if conversation_id in (None, found):
+                return at, found
+    return None, ""
+
+
+def _only_strangers(talk: Sequence[Message], bot_id: str) -> bool:
+    platform = bot_id.partition(":")[0] + ":"
+    bots = {str(told.get("bot", "")) for message in talk if (told := message.told).get("conversation_id")}
+    return bot_id not in bots and any(bot.startswith(platform) for bot in bots)
+
+
+def _digest(system: str) -> str:
+    return hashlib.sha256(system.encode()).hexdigest()[:16] if system else ""
+
+
+def _rendered(messages: Sequence[Message]) -> str:
+    """Return the messages as one text: humans alone joined, others with their roles, as a transcript."""
+    if all(message.role == "user" for message in messages):
+        return "\n\n".join(message.text for message in messages)
+    return "\n\n".join(f"{_speaker(message)}: {_with_calls(message)}" for message in messages)
+
+
+def _speaker(message: Message) -> str:
+    return f"{message.role} ({message.name})" if message.name else message.role
+
+
+def _with_calls(message: Message) -> str:
+    told = [f"[calls {name}({arguments})]" for name, arguments in message.calls]
+    return " ".join(filter(None, [message.text, *told]))
