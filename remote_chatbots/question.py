@@ -53,6 +53,8 @@ class Question:
             answer, because gateways cut blocking calls after a minute or so.
         options: What the platform may be told beside (for Dify: `DifyOptions`); laid over the bot's own.
         coalesce: Join pieces of text that arrived together. Default on.
+        reasoning: Tell what the model says between `<think>` marks apart from its answer. Default on; off leaves
+            the text untouched.
 
     Raises:
         BotUsageError: If a field is missing or of the wrong type. The message names it.
@@ -66,6 +68,7 @@ class Question:
     stop: Sequence[str] = ()
     blocking: bool = False
     coalesce: bool = True
+    reasoning: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

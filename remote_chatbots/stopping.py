@@ -50,7 +50,7 @@ class StopCutter:
             return ""
         text = self._held + text
         first = self._first(text)
-        unclear = len(text) - max(_overlap(text, sequence) for sequence in self._sequences)
+        unclear = len(text) - max(overlap(text, sequence) for sequence in self._sequences)
         if first is not None and first <= unclear:
             self.found, self._held = True, ""
             return text[:first]
@@ -63,6 +63,6 @@ class StopCutter:
         return min((at for sequence in self._sequences if (at := text.find(sequence)) >= 0), default=None)
 
 
-def _overlap(text: str, sequence: str) -> int:
+def overlap(text: str, sequence: str) -> int:
     """Return how many characters at the end of `text` are the beginning of `sequence`."""
     return next((n for n in range(min(len(text), len(sequence) - 1), 0, -1) if text.endswith(sequence[:n])), 0)

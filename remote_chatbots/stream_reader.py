@@ -8,9 +8,11 @@ from typing import Protocol
 
 from remote_chatbots.errors import BotError, BotTransportError
 from remote_chatbots.events import Event, Finished, Reasoning, TextDelta
-from remote_chatbots.flow import READ, Aside, Deadline, Flow, Read
+from remote_chatbots.flow import EFFECTS, READ, Aside, Deadline, Flow, Read
 from remote_chatbots.framing import Frame, Framer
+from remote_chatbots.question import Question
 from remote_chatbots.stopping import StopCutter
+from remote_chatbots.thinking import ThinkSplitter
 from remote_chatbots.wire import HttpRequest
 
 logger = logging.getLogger("remote_chatbots")
@@ -25,8 +27,8 @@ class Interpreter(Protocol):
     def wait_s(self) -> float | None:
         """Return how much longer to read, in seconds; None as long as the turn is not over."""
 
-    def closing(self) -> Iterable[Event]:
-        """Yield the turn's last events, once no more frames come.
+    def closing(self) -> Flow[None]:
+        """Yield the turn's last events, once no more frames come; it may ask the server for what they lack.
 
         Raises:
             BotError: If the turn failed, or its last event never came.
@@ -36,14 +38,25 @@ class Interpreter(Protocol):
         """Return the request that tells the server to stop this turn; None if it cannot be told (yet)."""
 
 
+class EventFilter(Protocol):
+    """What changes events on their way to the caller, and may hold some of them back."""
+
+    def cut(self, events: list[Event]) -> list[Event]:
+        """Return what the caller gets of `events`."""
+
+    def rest(self) -> list[Event]:
+        """Return what was held back, once no more can come."""
+
+
 class StreamReader:
     """Reads one stream to its end, or, when its caller leaves, to where it may be left.
 
     Args:
         framer: Cuts the body into frames.
         interpreter: Knows what the frames mean and when the turn is over.
-        stop: Sequences before which the answer ends.
-        coalesce: Join pieces of text that arrived in one read.
+        question: Says where the answer ends (`stop`), whether thoughts are told apart (`reasoning`), and whether
+            pieces of text that arrived in one read are joined (`coalesce`).
+        filters: What else changes the events on their way, before the stop sequences are looked for.
         stop_wait_s: How long to wait for the turn's end after telling the server to stop.
         after_silence_s: How much silence at the start of the stream is looked into.
         look_into: The flow that does; it raises if there is nothing to wait for.
@@ -53,17 +66,18 @@ class StreamReader:
         self,
         framer: Framer,
         interpreter: Interpreter,
+        question: Question,
         *,
-        stop: Iterable[str] = (),
-        coalesce: bool = True,
+        filters: Iterable[EventFilter] = (),
         stop_wait_s: float = 1.5,
         after_silence_s: float = 5.0,
         look_into: Callable[[], Flow[None]] | None = None,
     ) -> None:
         self._framer = framer
         self._interpreter = interpreter
-        self._cutter = StopCutter(stop)
-        self._coalesce = coalesce
+        self._cutter = StopCutter(question.stop)
+        self._filters = [*([ThinkSplitter()] if question.reasoning else []), *filters, self._cutter]
+        self._coalesce = question.coalesce
         self._stop_wait_s = stop_wait_s
         self._after_silence_s = after_silence_s
         self._look_into = look_into
@@ -76,10 +90,18 @@ class StreamReader:
         """
         try:
             yield from self._read_to_the_end()
+            yield from self._closing()
         except BotError:
-            yield from self._cutter.rest()  # said before it broke off
+            yield from self._rest()  # said before it broke off
             raise
-        yield from self._cutter.rest()
+
+    def whole(self, events: list[Event]) -> Flow[None]:
+        """Yield the events of an answer that came in one piece, and the turn's last.
+
+        Raises:
+            BotError: As the interpreter says.
+        """
+        yield from joined(self._filtered(events))
         yield from self._closing()
 
     def leave(self) -> Flow[None]:
@@ -129,23 +151,49 @@ class StreamReader:
                 self._interpreter.take(frame, out)
         except BotError as error:
             broken = error  # what came whole before it in the same read is handed on first
-        out = self._cutter.cut(out)
+        out = self._filtered(out)
         yield from joined(out) if self._coalesce else out
         complete = self._cutter.found or self._interpreter.wait_s() is not None
         if broken is not None and not complete:
             raise broken
         return heard
 
-    def _closing(self) -> Iterable[Event]:
-        if not self._cutter.found:
-            return self._interpreter.closing()
-        # The caller has all it asked for: how the server ended after it was told to stop changes nothing.
-        try:
-            events = list(self._interpreter.closing())
-        except BotError:
-            events = []
-        metadata = next((event.metadata for event in events if isinstance(event, Finished)), {})
-        return [*(event for event in events if not isinstance(event, Finished)), Finished("stop", metadata)]
+    def _closing(self) -> Flow[None]:
+        flow = self._interpreter.closing()
+        finished = Finished()
+        outcome = None
+        while True:
+            try:
+                step = flow.send(outcome)
+            except StopIteration:
+                break
+            except BotError:
+                # A caller that has all it asked for: how the server ended after it was told to stop changes nothing.
+                if not self._cutter.found:
+                    raise
+                break
+            if type(step) in EFFECTS:
+                outcome = yield step
+                continue
+            outcome = None
+            if isinstance(step, Finished):
+                finished = step
+            else:
+                yield from self._filtered([step])  # type: ignore[list-item]  # no effect, so an event
+        yield from joined(self._rest())
+        yield Finished("stop", finished.metadata) if self._cutter.found else finished
+
+    def _filtered(self, events: list[Event]) -> list[Event]:
+        for each in self._filters:
+            events = each.cut(events)
+        return events
+
+    def _rest(self) -> list[Event]:
+        """Return what the filters held back: what one gives, those behind it may hold again."""
+        events: list[Event] = []
+        for each in self._filters:
+            events = [*each.cut(events), *each.rest()]
+        return events
 
     def _stop_server(self) -> Flow[bool]:
         request = self._interpreter.stop_request()

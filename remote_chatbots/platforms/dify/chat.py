@@ -21,8 +21,7 @@ from remote_chatbots.protocol import Memory
 from remote_chatbots.question import Attachment, Question
 from remote_chatbots.redaction import Hidden
 from remote_chatbots.retry import RetryPolicy
-from remote_chatbots.stopping import StopCutter
-from remote_chatbots.stream_reader import StreamReader, joined
+from remote_chatbots.stream_reader import StreamReader
 from remote_chatbots.timeouts import Settings
 from remote_chatbots.wire import HttpRequest, ResponseHead, json_request
 
@@ -91,15 +90,14 @@ class DifyApp:
         reader = StreamReader(
             SSEFramer(self.settings.max_event_bytes, NAME),
             turn,
-            stop=question.stop,
-            coalesce=question.coalesce,
+            question,
             stop_wait_s=self.settings.stop_wait_s,
             after_silence_s=self.settings.probe_after_s,
             look_into=lambda: look_into(question, self._get, hidden),
         )
         head = yield from self._open(question, options, hidden)
         if head.content_type in _JSON:
-            yield from self._whole(question, turn)
+            yield from self._whole(turn, reader)
         elif head.content_type == _EVENTS or not head.content_type:
             try:
                 yield from reader.events()
@@ -130,14 +128,12 @@ class DifyApp:
             # An agent app: it only streams, and nothing was done with the message that it refused.
         return (yield from opened("streaming"))
 
-    def _whole(self, question: Question, turn: DifyTurn) -> Flow[None]:
+    def _whole(self, turn: DifyTurn, reader: StreamReader) -> Flow[None]:
         """Yield the events of an answer that came as one JSON object: the same as those of a stream."""
         body = yield from read_body(self.settings.max_event_bytes, NAME)
         events: list[Event] = []
         turn.take_whole(body, events)
-        cutter = StopCutter(question.stop)
-        yield from joined([*cutter.cut(events), *cutter.rest()])
-        yield from turn.closing()
+        yield from reader.whole(events)
 
     def _question_request(self, question: Question, options: DifyOptions, mode: str) -> HttpRequest:
         payload: dict[str, Any] = {

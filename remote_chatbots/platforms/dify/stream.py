@@ -25,6 +25,7 @@ from remote_chatbots.events import (
     Unrecognized,
     UsageReported,
 )
+from remote_chatbots.flow import Flow
 from remote_chatbots.framing import Frame, parse_json
 from remote_chatbots.platforms.dify.errors import NAME, error_from, not_allowed, run_failed
 from remote_chatbots.platforms.dify.values import source_of, step_of, usage_of
@@ -151,7 +152,7 @@ class DifyTurn:
             return self._settings.end_grace_s
         return OTHER_END_S if self._ended or self._run == "succeeded" else None
 
-    def closing(self) -> Iterator[Event]:
+    def closing(self) -> Flow[None]:
         """Yield the turn's last events, once no more frames come.
 
         Raises:
