@@ -22,12 +22,18 @@ from remote_chatbots import (
 )
 
 
-class RemoteMessageChunk(AIMessageChunk):
+class _AsMessage:
+    """What LangChain's `message_chunk_to_message` calls: whichever class comes after a chunk's own."""
+
+    def __new__(cls, **given: Any) -> Any:
+        return AIMessage(**given) if cls is _AsMessage else super().__new__(cls)
+
+
+class RemoteMessageChunk(_AsMessage, AIMessageChunk):
     """A chunk that knows how to withdraw the text before it.
 
     LangChain adds chunks by appending. When the platform replaces what it has said, appending would leave the
-    withdrawn text in the sum, so the sum is made here. It is a plain `AIMessageChunk`, unless it withdraws text of
-    chunks before it that are yet to be added.
+    withdrawn text in the sum, so the sum is made here. Once it is the whole answer, it is a plain `AIMessageChunk`.
     """
 
     @classmethod
@@ -48,13 +54,16 @@ class RemoteMessageChunk(AIMessageChunk):
 def _sum(chunks: list[AIMessageChunk]) -> AIMessageChunk:
     last = max((at for at, chunk in enumerate(chunks) if _withdraws(chunk)), default=0)
     first, *rest = [_without_text(chunk) if at < last else chunk for at, chunk in enumerate(chunks)]
-    total = add_ai_message_chunks(_as(AIMessageChunk, first), *rest)
-    begins = "bot" in first.response_metadata  # nothing comes before the chunk that names the bot
-    return total if begins or not any(map(_withdraws, chunks)) else _as(RemoteMessageChunk, total)
+    total = add_ai_message_chunks(first, *rest)
+    # Nothing comes before the chunk that names the bot, and nothing after the last.
+    whole = "bot" in first.response_metadata and total.chunk_position == "last"
+    return _as(AIMessageChunk if whole else RemoteMessageChunk, total)
 
 
 def _withdraws(chunk: AIMessageChunk) -> bool:
-    return isinstance(chunk, RemoteMessageChunk) and "replaced" in chunk.response_metadata
+    # A chunk that went through JSON has lost its class; without the bot's name it is no whole answer.
+    told = chunk.response_metadata
+    return "replaced" in told and (isinstance(chunk, RemoteMessageChunk) or "bot" not in told)
 
 
 def _as(kind: type[AIMessageChunk], chunk: AIMessageChunk) -> AIMessageChunk:

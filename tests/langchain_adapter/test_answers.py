@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.globals import set_llm_cache
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, merge_message_runs
+from langchain_core.runnables.utils import AddableDict
+from langgraph.graph import START, MessagesState, StateGraph
 
 from langchain_chatbots import ChatDify, sources
 from remote_chatbots.emulator import Emulator
@@ -181,6 +183,37 @@ def test_the_frameworks_cache_is_not_asked_unless_wanted(make_model: MakeModel) 
         assert conversation(model.invoke(QUESTION)) != conversation(model.invoke(QUESTION))
     finally:
         set_llm_cache(None)
+
+
+@pytest.mark.parametrize("output_version", [None, "v1"])
+@pytest.mark.parametrize("kind", ["chat", "advanced-chat"])
+def test_withdrawn_text_is_gone_wherever_langchain_and_langgraph_add_chunks(
+    make_model: MakeModel, kind: str, output_version: str | None
+) -> None:
+    fields = {"output_version": output_version, "coalesce": False}
+    asked = make_model(kind, **fields)
+    chunks = list(asked.stream("[[bad]] Tell me"))
+    graph = StateGraph(MessagesState).add_node("bot", lambda state: {"messages": asked.invoke(state["messages"])})
+    compiled = graph.add_edge(START, "bot").compile()
+    told, state = [], None
+    for mode, part in compiled.stream({"messages": "[[bad]] Tell me"}, stream_mode=["messages", "values"]):
+        if mode == "messages":
+            told.append(part[0])
+        else:
+            state = part["messages"][-1]
+    whole = asked.invoke("[[bad]] Tell me").text
+    assert any(chunk.response_metadata.get("replaced") for chunk in chunks)
+    texts = {
+        "streaming": make_model(kind, streaming=True, **fields).invoke("[[bad]] Tell me").text,
+        "stream": summed(chunks).text,
+        "a list to a sum": ((chunks[0] + chunks[1]) + chunks[2:]).text,
+        "messages of a graph": summed(told).text,
+        "state of a graph": state.text,
+        "v3": asked.stream_events("[[bad]] Tell me", version="v3").output.text,
+        "in a dict": summed([AddableDict(a=chunk) for chunk in chunks])["a"].text,
+        "merged runs": merge_message_runs([HumanMessage("Hi"), summed(chunks)])[-1].text,
+    }
+    assert texts == dict.fromkeys(texts, whole)
 
 
 def test_a_sum_is_a_plain_chunk(make_model: MakeModel) -> None:

@@ -6,18 +6,13 @@ import functools
 import operator
 import pickle
 from collections import Counter
-from collections.abc import Callable, Sequence
-from decimal import Decimal
 from typing import Any
 
 import pytest
-from langchain_core.language_models.chat_models import generate_from_stream
 from langchain_core.load import dumpd, load
-from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, message_chunk_to_message
-from langchain_core.outputs import ChatGenerationChunk
-from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
+from langchain_core.messages import AIMessageChunk
 
-from langchain_chatbots._messages import MessageMaker, RemoteMessageChunk, merge, usage_metadata
+from langchain_chatbots._messages import RemoteMessageChunk, merge, usage_metadata
 from remote_chatbots import (
     Answer,
     Event,
@@ -25,88 +20,19 @@ from remote_chatbots import (
     InputRequired,
     MediaProduced,
     Reasoning,
-    Source,
-    SourcesFound,
-    Started,
     Step,
     TextDelta,
-    TextReplaced,
     Unrecognized,
     Usage,
-    UsageReported,
 )
-
-BOT = "dify:dify.example.com:0123456789ab"
-USAGE_TOLD = {"prompt_tokens": 812, "completion_tokens": 64, "total_tokens": 876, "total_price": "0.00016"}
-USAGE = Usage(812, 64, 876, Decimal("0.00016"), raw=USAGE_TOLD)
-RESOURCE = {"position": 1, "document_name": "coast.md", "content": "West wind.", "score": 0.77}
-SOURCES = SourcesFound((Source("West wind.", "coast.md", score=0.77, position=1, raw=RESOURCE),))
-
-TURN: list[Event] = [
-    Started("c-1", "m-1", "t-1", created_at=1767225600),
-    TextDelta("Rain "),
-    Started(workflow_run_id="r-1"),
-    Step("n-1", "node"),
-    TextDelta("likely"),
-    Reasoning("West, so"),
-    TextDelta("."),
-    UsageReported(USAGE),
-    SOURCES,
-    Unrecognized("new", {}),
-    Finished("stop", {"annotation_reply": None, "files": [{"filename": "map.pdf"}]}),
-]
-WITHDRAWN: list[Event] = [
-    Started("c-1", "m-1", "t-1", created_at=1767225600),
-    TextDelta("bad "),
-    TextDelta("words"),
-    TextReplaced("[removed]", "output_moderation"),
-    TextDelta(" Sorry."),
-    UsageReported(USAGE),
-    Finished("content_filter"),
-]
-TWICE: list[Event] = [
-    Started("c-1", "m-1", "t-1"),
-    TextDelta("bad"),
-    TextReplaced("worse"),
-    TextDelta(" words"),
-    TextReplaced("[removed]"),
-    TextDelta(" Sorry."),
-    Finished("content_filter"),
-]
-METADATA = {
-    "model_provider": "dify",
-    "bot": BOT,
-    "model_name": "dify-app",
-    "conversation_id": "c-1",
-    "message_id": "m-1",
-    "task_id": "t-1",
-    "created_at": 1767225600,
-    "workflow_run_id": "r-1",
-    "usage": USAGE_TOLD,
-    "retriever_resources": [RESOURCE],
-    "files": [{"filename": "map.pdf"}],
-    "finish_reason": "stop",
-}
-
-
-def maker(system: str = "") -> MessageMaker:
-    return MessageMaker(platform="dify", model_name="dify-app", bot_id=BOT, system=system)
-
-
-def chunks_of(events: Sequence[Event], system: str = "") -> list[RemoteMessageChunk]:
-    made = maker(system)
-    return [chunk for event in events if (chunk := made.chunk(event)) is not None]
-
-
-def as_blocks(chunks: Sequence[AIMessageChunk]) -> list[AIMessageChunk]:
-    """Return the chunks as LangChain makes them for v1: content in blocks, each with an index."""
-    made = []
-    for chunk in chunks:
-        blocks = [{"type": "text", "text": chunk.content, "index": 0}] if chunk.content else []
-        metadata = {**chunk.response_metadata, "output_version": "v1"}
-        made.append(chunk.model_copy(update={"content": blocks, "response_metadata": metadata}))
-    return made
-
+from tests.unit.langchain_turns import (
+    BOT,
+    METADATA,
+    TURN,
+    WITHDRAWN,
+    chunks_of,
+    maker,
+)
 
 # One chunk for each event
 
@@ -213,140 +139,6 @@ def test_a_chunk_survives_pickling() -> None:
         assert pickle.loads(pickle.dumps(chunk)) == chunk
 
 
-# Sums, in every grouping
-
-
-def left_to_right(chunks: Sequence[AIMessageChunk]) -> Any:
-    return functools.reduce(operator.add, chunks)
-
-
-def right_to_left(chunks: Sequence[AIMessageChunk]) -> Any:
-    return functools.reduce(lambda total, chunk: chunk + total, reversed(chunks))
-
-
-def as_a_list(chunks: Sequence[AIMessageChunk]) -> Any:
-    return chunks[0] + list(chunks[1:])
-
-
-def as_a_tuple(chunks: Sequence[AIMessageChunk]) -> Any:
-    return chunks[0] + tuple(chunks[1:])
-
-
-def in_pairs(chunks: Sequence[AIMessageChunk]) -> Any:
-    while len(chunks) > 1:
-        chunks = [left_to_right(chunks[at : at + 2]) for at in range(0, len(chunks), 2)]
-    return chunks[0]
-
-
-def as_generations(chunks: Sequence[AIMessageChunk]) -> Any:
-    merged = merge_chat_generation_chunks([ChatGenerationChunk(message=chunk) for chunk in chunks])
-    assert merged is not None
-    return merged.message
-
-
-def as_generations_one_by_one(chunks: Sequence[AIMessageChunk]) -> Any:
-    return functools.reduce(operator.add, [ChatGenerationChunk(message=chunk) for chunk in chunks]).message
-
-
-Grouping = Callable[[Sequence[AIMessageChunk]], Any]
-
-FROM_THE_START: list[Grouping] = [
-    left_to_right,
-    as_a_list,
-    as_a_tuple,
-    as_generations,
-    as_generations_one_by_one,
-]
-GROUPINGS: list[Grouping] = [*FROM_THE_START, right_to_left, in_pairs]
-TURNS = {
-    "a turn": (TURN, "Rain likely."),
-    "text withdrawn": (WITHDRAWN, "[removed] Sorry."),
-    "text withdrawn twice": (TWICE, "[removed] Sorry."),
-}
-
-
-def named(grouping: Any) -> str:
-    return str(grouping.__name__).replace("_", " ")
-
-
-@pytest.mark.parametrize("grouping", GROUPINGS, ids=named)
-@pytest.mark.parametrize(("events", "text"), TURNS.values(), ids=TURNS)
-def test_the_sum_is_the_answer_however_it_is_added_up(events: list[Event], text: str, grouping: Grouping) -> None:
-    chunks = chunks_of(events)
-
-    total = grouping(chunks)
-
-    assert total.content == text
-    assert total.model_dump() == left_to_right(chunks).model_dump()
-
-
-@pytest.mark.parametrize("grouping", GROUPINGS, ids=named)
-@pytest.mark.parametrize(("events", "text"), TURNS.values(), ids=TURNS)
-def test_the_sum_of_chunks_in_blocks_is_the_answer_however_it_is_added_up(
-    events: list[Event], text: str, grouping: Grouping
-) -> None:
-    chunks = as_blocks(chunks_of(events))
-
-    total = grouping(chunks)
-
-    assert total.content == [{"type": "text", "text": text, "index": 0}]
-    assert total.model_dump() == left_to_right(chunks).model_dump()
-
-
-@pytest.mark.parametrize("grouping", FROM_THE_START, ids=named)
-@pytest.mark.parametrize(("events", "text"), TURNS.values(), ids=TURNS)
-@pytest.mark.parametrize("form", ["text", "blocks"])
-def test_the_sum_of_a_stream_is_a_plain_chunk_of_langchains(
-    form: str, events: list[Event], text: str, grouping: Grouping
-) -> None:
-    chunks: Sequence[AIMessageChunk] = chunks_of(events)
-
-    assert type(grouping(as_blocks(chunks) if form == "blocks" else chunks)) is AIMessageChunk
-
-
-@pytest.mark.parametrize("at", range(1, len(chunks_of(WITHDRAWN))))
-@pytest.mark.parametrize("form", ["text", "blocks"])
-def test_the_sum_of_two_sums_is_the_answer_wherever_the_stream_is_split(form: str, at: int) -> None:
-    plain = chunks_of(WITHDRAWN)
-    chunks: Sequence[AIMessageChunk] = plain if form == "text" else as_blocks(plain)
-
-    total = left_to_right(chunks[:at]) + left_to_right(chunks[at:])
-
-    assert total.text == "[removed] Sorry."
-    assert total.model_dump() == left_to_right(chunks).model_dump()
-
-
-@pytest.mark.parametrize(("events", "text"), TURNS.values(), ids=TURNS)
-def test_langchains_own_fold_of_a_stream_gives_the_answer(events: list[Event], text: str) -> None:
-    result = generate_from_stream(iter([ChatGenerationChunk(message=chunk) for chunk in chunks_of(events)]))
-
-    (generation,) = result.generations
-    assert type(generation.message) is AIMessage
-    assert (generation.message.content, generation.text) == (text, text)
-
-
-def test_the_sum_holds_all_the_metadata() -> None:
-    total = left_to_right(chunks_of(TURN))
-
-    assert total.response_metadata == METADATA
-    assert total.usage_metadata == {"input_tokens": 812, "output_tokens": 64, "total_tokens": 876}
-    assert (total.id, total.chunk_position) == ("m-1", "last")
-
-
-@pytest.mark.parametrize("events", [TURN, WITHDRAWN, TWICE], ids=["turn", "withdrawn", "twice"])
-def test_the_sum_is_the_message_of_the_whole_answer(events: list[Event]) -> None:
-    made = maker("0123")
-    metadata: dict[str, Any] = {}
-    for event in events:
-        merge(metadata, made.metadata(event) or {})
-
-    message = made.message(Answer.of(events), metadata)
-
-    total = message_chunk_to_message(left_to_right(chunks_of(events, "0123")))
-    assert type(message) is AIMessage
-    assert message == total
-
-
 def test_the_whole_message_holds_what_the_turn_told() -> None:
     made = maker()
     metadata: dict[str, Any] = {}
@@ -358,89 +150,3 @@ def test_the_whole_message_holds_what_the_turn_told() -> None:
     assert (message.content, message.id) == ("Rain likely.", "m-1")
     assert message.response_metadata == METADATA
     assert message.usage_metadata == {"input_tokens": 812, "output_tokens": 64, "total_tokens": 876}
-
-
-# Replacement, in detail
-
-
-@pytest.mark.parametrize("content", [str, list], ids=["text", "blocks"])
-def test_a_replacement_says_so_and_holds_the_new_text(content: type) -> None:
-    chunks: Sequence[AIMessageChunk] = chunks_of(WITHDRAWN)
-    replacement = (as_blocks(chunks) if content is list else chunks)[3]
-
-    assert replacement.text == "[removed]"
-    assert replacement.response_metadata["replaced"] is True
-
-
-def test_the_sum_tells_that_text_was_withdrawn() -> None:
-    assert left_to_right(chunks_of(WITHDRAWN)).response_metadata["replaced"] is True
-    assert "replaced" not in left_to_right(chunks_of(TURN)).response_metadata
-
-
-def test_nothing_but_text_is_withdrawn() -> None:
-    first, text, *_, replacement = chunks_of(WITHDRAWN)[:4]
-    thinking = text.model_copy(
-        update={"content": [{"type": "reasoning", "reasoning": "Hm.", "index": 1}, {"type": "text", "text": "bad"}]}
-    )
-    blocks = as_blocks([replacement])[0]
-
-    total = left_to_right([first.model_copy(update={"content": []}), thinking, blocks])
-
-    assert total.content == [
-        {"type": "reasoning", "reasoning": "Hm.", "index": 1},
-        {"type": "text", "text": "[removed]", "index": 0},
-    ]
-    assert total.response_metadata["conversation_id"] == "c-1"
-
-
-def test_text_may_be_withdrawn_for_nothing() -> None:
-    chunks = chunks_of([Started("c-1", "m-1"), TextDelta("bad"), TextReplaced(""), Finished("content_filter")])
-
-    assert left_to_right(chunks).content == ""
-
-
-def test_a_replacement_withdraws_the_text_of_plain_chunks_too() -> None:
-    replacement = chunks_of(WITHDRAWN)[3]
-
-    assert (AIMessageChunk(content="bad") + replacement).content == "[removed]"
-    assert (
-        AIMessageChunk(content=[{"type": "text", "text": "bad", "index": 0}]) + as_blocks([replacement])[0]
-    ).content == [{"type": "text", "text": "[removed]", "index": 0}]
-
-
-def test_a_sum_goes_on_after_a_replacement_as_any_other() -> None:
-    total = left_to_right(chunks_of(WITHDRAWN)[:4])
-
-    assert (total + AIMessageChunk(content=" More.")).content == "[removed] More."
-
-
-def test_adding_changes_no_chunk() -> None:
-    chunks = chunks_of(WITHDRAWN)
-    before = [chunk.model_dump() for chunk in chunks]
-
-    left_to_right(chunks)
-    as_a_list(chunks)
-
-    assert [chunk.model_dump() for chunk in chunks] == before
-
-
-def test_what_langchain_cannot_add_cannot_be_added_here() -> None:
-    chunk = chunks_of(TURN)[1]
-
-    with pytest.raises(TypeError):
-        chunk + "text"
-    with pytest.raises(TypeError):
-        "text" + chunk
-
-
-def test_a_message_that_is_no_chunk_is_added_as_langchain_adds_it() -> None:
-    chunk = chunks_of(TURN)[1]
-    plain = AIMessageChunk(**chunk.model_dump())
-
-    try:
-        expected = type(plain + HumanMessage("Hi"))
-    except TypeError:
-        with pytest.raises(TypeError):
-            chunk + HumanMessage("Hi")
-    else:
-        assert type(chunk + HumanMessage("Hi")) is expected
