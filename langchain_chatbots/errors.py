@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import cast
 
 from langchain_core.exceptions import (
     ModelAPIError,
@@ -26,13 +26,8 @@ from remote_chatbots import errors
 
 
 class _Twin(errors.BotError, ModelError):
-    def __init__(self, message: str, **known: Any) -> None:
-        super().__init__(message, **known)
-        self.is_retryable = self.retryable
-
-    def details(self) -> dict[str, Any]:
-        """Return the keyword arguments that make an equal error, the message apart."""
-        return {name: value for name, value in super().details().items() if name != "is_retryable"}
+    # LangChain's own classes say it of all of a kind; here it is asked of the single error.
+    is_retryable = cast("bool", property(lambda self: self.retryable))
 
 
 class ChatbotUsageError(_Twin, errors.BotUsageError, ModelInvalidRequestError):

@@ -70,15 +70,11 @@ class BotError(Exception):
         return self.message
 
     def details(self) -> dict[str, Any]:
-        """Return the keyword arguments that make an equal error, the message apart."""
-        return {name: value for name, value in vars(self).items() if name != "message" and name[:2] != "__"}
+        """Return everything the error knows, the message apart, and whatever others have set on it."""
+        return {name: value for name, value in vars(self).items() if name != "message"}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.message, self.details())
-
-
-def _rebuild(kind: type[BotError], message: str, details: dict[str, Any]) -> BotError:
-    return kind(message, **details)
+        return type(self), (self.message,), vars(self)
 
 
 class BotUsageError(BotError, ValueError):
@@ -179,6 +175,7 @@ class BotServerError(BotReplyError):
 
 def copy_of(error: BotError, kind: type[BotError] | None = None, **known: Any) -> BotError:
     """Return `error` as another class or with more known about it, its cause and traceback kept."""
-    twin = (kind or type(error))(error.message, **{**error.details(), **known})
+    twin = (kind or type(error))(error.message)
+    vars(twin).update(vars(error) | known)
     twin.__cause__ = error.__cause__
     return twin.with_traceback(error.__traceback__)

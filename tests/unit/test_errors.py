@@ -138,11 +138,17 @@ def test_a_copied_error_comes_back_whole(kind: type[BotError]) -> None:
     assert vars(copy.deepcopy(error)) == vars(error)
 
 
-def test_an_error_with_a_note_still_travels() -> None:
-    error = BotServerError(MESSAGE, **everything(BotServerError))
+@pytest.mark.parametrize("kind", ALL)
+def test_what_others_set_on_an_error_travels_with_it(kind: type[BotError]) -> None:
+    error = kind(MESSAGE, **everything(kind))
     error.add_note("seen while testing")
+    error.foo = 1  # type: ignore[attr-defined]
 
-    assert pickle.loads(pickle.dumps(error)).details() == error.details()
+    back = pickle.loads(pickle.dumps(error))
+
+    assert vars(back) == vars(copy.copy(error)) == vars(error)
+    assert (back.foo, back.__notes__) == (1, ["seen while testing"])
+    assert vars(copy_of(error)) == vars(error)
 
 
 def test_more_can_be_told_about_an_error_and_its_cause_stays() -> None:

@@ -115,6 +115,20 @@ def test_a_pickled_twin_comes_back_whole(kind: Any, retryable: bool) -> None:
     assert (str(back), back.is_retryable) == ("dify: no. Wait.", retryable)
 
 
+@pytest.mark.parametrize(("error", "twin", "model_error"), PAIRS, ids=NAMES)
+def test_what_others_set_on_an_error_is_on_its_twin_and_travels(
+    error: ours.BotError, twin: type, model_error: type
+) -> None:
+    error = ours.copy_of(error)
+    error.foo = 1  # type: ignore[attr-defined]
+    error.add_note("During task with name 'bot'")
+
+    back = pickle.loads(pickle.dumps(twin_of(error)))
+
+    assert type(back) is twin
+    assert vars(back) == vars(error)
+
+
 def test_a_twin_stays_what_it_is() -> None:
     twin = twin_of(ours.BotAuthError("m", http_status=403))
 
