@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import hdrs, web
@@ -13,7 +12,6 @@ from .bodies import (
     PROXY,
     answer_response,
     json_body,
-    json_or_none,
     json_response,
     not_found_response,
     other_response,
@@ -23,23 +21,21 @@ from .checks import ANONYMOUS_USER, is_uuid, user_of
 from .dialect import Event
 from .dify_history import conversations_page, messages_page
 from .dify_stream import Collector, EventStream, Player, Timing
-from .fault_registry import Faults, FaultSet
+from .fault_registry import FaultSet
 from .faults import JsonAnswer, ReducedErrorEvent
 from .ids import Ids
 from .profiles import Profile
-from .received import ReceivedRequest, redacted
+from .received import ReceivedRequest
+from .reception import faults_here
 from .refusals import Refusal, invalid_param, not_found, unauthorized
 from .state import ChatRequest, State
 from .turn import Turn
-from .wire import send_whole
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-_MAX_BODY_BYTES = 64 * 1024 * 1024
 
 
 class DifyFace:
-    """Answers HTTP requests as Dify does."""
+    """Answers HTTP requests as Dify does; whatever is no other platform's is Dify's."""
+
+    prefix = "/"
 
     def __init__(
         self,
@@ -47,8 +43,6 @@ class DifyFace:
         ids: Ids,
         profile: Profile,
         timing: Timing,
-        faults: Faults,
-        received: list[ReceivedRequest],
     ) -> None:
         """Put a face on a server's data.
 
@@ -57,24 +51,15 @@ class DifyFace:
             ids: Gives ids to what the history shows.
             profile: Which age of the wire to speak.
             timing: How fast.
-            faults: What goes wrong.
-            received: Every request is appended to it.
         """
         self._state = state
         self._ids = ids
         self._profile = profile
         self._timing = timing
         self._player = Player(profile, timing)
-        self._faults = faults
-        self._received = received
-        # Each request has a task of its own, with what it suffers.
-        self._at_work: dict[asyncio.Task[Any], FaultSet] = {}
 
-    def application(self) -> web.Application:
-        """Return the aiohttp application."""
-        application = web.Application(
-            middlewares=[self._record, self._spoil, self._refuse], client_max_size=_MAX_BODY_BYTES
-        )
+    def routes(self) -> list[web.RouteDef]:
+        """Return the endpoints of the profile's age."""
         routes = [
             web.get("/v1/", self._welcome),
             web.get("/v1/info", self._info),
@@ -85,54 +70,35 @@ class DifyFace:
             web.post("/v1/chat-messages/{task_id}/stop", self._stop),
             web.post("/v1/messages/{message_id}/feedbacks", self._feedback),
         ]
-        application.add_routes([route for route in routes if route.path not in self._profile.not_offered])
-        application.on_response_prepare.append(self._add_headers)
-        application.on_shutdown.append(self._leave_work)
-        return application
+        return [route for route in routes if route.path not in self._profile.not_offered]
 
-    @web.middleware
-    async def _record(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    def name_of_app(self, request: web.Request) -> str | None:
+        """Return whose key came with a request."""
         app = self._app_of(request)
-        received = ReceivedRequest(
-            method=request.method,
-            path=request.path,
-            query=dict(request.query),
-            app=app.name if app else None,
-            headers=redacted(request.headers),
-            body=json_or_none(await request.read()),
-        )
-        self._received.append(received)
-        task = _current_task()
-        self._at_work[task] = self._faults.take(received.path, _user_in(received))
-        try:
-            return await handler(request)
-        finally:
-            del self._at_work[task]
+        return app.name if app else None
 
-    @web.middleware
-    async def _spoil(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        faults = self._faults_here()
-        response: web.StreamResponse | None = other_response(self._profile, faults)
-        if response is None:
-            response = await handler(request)
-        # A stream is spoilt while it is sent.
-        return await send_whole(request, response, faults) if isinstance(response, web.Response) else response
+    def user_in(self, received: ReceivedRequest) -> str | None:
+        """Return the end user that a request names."""
+        named = received.body.get("user") if isinstance(received.body, dict) else None
+        return str(named) if named else received.query.get("user")
 
-    @web.middleware
-    async def _refuse(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        try:
-            return await handler(request)
-        except Refusal as refusal:
-            return refusal_response(self._profile, request.path, refusal)
-        except web.HTTPMethodNotAllowed as refused:
+    def instead(self, _: web.Request, faults: FaultSet) -> web.Response | None:
+        """Return what comes in the place of the app's answer."""
+        return other_response(self._profile, faults)
+
+    def refused(self, request: web.Request, error: Exception) -> web.Response | None:
+        """Return what a refused client reads."""
+        if isinstance(error, Refusal):
+            return refusal_response(self._profile, request.path, error)
+        if isinstance(error, web.HTTPMethodNotAllowed):
             # recorded: 1.14.2/err-get-chat-messages
             message = "The method is not allowed for the requested URL."
-            not_allowed = Refusal(refused.status, "method_not_allowed", message)
+            not_allowed = Refusal(error.status, "method_not_allowed", message)
             return refusal_response(self._profile, request.path, not_allowed)
-        except web.HTTPNotFound:
-            return not_found_response()
+        return not_found_response() if isinstance(error, web.HTTPNotFound) else None
 
-    async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+    def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Add the profile's headers."""
         headers = response.headers
         if request.keep_alive:
             headers["Connection"] = "keep-alive"
@@ -149,13 +115,6 @@ class DifyFace:
         varies = [*(["Origin"] if origin else []), *(["Cookie"] if self._profile.varies_by_cookie else [])]
         if varies:
             headers["Vary"] = ", ".join(varies)
-
-    async def _leave_work(self, _: web.Application) -> None:
-        # Some turns have no client any more and would go on for minutes.
-        tasks = list(self._at_work)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _welcome(self, _: web.Request) -> web.Response:
         version = self._profile.server_version
@@ -199,7 +158,7 @@ class DifyFace:
     async def _chat_messages(self, request: web.Request) -> web.StreamResponse:
         app = self._authorized_app(request)
         asked = self._profile.checks.chat_request(await json_body(request))
-        faults = self._faults_here()
+        faults = faults_here()
         if not asked.streaming or faults.one(JsonAnswer):
             return await self._blocking(self._state.begin(app, asked))
         if app.is_chatflow and self._profile.rules.chatflows_in_worker:
@@ -208,7 +167,7 @@ class DifyFace:
         return await self._stream(turn, EventStream(request, self._profile, faults), faults)
 
     async def _chatflow_in_worker(self, request: web.Request, app: App, asked: ChatRequest) -> web.StreamResponse:
-        faults = self._faults_here()
+        faults = faults_here()
         stream = EventStream(request, self._profile, faults)
         await stream.ping()
         try:
@@ -243,9 +202,6 @@ class DifyFace:
             self._state.end(turn)
         return answer_response(self._profile, self._profile.records.answer(turn, _metadata(collector.events)))
 
-    def _faults_here(self) -> FaultSet:
-        return self._at_work[_current_task()]
-
     def _json(self, body: Mapping[str, Any]) -> web.Response:
         return json_response(self._profile, body)
 
@@ -278,17 +234,6 @@ def _metadata(events: list[Event]) -> dict[str, Any]:
         if event["event"] == "workflow_finished" and event["data"]["status"] == "failed":
             raise invalid_param(f"Run failed: {event['data']['error']}")
     return next((event["metadata"] for event in events if event["event"] == "message_end"), {})
-
-
-def _current_task() -> asyncio.Task[Any]:
-    task = asyncio.current_task()
-    assert task is not None
-    return task
-
-
-def _user_in(received: ReceivedRequest) -> str | None:
-    named = received.body.get("user") if isinstance(received.body, dict) else None
-    return str(named) if named else received.query.get("user")
 
 
 def _user_in_query(request: web.Request) -> str:

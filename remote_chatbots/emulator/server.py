@@ -21,6 +21,7 @@ from .ids import Ids
 from .knowledge import Knowledge
 from .profiles import profile_named
 from .received import ReceivedRequest
+from .reception import Reception
 from .state import State
 
 _HOST = "127.0.0.1"
@@ -140,8 +141,9 @@ class Emulator:
         async with AsyncExitStack() as opening:
             knowledge = opening.enter_context(closing(Knowledge(self._dataset, self._documents, self._ids)))
             state = State(knowledge, self._ids, self._profile.rules)
-            face = DifyFace(state, self._ids, self._profile, self._timing, self.faults, self._received)
-            runner = web.AppRunner(face.application(), access_log=None, shutdown_timeout=_SHUTDOWN_S)
+            face = DifyFace(state, self._ids, self._profile, self._timing)
+            reception = Reception([face], self.faults, self._received)
+            runner = web.AppRunner(reception.application(), access_log=None, shutdown_timeout=_SHUTDOWN_S)
             opening.push_async_callback(_close, runner)
             await runner.setup()
             await web.TCPSite(runner, _HOST, 0).start()
