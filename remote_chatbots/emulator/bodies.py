@@ -103,17 +103,23 @@ def other_response(profile: Profile, faults: FaultSet) -> web.Response | None:
     """Return what comes in the place of the app's answer, `None` if nothing does."""
     if error := faults.one(ErrorAt200):
         return json_response(profile, {"code": error.code, "message": error.message, "status": error.status})
-    if page := faults.one(HtmlPage):
-        return _page_response(page.status)
     if busy := faults.one(TooManyRequests):
         refusal = Refusal(429, "too_many_requests", "Too many requests. Please try again later.")
-        return _later(refusal_response(profile, "", refusal), busy)
+        return put_off(refusal_response(profile, "", refusal), busy)
+    return other_page(faults)
+
+
+def other_page(faults: FaultSet) -> web.Response | None:
+    """Return the web page of whoever stands before the server, `None` if nobody does."""
+    if page := faults.one(HtmlPage):
+        return _page_response(page.status)
     if away := faults.one(Unavailable):
-        return _later(_page_response(503), away)
+        return put_off(_page_response(503), away)
     return None
 
 
-def _later(response: web.Response, fault: TooManyRequests | Unavailable) -> web.Response:
+def put_off(response: web.Response, fault: TooManyRequests | Unavailable) -> web.Response:
+    """Return the response with the time after which to come again."""
     if fault.retry_after_s is not None:
         moment = formatdate(time() + fault.retry_after_s, usegmt=True)
         response.headers[hdrs.RETRY_AFTER] = moment if fault.as_date else str(fault.retry_after_s)

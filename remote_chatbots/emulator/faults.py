@@ -42,9 +42,9 @@ class WireFault(Fault):
 
 @dataclass(frozen=True, slots=True)
 class ErrorAt200(AnswerFault):
-    """HTTP 200 with the JSON of an error."""
+    """HTTP 200 with the JSON of an error; GPTBots numbers its codes, and says 50000 in the place of a name."""
 
-    code: str = "internal_server_error"
+    code: str | int = "internal_server_error"
     message: str = "Internal Server Error, please contact support."
     status: int = 500
 
@@ -62,7 +62,7 @@ class HtmlPage(AnswerFault):
 
 @dataclass(frozen=True, slots=True)
 class TooManyRequests(AnswerFault):
-    """HTTP 429 in Dify's JSON.
+    """HTTP 429 in the platform's JSON.
 
     Attributes:
         retry_after_s: What the header Retry-After says, in seconds; `None` leaves it out, as Dify does.

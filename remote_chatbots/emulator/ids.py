@@ -23,8 +23,12 @@ class Ids:
         """Return the UUID of the thing that the parts describe."""
         return str(uuid.UUID(bytes=self._digest(*parts)[:16], version=4))
 
+    def hex24(self, *parts: str | int) -> str:
+        """Return the 24 hex digits, as GPTBots makes ids, of the thing that the parts describe."""
+        return self._digest(*parts).hex()[:24]
+
     def app_key(self, app_name: str) -> str:
-        """Return the API key of an app: `app-` and 24 letters or digits, as Dify makes them."""
+        """Return the API key of an app: `app-` and 24 letters or digits, as Dify and GPTBots make them."""
         digest = self._digest("key", app_name)
         return "app-" + "".join(_KEY_LETTERS[byte % len(_KEY_LETTERS)] for byte in digest[:_KEY_LENGTH])
 

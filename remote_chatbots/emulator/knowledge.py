@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from .ids import Ids
 
@@ -88,27 +89,40 @@ class Knowledge:
             [(row, _spaced(segment.content)) for row, segment in enumerate(self._segments)],
         )
 
-    def search(self, query: str) -> list[Hit]:
+    @property
+    def documents(self) -> dict[str, list[Segment]]:
+        """The segments of each document, by its name."""
+        found: dict[str, list[Segment]] = {}
+        for segment in self._segments:
+            found.setdefault(segment.document_name, []).append(segment)
+        return found
+
+    def search(self, query: str, *, top_k: int = TOP_K, documents: Container[str] | None = None) -> list[Hit]:
         """Find the segments that fit, best first.
 
         Args:
             query: Any text; its words are looked for, its syntax means nothing.
+            top_k: How many at most.
+            documents: The names of those to search; `None` is all.
 
         Returns:
-            At most `TOP_K` hits, scores between 0 and 1; none if only common words match.
+            The hits, scores between 0 and 1; none if only common words match.
         """
         terms = dict.fromkeys(_terms(query))
         if not terms:
             return []
         rows = self._index.execute(
-            "SELECT rowid, bm25(segments) FROM segments WHERE segments MATCH ? ORDER BY 2, 1 LIMIT ?",
-            (" OR ".join(terms), TOP_K),
+            "SELECT rowid, bm25(segments) FROM segments WHERE segments MATCH ? ORDER BY 2, 1", (" OR ".join(terms),)
         )
-        return [self._hit(row, rank) for row, rank in rows.fetchall()]
+        fitting = ((row, rank) for row, rank in rows.fetchall() if self._is_in(documents, row))
+        return [self._hit(row, rank) for row, rank in islice(fitting, top_k)]
 
     def close(self) -> None:
         """Free the index."""
         self._index.close()
+
+    def _is_in(self, documents: Container[str] | None, row: int) -> bool:
+        return documents is None or self._segments[row].document_name in documents
 
     def _hit(self, row: int, rank: float) -> Hit:
         segment = self._segments[row]

@@ -28,10 +28,19 @@ TAGS: Mapping[str, str] = MappingProxyType(
         "fail": "the model fails before its first token",
         "failmid": "the model fails after six tokens",
         "time": "an agent calls the tool current_time",
+        "tools": "the same",
         "bad": "the model says a forbidden word, and output moderation withdraws the answer (not in 2023)",
         "badinput": "input moderation answers in the model's place (not in 2023)",
+        "flow": "GPTBots: two components answer, and no text comes but in their outputs",
+        "thought": "GPTBots: the usual answer after frames of reasoning",
+        "audio": "GPTBots: the usual answer, spoken",
+        "handoff": "GPTBots: a human takes over after the usual answer",
     }
 )
+
+CALLS_TOOL = frozenset({"time", "tools"})
+# With these, too, the answer comes from what the knowledge base has.
+_USUAL = frozenset({"think", "fail", "failmid", "flow", "thought", "audio", "handoff"})
 
 SLOW_TOKEN_S = 0.12
 
@@ -140,6 +149,11 @@ def tokens(text: str) -> tuple[str, ...]:
     return tuple(_TOKEN.findall(text))
 
 
+def tags_in(query: str) -> frozenset[str]:
+    """Return what the tags in the query ask for."""
+    return frozenset(match[1] or match[2] for match in _TAG.finditer(query))
+
+
 def without_tags(query: str) -> str:
     """Return the query without the tags, each taken out with one space beside it."""
     return _TAG.sub("", query)
@@ -180,7 +194,7 @@ def agent_script(
     Returns:
         A script of two steps if a tool is used, otherwise of one.
     """
-    if "time" in _tags(query):
+    if tags_in(query) & CALLS_TOOL:
         told_time = Step(tokens(f"The tool says: {now}"))
         return _script(query, (Step(tokens("Let me check. "), _current_time(now)), told_time))
     final = Step(tokens(_answer(query, history, sources, inputs)))
@@ -191,11 +205,11 @@ def agent_script(
 
 def answers_from_sources(query: str) -> bool:
     """Whether nothing in the query makes the model ignore what the knowledge base has."""
-    return not (_tags(query) - {"think", "fail", "failmid"}) and not _ASKS_FOR_FIRST_QUESTION.search(query)
+    return not (tags_in(query) - _USUAL) and not _ASKS_FOR_FIRST_QUESTION.search(query)
 
 
 def _script(query: str, steps: tuple[Step, ...]) -> Script:
-    tags = _tags(query)
+    tags = tags_in(query)
     failure = None
     if "fail" in tags:
         failure = Failure(0, _SERVER_ERROR)
@@ -211,7 +225,7 @@ def _script(query: str, steps: tuple[Step, ...]) -> Script:
 
 
 def _answer(query: str, history: Sequence[Exchange], sources: Sequence[Hit], inputs: Mapping[str, Any]) -> str:
-    tags, rest = _tags(query), without_tags(query)
+    tags, rest = tags_in(query), without_tags(query)
     if "echo" in tags:
         return rest
     if "inputs" in tags:
@@ -232,10 +246,6 @@ def _known(question: str, history: Sequence[Exchange], sources: Sequence[Hit]) -
         best = sources[0].segment
         return f"From {best.document_name}: {best.content}"
     return f"I found nothing about: {question}"
-
-
-def _tags(query: str) -> set[str]:
-    return {match[1] or match[2] for match in _TAG.finditer(query)}
 
 
 def _current_time(now: str) -> ToolCall:

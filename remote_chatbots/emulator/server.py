@@ -17,6 +17,10 @@ from .apps import APPS
 from .dify_http import DifyFace
 from .dify_stream import Timing
 from .fault_registry import Faults
+from .gptbots_agents import AGENTS
+from .gptbots_http import PREFIX, GPTBotsFace
+from .gptbots_library import Library
+from .gptbots_state import AgentState
 from .ids import Ids
 from .knowledge import Knowledge
 from .profiles import profile_named
@@ -91,6 +95,7 @@ class Emulator:
         self._timing = Timing(token_delay_s, held_open_s, idle_limit_s, ping_s)
         self._ids = Ids(seed)
         self._dataset = town.DATASET_NAME if documents is None else "documents"
+        self._bases = town.BASES if documents is None else {self._dataset: tuple(documents)}
         self._documents = dict(town.DOCUMENTS if documents is None else documents)
         self._received: list[ReceivedRequest] = []
         self._open = AsyncExitStack()
@@ -105,10 +110,7 @@ class Emulator:
         Raises:
             RuntimeError: The emulator is not running.
         """
-        if self._runner is None or not self._runner.addresses:
-            raise RuntimeError("the emulator is not running: use it with `with` or `async with`")
-        host, port = self._runner.addresses[0][:2]
-        return f"http://{host}:{port}/v1"
+        return f"{self._origin}/v1"
 
     @property
     def dify_key(self) -> str:
@@ -116,21 +118,46 @@ class Emulator:
         return self.key("chat")
 
     @property
+    def gptbots_url(self) -> str:
+        """The base URL of the GPTBots face, for example `http://127.0.0.1:43121/gptbots`.
+
+        Raises:
+            RuntimeError: The emulator is not running.
+        """
+        return self._origin + PREFIX
+
+    @property
+    def gptbots_key(self) -> str:
+        """The key of the question-answering agent."""
+        return self.key("gptbots")
+
+    @property
+    def _origin(self) -> str:
+        if self._runner is None or not self._runner.addresses:
+            raise RuntimeError("the emulator is not running: use it with `with` or `async with`")
+        host, port = self._runner.addresses[0][:2]
+        return f"http://{host}:{port}"
+
+    @property
     def requests(self) -> list[ReceivedRequest]:
         """What was received so far, in order; a copy, safe to use from any thread."""
         return list(self._received)
 
     def key(self, kind: str) -> str:
-        """Return the API key of an app.
+        """Return the API key of an app or agent.
 
         Args:
-            kind: "chat", "agent-chat", "advanced-chat", "chat-required" or "advanced-chat-required".
+            kind: Of Dify's apps "chat", "agent-chat", "advanced-chat", "chat-required" or "advanced-chat-required";
+                of GPTBots' agents "gptbots", "gptbots-flow" (components answer), "gptbots-text" (takes no pictures,
+                suggests nothing), "gptbots-forgetful" (its short-term memory is off), "gptbots-api-off",
+                "gptbots-no-credits" or "gptbots-deleted".
 
         Raises:
             ValueError: There is no such app.
         """
-        if kind not in (app.name for app in APPS):
-            raise ValueError(f"no app {kind!r}; there are {', '.join(repr(app.name) for app in APPS)}")
+        known = [*(app.name for app in APPS), *(agent.name for agent in AGENTS)]
+        if kind not in known:
+            raise ValueError(f"no app {kind!r}; there are {', '.join(map(repr, known))}")
         return self._ids.app_key(kind)
 
     async def __aenter__(self) -> Self:
@@ -142,7 +169,9 @@ class Emulator:
             knowledge = opening.enter_context(closing(Knowledge(self._dataset, self._documents, self._ids)))
             state = State(knowledge, self._ids, self._profile.rules)
             face = DifyFace(state, self._ids, self._profile, self._timing)
-            reception = Reception([face], self.faults, self._received)
+            library = Library(knowledge, self._bases, self._ids)
+            agents = GPTBotsFace(AgentState(library, self._ids), self._timing.token_delay_s)
+            reception = Reception([agents, face], self.faults, self._received)
             runner = web.AppRunner(reception.application(), access_log=None, shutdown_timeout=_SHUTDOWN_S)
             opening.push_async_callback(_close, runner)
             await runner.setup()

@@ -78,3 +78,11 @@ DOCUMENTS: Mapping[str, str] = MappingProxyType(
         "游客指南.md": _GUIDE_ZH,
     }
 )
+
+# GPTBots puts documents into several knowledge bases.
+BASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "Around the harbour": ("harbour.md", "ferry.md", "lighthouse.md", "游客指南.md"),
+        "Museum and tickets": ("museum.md", "tickets.md", "refunds.md"),
+    }
+)
