@@ -9,8 +9,9 @@ from langchain_core.messages import AIMessage
 from langchain_core.messages import content as types
 from langchain_core.messages.block_translators import register_translator
 
-from langchain_chatbots._messages import MessageMaker, merge, usage_metadata
+from langchain_chatbots._messages import MessageMaker, usage_metadata
 from remote_chatbots import Event, Finished, SourcesFound, Started, TextDelta, TextReplaced, UsageReported
+from remote_chatbots.metadata import merge
 
 
 def content_blocks(message: AIMessage) -> list[types.ContentBlock]:

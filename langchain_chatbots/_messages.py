@@ -12,14 +12,12 @@ from remote_chatbots import (
     Answer,
     Event,
     Finished,
-    InputRequired,
-    SourcesFound,
-    Started,
     TextDelta,
     TextReplaced,
     Usage,
     UsageReported,
 )
+from remote_chatbots.metadata import AnswerMetadata
 
 
 class _AsMessage:
@@ -92,22 +90,22 @@ class MessageMaker:
     def __init__(self, *, platform: str, model_name: str, bot_id: str, system: str) -> None:
         self.platform = platform
         self.model_name = model_name
+        self._told = AnswerMetadata(model_name=model_name, bot_id=bot_id, system=system)
+        self.metadata = self._told.of
         self._of_all = {"model_provider": platform}
-        self._of_first: dict[str, Any] = {"bot": bot_id, "model_name": model_name}
-        if system:
-            self._of_first["system"] = system
-        self._id: str | None = None
 
     def chunk(self, event: Event) -> RemoteMessageChunk | None:
         """Return the chunk that `event` is; None if it is none. Each metadata key is on exactly one chunk."""
         if type(event) is TextDelta:
-            return RemoteMessageChunk(content=event.text, id=self._id, response_metadata=dict(self._of_all))
+            return RemoteMessageChunk(
+                content=event.text, id=self._told.message_id, response_metadata=dict(self._of_all)
+            )
         metadata = self.metadata(event)
         if metadata is None:
             return None
         return RemoteMessageChunk(
             content=event.text if isinstance(event, TextReplaced) else "",
-            id=self._id,
+            id=self._told.message_id,
             response_metadata=self._of_all | metadata,
             usage_metadata=usage_metadata(event.usage) if isinstance(event, UsageReported) else None,
             chunk_position="last" if isinstance(event, Finished) else None,
@@ -117,43 +115,10 @@ class MessageMaker:
         """Return the whole answer as a message, with what `metadata` returned for its events."""
         return AIMessage(
             content=answer.text,
-            id=self._id,
+            id=self._told.message_id,
             response_metadata={**self._of_all, **metadata},
             usage_metadata=usage_metadata(answer.usage) if answer.usage else None,
         )
-
-    def metadata(self, event: Event) -> dict[str, Any] | None:
-        """Return the response metadata that `event` is the first to tell; None if it tells none."""
-        match event:
-            case Started():
-                self._id = event.message_id or self._id
-                told = {name: value for name in _OF_STARTED if (value := getattr(event, name))}
-                return self._once() | told
-            case TextReplaced():
-                return {"replaced": True}
-            case UsageReported(usage):
-                return {"usage": dict(usage.raw)}
-            case SourcesFound(sources):
-                return {"retriever_resources": [dict(source.raw) for source in sources]}
-            case InputRequired(form):
-                return {"input_required": [dict(form)]}
-            case Finished(reason, metadata):
-                said = {key: value for key, value in metadata.items() if value is not None}
-                return self._once() | said | {"finish_reason": reason}
-        return None
-
-    def _once(self) -> dict[str, Any]:
-        told, self._of_first = self._of_first, {}
-        return told
-
-
-_OF_STARTED = ("conversation_id", "message_id", "task_id", "workflow_run_id", "created_at")
-
-
-def merge(metadata: dict[str, Any], told: Mapping[str, Any]) -> None:
-    """Add what an event told to the metadata of a whole answer; several forms stand in one list."""
-    for key, value in told.items():
-        metadata[key] = [*metadata.get(key, []), *value] if key == "input_required" else value
 
 
 def usage_metadata(usage: Usage) -> UsageMetadata:

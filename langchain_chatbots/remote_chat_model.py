@@ -14,12 +14,13 @@ from langchain_core.runnables import Runnable, RunnableConfig
 
 from langchain_chatbots._arguments import from_config
 from langchain_chatbots._blocks import ProtocolEvents
-from langchain_chatbots._messages import MessageMaker, merge
+from langchain_chatbots._messages import MessageMaker
 from langchain_chatbots._translate import Said
 from langchain_chatbots.errors import SAFE_TO_POST_AGAIN, ToolsRefusedError, as_model_errors
 from langchain_chatbots.settings import RemoteModelSettings
 from remote_chatbots import Question
 from remote_chatbots.arguments import TOOLS_REFUSED
+from remote_chatbots.metadata import merge
 
 Run = TypeVar("Run")
 # The runs that a stream under way has opened, so that whoever leaves the stream can close them.

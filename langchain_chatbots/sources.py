@@ -8,6 +8,8 @@ from typing import Any
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, BaseMessage
 
+from remote_chatbots.passages import passages
+
 
 def sources(answer: Any) -> list[Document]:
     """Return the passages that a bot named as sources of its answer.
@@ -24,28 +26,10 @@ def sources(answer: Any) -> list[Document]:
     message = _newest_answer(answer)
     if message is None:
         return []
-    told = message.response_metadata
-    resources = told.get("retriever_resources")
-    of_answer = {"bot": told.get("bot"), "message_id": told.get("message_id") or message.id}
-    if not isinstance(resources, (list, tuple)):
-        return []
-    return [_document(resource, of_answer) for resource in resources if isinstance(resource, Mapping)]
-
-
-def _document(resource: Mapping[str, Any], of_answer: dict[str, Any]) -> Document:
-    name = resource.get("document_name") or resource.get("title")
-    content, segment = resource.get("content"), resource.get("segment_id")
-    return Document(
-        id=segment if isinstance(segment, str) and segment else None,
-        page_content=content if isinstance(content, str) else "",
-        metadata={
-            **{key: value for key, value in resource.items() if key != "content"},
-            "source": name,
-            "title": resource.get("title") or name,
-            "score": resource.get("score"),
-            **of_answer,
-        },
-    )
+    return [
+        Document(id=passage.segment_id or None, page_content=passage.text, metadata=passage.metadata)
+        for passage in passages(message.response_metadata, message.id)
+    ]
 
 
 def _newest_answer(found: Any) -> AIMessage | None:

@@ -12,7 +12,7 @@ import pytest
 from langchain_core.load import dumpd, load
 from langchain_core.messages import AIMessageChunk
 
-from langchain_chatbots._messages import RemoteMessageChunk, merge, usage_metadata
+from langchain_chatbots._messages import RemoteMessageChunk, usage_metadata
 from remote_chatbots import (
     Answer,
     Event,
@@ -25,6 +25,7 @@ from remote_chatbots import (
     Unrecognized,
     Usage,
 )
+from remote_chatbots.metadata import merge
 from tests.unit.langchain_turns import (
     BOT,
     METADATA,

@@ -1,0 +1,67 @@
+"""What rides on an answer beside its text, under names that are equal in both faces: ids, usage, sources, the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from remote_chatbots.events import (
+    Event,
+    Finished,
+    InputRequired,
+    SourcesFound,
+    Started,
+    TextReplaced,
+    UsageReported,
+)
+
+_OF_STARTED = ("conversation_id", "message_id", "task_id", "workflow_run_id", "created_at")
+
+
+class AnswerMetadata:
+    """Says of each event of one turn which metadata it is the first to tell.
+
+    Args:
+        model_name: `model_name` of the answer.
+        bot_id: `bot` of the answer.
+        system: Digest of the system message that the conversation holds; "" if none.
+
+    Attributes:
+        message_id: The server's id of the answer; None until it is known.
+    """
+
+    def __init__(self, *, model_name: str, bot_id: str, system: str) -> None:
+        self.message_id: str | None = None
+        self._of_first: dict[str, Any] = {"bot": bot_id, "model_name": model_name}
+        if system:
+            self._of_first["system"] = system
+
+    def of(self, event: Event) -> dict[str, Any] | None:
+        """Return the metadata that `event` is the first to tell; None if it tells none."""
+        match event:
+            case Started():
+                self.message_id = event.message_id or self.message_id
+                told = {name: value for name in _OF_STARTED if (value := getattr(event, name))}
+                return self._once() | told
+            case TextReplaced():
+                return {"replaced": True}
+            case UsageReported(usage):
+                return {"usage": dict(usage.raw)}
+            case SourcesFound(sources):
+                return {"retriever_resources": [dict(source.raw) for source in sources]}
+            case InputRequired(form):
+                return {"input_required": [dict(form)]}
+            case Finished(reason, metadata):
+                said = {key: value for key, value in metadata.items() if value is not None}
+                return self._once() | said | {"finish_reason": reason}
+        return None
+
+    def _once(self) -> dict[str, Any]:
+        told, self._of_first = self._of_first, {}
+        return told
+
+
+def merge(metadata: dict[str, Any], told: Mapping[str, Any]) -> None:
+    """Add what an event told to the metadata of a whole answer; several forms stand in one list."""
+    for key, value in told.items():
+        metadata[key] = [*metadata.get(key, []), *value] if key == "input_required" else value
