@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -39,6 +40,8 @@ REFUSALS: tuple[tuple[int, str, str, type[BotError]], ...] = (
     (404, "not_found", "", BotNotFoundError),
     (504, "", "", BotServerError),  # HTML of nginx
 )
+
+_THOUGHT = re.compile(r"<think>(.*?)</think>\s*", re.DOTALL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +90,7 @@ class Failure:
 
 @dataclass
 class Told:
-    """What a recording says, read without the library."""
+    """What a recording says, read without the library: `text` as it came, with the model's thoughts in it."""
 
     text: str = ""
     ids: dict[str, str] = field(default_factory=lambda: dict.fromkeys(IDS, ""))
@@ -100,6 +103,16 @@ class Told:
     replaced: bool = False
     finish_reason: str = "stop"
     failure: Failure | None = None
+
+    @property
+    def answer(self) -> str:
+        """The text without the thoughts."""
+        return _THOUGHT.sub("", self.text)
+
+    @property
+    def reasoning(self) -> str:
+        """The thoughts."""
+        return "".join(_THOUGHT.findall(self.text))
 
 
 @cache

@@ -7,31 +7,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import pytest
 
-from tests.recorded.asking import DRIVERS, KEY, ask, expected_of, outcome_of, question_of
+from remote_chatbots import Answer
+from tests.recorded.asking import ASKED, DRIVERS, KEY, NOT_ASKED, ask, expected_of, outcome_of, question_of
 from tests.recorded.cassettes import URL, cassette_of
-from tests.recorded.recordings import Recording, meaning, questions, recording
+from tests.recorded.recordings import VERSIONS, Recording, meaning, questions, recording, told_by
 from tests.recorded.replay import Received, ReplayServer, reply_of
 
-# Recordings whose request this library cannot make, and why.
-NOT_ASKED = {
-    "chat-block-inputs-a-list": "inputs are a mapping here",
-    "err-body-json-as-text": "JSON goes out as application/json",
-    "err-body-wrong-type": "JSON goes out as application/json",
-    "err-empty-user": "a question without a user is refused before it is sent",
-    "err-files-bad-transfer-method": "an attachment has a url or a file id, so one of the two methods",
-    "err-missing-query": "a question has a text",
-    "err-missing-user": "a question without a user is refused before it is sent",
-    "err-query-empty": "an empty question is refused before it is sent",
-}
-ASKED = [exchange for exchange in questions() if exchange.name not in NOT_ASKED]
-
-every_recording = pytest.mark.parametrize("exchange", ASKED, ids=str)
-both_drivers = pytest.mark.parametrize("driver", DRIVERS)
+# By the scope, the tests of one recording stand together, and a process that runs them asks once.
+every_recording = pytest.mark.parametrize("exchange", ASKED, ids=str, scope="module")
+both_drivers = pytest.mark.parametrize("driver", DRIVERS, scope="module")
 
 
 @cache
@@ -71,6 +61,17 @@ def test_the_request_means_what_the_recorded_one_meant(driver: str, exchange: Re
     assert request.headers["content-type"] == "application/json"
     assert request.headers["authorization"] == f"Bearer {KEY}"
     assert meaning(json.loads(request.body)) == meaning(exchange.sent)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@both_drivers
+def test_thoughts_stay_in_the_text_where_the_caller_wants_it_untouched(driver: str, version: str) -> None:
+    exchange = recording(version, "chat-stream-think-tags")
+    with cassette_of(exchange):
+        got = ask(driver, URL, replace(question_of(exchange), reasoning=False))
+    assert isinstance(got, Answer)
+    assert (got.text, got.reasoning) == (told_by(exchange).text, "")
+    assert got.text.startswith("<think>")
 
 
 @both_drivers
