@@ -17,7 +17,6 @@ from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
 from langchain_core.runnables.utils import AddableDict
 
-from langchain_chatbots._messages import merge
 from remote_chatbots import (
     Answer,
     Event,
@@ -26,6 +25,7 @@ from remote_chatbots import (
     TextDelta,
     TextReplaced,
 )
+from remote_chatbots.metadata import merge
 from tests.unit.langchain_turns import (
     METADATA,
     TURN,
