@@ -19,7 +19,11 @@ logger = logging.getLogger("remote_chatbots")
 
 
 class Interpreter(Protocol):
-    """What a platform makes of the frames of one turn: the decisions beside the read loop."""
+    """What a platform makes of the frames of one turn: the decisions beside the read loop.
+
+    One that has a `take_all(frames, out, *, join)` as well is given the frames of a read at once, so that it can be
+    quick about the event that comes by the thousand; with `join` it may make neighbouring pieces of text one.
+    """
 
     def take(self, frame: Frame, out: list[Event]) -> None:
         """Append to `out` the events that `frame` means."""
@@ -75,6 +79,7 @@ class StreamReader:
     ) -> None:
         self._framer = framer
         self._interpreter = interpreter
+        self._take_all: Callable[..., None] = getattr(interpreter, "take_all", self._one_by_one)
         self._cutter = StopCutter(question.stop)
         self._filters = [*([ThinkSplitter()] if question.reasoning else []), *filters, self._cutter]
         self._coalesce = question.coalesce
@@ -145,10 +150,12 @@ class StreamReader:
         out: list[Event] = []
         broken: BotError | None = None
         heard = False
+        frames = iter(frames)
         try:
             for frame in frames:
                 heard = True
                 self._interpreter.take(frame, out)
+                self._take_all(frames, out, join=self._coalesce)
         except BotError as error:
             broken = error  # what came whole before it in the same read is handed on first
         out = self._filtered(out)
@@ -157,6 +164,10 @@ class StreamReader:
         if broken is not None and not complete:
             raise broken
         return heard
+
+    def _one_by_one(self, frames: Iterable[Frame], out: list[Event], *, join: bool) -> None:  # noqa: ARG002
+        for frame in frames:
+            self._interpreter.take(frame, out)
 
     def _closing(self) -> Flow[None]:
         flow = self._interpreter.closing()

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import orjson
 import pytest
 
-from remote_chatbots import BotTruncatedError, DifyApp, Finished, Question, Started, TextDelta
+from remote_chatbots import (
+    BotProtocolError,
+    BotTruncatedError,
+    DifyApp,
+    Finished,
+    Question,
+    Started,
+    TextDelta,
+    Unrecognized,
+)
 
 IDS = {"conversation_id": "c-1", "message_id": "m-1", "created_at": 1767225600, "task_id": "t-1"}
 USAGE = {"prompt_tokens": 812, "completion_tokens": 64, "total_tokens": 876, "total_price": "0.0001602"}
@@ -138,3 +148,52 @@ def test_what_came_whole_before_the_cut_was_handed_on(app: DifyApp, drive: Any) 
         Started("c-1", "m-1", "t-1", created_at=1767225600),
         TextDelta("上海今天有雨 🌧️"),
     ]
+
+
+# What lies together in one read
+
+READ_AT_ONCE = (
+    *({"event": "message", "answer": text} for text in ("It", " ", "rai", "")),
+    "neither object nor text",
+    *({"event": "message", "answer": text} for text in ("ns", 7, ".")),
+    {"event": "ping"},
+    {"event": "message", "answer": " Not."},
+    {"event": "message_end", "metadata": {}},
+)
+
+
+@pytest.mark.parametrize(
+    ("coalesce", "pieces"), [(True, ["It rai", "ns. Not."]), (False, ["It", " ", "rai", "ns", ".", " Not."])]
+)
+def test_text_that_arrives_in_one_read_keeps_its_place_among_the_other_events(
+    app: DifyApp, drive: Any, framed: Any, coalesce: bool, pieces: list[str]
+) -> None:
+    question = Question("Will it rain?", user="ann", coalesce=coalesce)
+
+    played = drive(app.ask(question), framed(*READ_AT_ONCE))
+
+    kinds = [type(event).__name__ for event in played.events]
+    assert [event.text for event in played.events if isinstance(event, TextDelta)] == pieces
+    assert kinds.index("Unrecognized") == kinds.index("Finished") - (2 if coalesce else 4)
+    assert played.answer.text == "It rains. Not."
+
+
+def test_text_in_one_read_with_what_is_no_json_is_handed_on_first(app: DifyApp, drive: Any, framed: Any) -> None:
+    text = [{"event": "message", "answer": piece} for piece in ("It", " rains.")]
+
+    played = drive(app.ask(Question("Will it rain?", user="ann")), framed(*text, *text) + b"data: {no JSON}\n\n")
+
+    assert isinstance(played.error, BotProtocolError)
+    assert played.error.partial_text == played.answer.text == "It rains.It rains."
+
+
+def test_a_read_that_ends_between_the_two_line_ends_of_an_event_joins_the_next_to_nothing(
+    app: DifyApp, drive: Any, framed: Any
+) -> None:
+    body = framed(*READ_AT_ONCE)
+    ends = [at + 1 for at in range(len(body)) if body.startswith(b"\n\n", at)]
+
+    played = drive(app.ask(Question("Will it rain?", user="ann")), [body[a:b] for a, b in pairwise([0, *ends, None])])
+
+    assert played.answer.text == "It rains. Not."
+    assert [event.raw for event in played.events if isinstance(event, Unrecognized)] == ["neither object nor text"]

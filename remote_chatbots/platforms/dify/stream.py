@@ -71,39 +71,72 @@ class DifyTurn:
         self._metadata: dict[str, Any] = {}
 
     def take(self, frame: Frame, out: list[Event]) -> None:
-        """Append to `out` the events that `frame` means.
+        """Append to `out` the events that `frame` means; errors as of `take_all`."""
+        self.take_all((frame,), out, join=False)
+
+    def take_all(self, frames: Iterable[Frame], out: list[Event], *, join: bool) -> None:
+        """Append to `out` the events that `frames` mean; with `join`, neighbouring pieces of text make one.
 
         Raises:
-            BotProtocolError: If a whole frame holds no JSON.
-            BotTruncatedError: If a frame that the end of the body cut off holds none.
+            BotProtocolError: If a whole frame holds no JSON. What came before it is in `out` by then.
         """
-        if frame.event == "ping" or not frame.data:
-            return
+        pieces: list[str] = []
+        text = self._plain_text()
         try:
-            event = parse_json(frame.data)
+            for frame in frames:
+                event = self._parsed(frame)
+                if type(event) is dict and event.get("event") == text and type(piece := event.get("answer")) is str:
+                    pieces.append(piece)  # the one event that comes by the thousand
+                elif event is not None:
+                    self._say(pieces, out, join)
+                    pieces = []
+                    self._take(event, out)
+                    text = self._plain_text()
+        finally:
+            self._say(pieces, out, join)
+
+    def _parsed(self, frame: Frame) -> dict[str, Any] | Unrecognized | None:
+        name, data, complete = frame
+        if name == "ping" or not data:
+            return None
+        try:
+            event = parse_json(data)
         except ValueError:
-            if frame.complete:
-                raise not_allowed("an event of the stream is no JSON", frame.data, self._hidden) from None
-            return  # a frame cut in two; `closing` says whether that matters
-        if not isinstance(event, dict):
-            out.append(Unrecognized(frame.event, event))
+            if complete:
+                raise not_allowed("an event of the stream is no JSON", data, self._hidden) from None
+            return None  # a frame cut in two; `closing` says whether that matters
+        return event if isinstance(event, dict) else Unrecognized(name, event)
+
+    def _plain_text(self) -> str:
+        """Return the name of the event that can be nothing but more text now; "" if there is none."""
+        if self._created_at is None or len(self._ids) < _IDS_OF_A_CHAT or not self._talking():
+            return ""
+        return "agent_message" if self._by_agent else "message"
+
+    def _talking(self) -> bool:
+        return self._maybe_whole is None and not self._ended and not self._over()
+
+    def _say(self, pieces: Iterable[str], out: list[Event], join: bool = True) -> None:
+        for text in ("".join(pieces),) if join else pieces:
+            if text:
+                self._said.append(text)
+                out.append(TextDelta(text))
+
+    def _take(self, event: dict[str, Any] | Unrecognized, out: list[Event]) -> None:
+        if isinstance(event, Unrecognized):
+            out.append(event)
             return
         name = event.get("event")
-        answer = event.get("answer")
-        if name in _TEXT and self._maybe_whole is None and not self._ended and not self._over():
-            # The one event that comes by the thousand.
-            if len(self._ids) < _IDS_OF_A_CHAT or self._created_at is None:
-                self._begin(event, out)
-            if name == "agent_message":
-                self._by_agent = True
-            elif self._by_agent:
+        if name in _TEXT and self._talking():
+            self._begin(event, out)
+            answer = event.get("answer")
+            self._by_agent = self._by_agent or name == "agent_message"
+            if self._by_agent and name == "message":
                 self._maybe_whole = answer if isinstance(answer, str) else None
-                return
-            if isinstance(answer, str) and answer:
-                self._said.append(answer)
-                out.append(TextDelta(answer))
-            return
-        self._take_other(name if isinstance(name, str) else self._old_name(event), event, out)
+            else:
+                self._say((text_of(answer),), out)
+        else:
+            self._take_other(name if isinstance(name, str) else self._old_name(event), event, out)
 
     def _take_other(self, name: str, event: dict[str, Any], out: list[Event]) -> None:
         if name in _TELL_WHAT_WAS_HELD:
@@ -226,8 +259,7 @@ class DifyTurn:
             out.append(TextReplaced(whole))
         else:
             self._by_agent = False
-            self._said.append(whole)
-            out.append(TextDelta(whole))
+            self._say((whole,), out)
 
     def _old_name(self, event: dict[str, Any]) -> str:
         """Name an event of 2023, which has no name of its own."""
@@ -236,18 +268,15 @@ class DifyTurn:
             return "message"
         return "error" if "code" in event else ""
 
-    def _text(self, event: dict[str, Any]) -> Iterator[Event]:
-        answer = event.get("answer")
-        if isinstance(answer, str) and answer:
-            self._said.append(answer)
-            yield TextDelta(answer)
+    def _text(self, event: dict[str, Any]) -> Iterable[Event]:
+        out: list[Event] = []
+        self._say((text_of(event.get("answer")),), out)
+        return out
 
     def _replace(self, event: dict[str, Any]) -> Iterator[Event]:
         text = event.get("answer")
-        if not isinstance(text, str):
-            return
         # 0.15.3 sends one with the unchanged answer even when nothing was wrong (recorded: 0.15.3/chat-stream-*).
-        if text != "".join(self._said):
+        if isinstance(text, str) and text != "".join(self._said):
             self._said, self._filtered = [text], True
             yield TextReplaced(text, text_of(event.get("reason")))
 
@@ -255,8 +284,7 @@ class DifyTurn:
         if self._ended:
             return
         self._ended = True
-        metadata = event.get("metadata")
-        metadata = dict(metadata) if isinstance(metadata, dict) else {}
+        metadata = dict(mapping(event.get("metadata")))
         usage = metadata.pop("usage", None)
         sources = metadata.pop("retriever_resources", None)
         if isinstance(usage, dict):
