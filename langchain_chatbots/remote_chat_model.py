@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -23,7 +24,8 @@ from remote_chatbots.arguments import TOOLS_REFUSED
 from remote_chatbots.metadata import merge
 
 Run = TypeVar("Run")
-# The runs that a stream under way has opened, so that whoever leaves the stream can close them.
+# The runs that a call under way has opened, so that it can close them when it is left: LangChain leaves its own
+# generators to the garbage collector when a callback raises.
 _RUNS: ContextVar[list[Any] | None] = ContextVar("remote_chatbots_runs", default=None)
 
 
@@ -66,13 +68,25 @@ class RemoteChatModel(RemoteModelSettings):
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any  # noqa: A002
     ) -> AIMessage:  # fmt: skip
         """Return the bot's answer."""
-        return super().invoke(input, config, **from_config(config, kwargs))
+        opened: list[Any] = []
+        try:
+            with _noting(opened):
+                return super().invoke(input, config, **from_config(config, kwargs))
+        finally:
+            for run in opened:
+                run.close()
 
     async def ainvoke(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any  # noqa: A002
     ) -> AIMessage:  # fmt: skip
         """Return the bot's answer."""
-        return await super().ainvoke(input, config, **from_config(config, kwargs))
+        opened: list[Any] = []
+        try:
+            with _noting(opened):
+                return await super().ainvoke(input, config, **from_config(config, kwargs))
+        finally:
+            for run in opened:
+                await run.aclose()
 
     def stream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any  # noqa: A002
@@ -81,11 +95,8 @@ class RemoteChatModel(RemoteModelSettings):
         opened: list[Any] = []
         chunks = super().stream(input, config, **from_config(config, kwargs))
         try:
-            token = _RUNS.set(opened)
-            try:
+            with _noting(opened):
                 first = next(chunks, None)
-            finally:
-                _RUNS.reset(token)
             if first is not None:
                 yield first
                 yield from chunks
@@ -105,11 +116,8 @@ class RemoteChatModel(RemoteModelSettings):
         opened: list[Any] = []
         chunks = super().astream(input, config, **from_config(config, kwargs))
         try:
-            token = _RUNS.set(opened)
-            try:
+            with _noting(opened):
                 first = await anext(chunks, None)
-            finally:
-                _RUNS.reset(token)
             if first is not None:
                 yield first
                 async for chunk in chunks:
@@ -199,7 +207,7 @@ class RemoteChatModel(RemoteModelSettings):
         with as_model_errors():
             question, maker = self._turn(messages, stop, kwargs)
             told_so_far = ProtocolEvents(maker)
-            with self._sync_client().stream(question) as run:
+            with _noted(self._sync_client().stream(question)) as run:
                 for event in run:
                     yield from told_so_far.of(event)
 
@@ -213,7 +221,7 @@ class RemoteChatModel(RemoteModelSettings):
         with as_model_errors():
             question, maker = self._turn(messages, stop, kwargs)
             told_so_far = ProtocolEvents(maker)
-            async with self._loop_client().stream(question) as run:
+            async with _noted(self._loop_client().stream(question)) as run:
                 async for event in run:
                     for protocol_event in told_so_far.of(event):
                         yield protocol_event
@@ -234,6 +242,15 @@ class RemoteChatModel(RemoteModelSettings):
 
 def _result(message: AIMessage) -> ChatResult:
     return ChatResult(generations=[ChatGeneration(message=message)])
+
+
+@contextmanager
+def _noting(opened: list[Any]) -> Iterator[None]:
+    token = _RUNS.set(opened)
+    try:
+        yield
+    finally:
+        _RUNS.reset(token)
 
 
 def _noted(run: Run) -> Run:

@@ -6,8 +6,12 @@ import asyncio
 import gc
 from collections.abc import Iterator
 from contextlib import aclosing, closing
+from typing import Any
 
 import pytest
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tracers._streaming import _V2StreamingCallbackHandler
 
 from langchain_chatbots import ChatDify
 from remote_chatbots.emulator import Emulator
@@ -61,6 +65,49 @@ async def test_the_aclose_of_an_async_stream(told: Told) -> None:
             if chunk.text:
                 break
     assert told.stops == 1
+
+
+class Refuses(BaseCallbackHandler):
+    """Raises at the first token."""
+
+    raise_error = True
+
+    def on_llm_new_token(self, token: str, **kwargs: Any) -> None:
+        if token:
+            raise KeyError("enough")
+
+
+class RefusesEvents(Refuses, _V2StreamingCallbackHandler):
+    """Raises at the first text of a v3 event."""
+
+    def on_stream_event(self, event: Any, **kwargs: Any) -> None:
+        if event["event"] == "content-block-delta":
+            raise KeyError("enough")
+
+
+@pytest.mark.parametrize("way", ["invoke", "stream"])
+@pytest.mark.parametrize("handler", [Refuses, RefusesEvents])
+def test_a_callback_that_raises(told: Told, way: str, handler: type[Refuses]) -> None:
+    told.model.streaming = True
+    config: RunnableConfig = {"callbacks": [handler()]}
+    with pytest.raises(KeyError) as kept:  # its traceback keeps LangChain's generators alive
+        told.model.invoke(SLOW, config) if way == "invoke" else list(told.model.stream(SLOW, config))
+    assert told.stops == 1, kept
+
+
+@pytest.mark.parametrize("way", ["ainvoke", "astream"])
+@pytest.mark.parametrize("handler", [Refuses, RefusesEvents])
+async def test_a_callback_that_raises_in_async_code(told: Told, way: str, handler: type[Refuses]) -> None:
+    told.model.streaming = True
+    config: RunnableConfig = {"callbacks": [handler()]}
+
+    async def read() -> None:
+        async for _ in told.model.astream(SLOW, config):
+            pass
+
+    with pytest.raises(KeyError) as kept:
+        await (told.model.ainvoke(SLOW, config) if way == "ainvoke" else read())
+    assert told.stops == 1, kept
 
 
 @pytest.mark.parametrize("way", ["astream", "ainvoke", "v3"])
