@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessageChunk
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, BaseMessageChunk
 from langchain_core.messages.ai import UsageMetadata, add_ai_message_chunks
 
 from remote_chatbots import (
@@ -119,6 +119,15 @@ class MessageMaker:
             response_metadata={**self._of_all, **metadata},
             usage_metadata=usage_metadata(answer.usage) if answer.usage else None,
         )
+
+
+def without_ids(message: BaseMessage) -> BaseMessage:
+    """Return the message as one of no turn: nobody goes on with its conversation, or submits its form."""
+    told = {key: value for key, value in message.response_metadata.items() if key not in _OF_ONE_TURN}
+    return message.model_copy(update={"id": None, "response_metadata": told})
+
+
+_OF_ONE_TURN = ("conversation_id", "message_id", "task_id", "workflow_run_id", "input_required")
 
 
 def usage_metadata(usage: Usage) -> UsageMetadata:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -9,19 +10,28 @@ from typing import Any, TypeVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput
+from langchain_core.load import dumpd
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.tools import BaseTool
+from pydantic import BaseModel
 
 from langchain_chatbots._arguments import from_config
 from langchain_chatbots._blocks import ProtocolEvents
-from langchain_chatbots._messages import MessageMaker
+from langchain_chatbots._messages import MessageMaker, without_ids
+from langchain_chatbots._tool import tool_of
 from langchain_chatbots._translate import Said
-from langchain_chatbots.errors import SAFE_TO_POST_AGAIN, ToolsRefusedError, as_model_errors
+from langchain_chatbots.errors import SAFE_TO_POST_AGAIN, ChatbotUsageError, ToolsRefusedError, as_model_errors
 from langchain_chatbots.settings import RemoteModelSettings
 from remote_chatbots import Question
 from remote_chatbots.arguments import TOOLS_REFUSED
 from remote_chatbots.metadata import merge
+
+SCHEMA_REFUSED = (
+    "A remote bot calls its own tools and takes no schema from the caller, so nothing would hold its answer to one. "
+    "Ask for JSON in the question or in the app, and read the answer by a parser: model | JsonOutputParser()."
+)
 
 Run = TypeVar("Run")
 # The runs that a call under way has opened, so that it can close them when it is left: LangChain leaves its own
@@ -49,6 +59,62 @@ class RemoteChatModel(RemoteModelSettings):
             ToolsRefusedError: Always; it is a BotUsageError and a NotImplementedError.
         """
         raise ToolsRefusedError(TOOLS_REFUSED, platform=self.platform)
+
+    def with_structured_output(self, *_: Any, **__: Any) -> Runnable[LanguageModelInput, Any]:
+        """Refuse: a bot takes no schema.
+
+        Raises:
+            ToolsRefusedError: Always; it is a BotUsageError and a NotImplementedError.
+        """
+        raise ToolsRefusedError(SCHEMA_REFUSED, platform=self.platform)
+
+    def as_tool(
+        self,
+        args_schema: type[BaseModel] | None = None,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        arg_types: dict[str, type] | None = None,
+    ) -> BaseTool:
+        """Return a tool that asks the bot: its text is the tool's content, the whole message the artifact.
+
+        Each call begins a conversation of its own, unless the model or `config["configurable"]` names one.
+
+        Args:
+            args_schema: The tool's arguments: `question`, a string; all others are values of the app's variables.
+                Default: `question`, and what `arg_types` names.
+            name: The tool's name. Default: the model's `name`, else `ask_dify_bot` and the like.
+            description: What the bot is good for: by this an agent decides whether to ask it.
+            arg_types: Types of the app's variables by name, where there is no `args_schema`.
+
+        Raises:
+            BotUsageError: If `args_schema` has no `question`.
+        """
+        name = name or self.name or f"ask_{self.platform}_bot"
+        return tool_of(self, args_schema, name=name, description=description, arg_types=arg_types)
+
+    def get_num_tokens(self, text: str) -> int:
+        """Return an estimate: a token for each four bytes of UTF-8, rounded up. Which model answers, the app decides.
+
+        With `custom_get_token_ids` it is their count.
+        """
+        return (
+            len(self.get_token_ids(text)) if self.custom_get_token_ids else -(-len(text.encode(errors="replace")) // 4)
+        )
+
+    def get_token_ids(self, text: str) -> list[int]:
+        """Return what `custom_get_token_ids` returns.
+
+        Raises:
+            BotUsageError: Without it: which model answers, and so how it cuts text, only the app knows.
+        """
+        if self.custom_get_token_ids is None:
+            raise ChatbotUsageError(
+                f"{self.platform}: the app, not the caller, knows which model cuts text into tokens. Use "
+                "get_num_tokens for an estimate, or give custom_get_token_ids=…",
+                platform=self.platform,
+            )
+        return self.custom_get_token_ids(text)
 
     def with_retry(
         self,
@@ -134,6 +200,17 @@ class RemoteChatModel(RemoteModelSettings):
     def astream_events(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
         """Yield events; with `version="v3"` return an awaitable stream of content blocks, with an `aclose`."""
         return super().astream_events(input, config, **from_config(config, kwargs))
+
+    # LangChain's cache, for those who switched it on. Streams do not ask it.
+
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        # LangChain's own would be that of the object this one was copied from, and knows no key.
+        asked = {"bot": self._own_bot_id(), "model": dumpd(self), "call": kwargs, "stop": stop}
+        return json.dumps(asked, sort_keys=True, default=repr)
+
+    def _convert_cached_generations(self, cache_val: list[Any]) -> list[ChatGeneration]:
+        hits = super()._convert_cached_generations(cache_val)
+        return [hit.model_copy(update={"message": without_ids(hit.message)}) for hit in hits]
 
     def _generate(
         self,
