@@ -40,7 +40,9 @@ from remote_chatbots.events import (
     UsageReported,
 )
 from remote_chatbots.platforms.dify import DifyApp, DifyOptions
+from remote_chatbots.platforms.gptbots import GPTBotsAgent, GPTBotsOptions
 from remote_chatbots.question import Attachment, Question
+from remote_chatbots.stored import StoredConversation, StoredMessage
 from remote_chatbots.timeouts import Settings, Timeouts
 
 __version__ = "0.1.0"
@@ -68,6 +70,8 @@ __all__ = [
     "DifyOptions",
     "Event",
     "Finished",
+    "GPTBotsAgent",
+    "GPTBotsOptions",
     "InputRequired",
     "MediaProduced",
     "Question",
@@ -77,6 +81,8 @@ __all__ = [
     "SourcesFound",
     "Started",
     "Step",
+    "StoredConversation",
+    "StoredMessage",
     "TextDelta",
     "TextReplaced",
     "Timeouts",

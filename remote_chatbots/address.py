@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -15,12 +16,13 @@ _NO_HEADER_NAME = re.compile(r"[^!#$%&'*+.^_`|~0-9A-Za-z-]")
 _VERSION = re.compile(r"v\d+")
 
 
-def base_url_of(value: Any, *, default_version: str) -> str:
-    """Return the API's base, without a trailing slash and with a version.
+def base_url_of(value: Any, *, default_version: str = "") -> str:
+    """Return the API's base, without a trailing slash, and with a version where one belongs to it.
 
     Args:
         value: The address as a user writes it, with or without slash, version or the path of a call.
-        default_version: The path's last part where the address names none.
+        default_version: The path's last part where the address names none; "" for a platform whose calls have each
+            a version of their own: the base then has none.
 
     Raises:
         BotUsageError: If it is no http(s) address, or holds a user, a query or a fragment.
@@ -38,10 +40,19 @@ def base_url_of(value: Any, *, default_version: str) -> str:
     if parts.username is not None or parts.query or parts.fragment:
         raise BotUsageError("base_url must hold no user, query or fragment. Give the address of the API alone.")
     path = [part for part in parts.path.rstrip("/").removesuffix("/chat-messages").split("/") if part]
+    if not default_version:
+        path = path[: next((at for at, part in enumerate(path) if _VERSION.fullmatch(part)), len(path))]
+        return "/".join([f"{parts.scheme}://{parts.netloc.lower()}", *path])
     # A path that ends in /api is the API itself on servers of 2023.
     if not path or (not _VERSION.fullmatch(path[-1]) and path[-1] != "api"):
         path.append(default_version)
     return f"{parts.scheme}://{parts.netloc.lower()}/{'/'.join(path)}"
+
+
+def bot_id_of(platform: str, base_url: str, api_key: str) -> str:
+    """Return what tells a bot from others: equal in every process and framework, different for two of one server."""
+    digest = hashlib.sha256(f"remote-chatbots\0{platform}\0{api_key}".encode()).hexdigest()
+    return f"{platform}:{base_url.split('/')[2]}:{digest[:12]}"
 
 
 class Key(str):
@@ -83,6 +94,18 @@ def checked_headers(headers: Any) -> dict[str, str]:
         if not isinstance(value, str) or _NO_HEADER_VALUE.search(value):
             raise BotUsageError(f"default_headers: the value of {name} is none that HTTP allows. Give one line.")
     return {name: value.strip() for name, value in headers.items()}
+
+
+def sent_headers(api_key: str, headers: Mapping[str, str]) -> dict[str, str]:
+    """Return what every request to a bot carries."""
+    return {
+        "User-Agent": "remote-chatbots",
+        **headers,
+        "Authorization": f"Bearer {api_key}",
+        "Accept": "text/event-stream, application/json",
+        # Compressed, a stream would arrive when the compressor's buffer is full, not when a token is said.
+        "Accept-Encoding": "identity",
+    }
 
 
 _OURS = frozenset(

@@ -22,6 +22,8 @@ class Source:
         dataset_id: The server's id of the knowledge base.
         score: The server's score, on the scale of its search method; None if it gave none.
         position: The server's numbering, from 1; None if it gave none.
+        spans: The parts of the answer's text that rest on it, each from one character to before another, where the
+            platform marks them.
         raw: All the server's keys, as sent.
     """
 
@@ -32,6 +34,7 @@ class Source:
     dataset_id: str = ""
     score: float | None = None
     position: int | None = None
+    spans: tuple[tuple[int, int], ...] = ()
     raw: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -114,7 +117,7 @@ class Step:
 
     Attributes:
         id: The server's id of the step.
-        kind: "thought", "node", "iteration", "loop", "log", "branch" or "form".
+        kind: "thought", "node", "iteration", "loop", "log", "branch", "form" or "tool".
         name: Tool or title, for people; "" if the server gave none.
         status: "running", or the server's word for how it ended.
         error: What went wrong; "" if nothing.

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 from remote_chatbots.answer import Answer, AnswerBuilder
 from remote_chatbots.errors import BotError, copy_of
 from remote_chatbots.events import Event
-from remote_chatbots.framing import too_large
+from remote_chatbots.framing import parse_json, too_large
 from remote_chatbots.retry import RetryPolicy
 from remote_chatbots.wire import HttpRequest, ResponseHead
 
@@ -189,3 +189,31 @@ def open_reply(
                 raise
         attempt += 1
         yield Sleep(delay_s)
+
+
+def call_json(
+    request: HttpRequest,
+    *,
+    error_of: Callable[[ResponseHead, bytes], BotError],
+    policy: RetryPolicy,
+    limit_bytes: int,
+    platform: str,
+) -> Flow[tuple[ResponseHead, bytes, Any]]:
+    """Make one small call, and return the head of its answer, the body's bytes, and the JSON value they hold.
+
+    Args:
+        request: The request.
+        error_of: Makes an error of any answer that is no success, or no JSON.
+        policy: Says which errors may be tried again, and when.
+        limit_bytes: The largest body that is taken.
+        platform: With which an error's message begins.
+
+    Raises:
+        BotError: What the last try came to.
+    """
+    head = yield from open_reply(request, error_of=error_of, policy=policy)
+    body = yield from read_body(limit_bytes, platform)
+    try:
+        return head, body, parse_json(body)
+    except ValueError:
+        raise error_of(head, body) from None

@@ -16,26 +16,34 @@ ATTACHMENT_KINDS: tuple[str, ...] = ("image", "document", "audio", "video", "cus
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that goes with a question: one the server can fetch, or one that was uploaded before.
+    """A file that goes with a question: one the server can fetch, one that was uploaded before, or its bytes.
 
     Attributes:
         kind: "image", "document", "audio", "video" or "custom".
         url: Where the server finds the file; or
-        file_id: The id that the platform's upload call returned, to the same user.
+        file_id: The id that the platform's upload call returned, to the same user; or
+        data: The file's bytes. Not in `repr`.
+        name: The file's name with its extension, which tells the type; "" if it is not known.
+        width_px: An image's width in pixels; None if it is not known.
+        height_px: An image's height in pixels; None if it is not known.
 
     Raises:
-        BotUsageError: If the kind is unknown, or not exactly one of `url` and `file_id` is given.
+        BotUsageError: If the kind is unknown, or not exactly one of `url`, `file_id` and `data` is given.
     """
 
     kind: AttachmentKind
     url: str = ""
     file_id: str = ""
+    data: bytes = field(default=b"", repr=False)
+    name: str = ""
+    width_px: int | None = None
+    height_px: int | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in ATTACHMENT_KINDS:
             raise BotUsageError(f"files: kind must be one of {', '.join(ATTACHMENT_KINDS)}. Give one of these.")
-        if bool(self.url) == bool(self.file_id):
-            raise BotUsageError("files: give either url or file_id, not both and not neither.")
+        if sum(map(bool, (self.url, self.file_id, self.data))) != 1:
+            raise BotUsageError("files: give exactly one of url, file_id and data.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,8 @@ def test_a_file_has_an_address_or_an_id(kind: Any) -> None:
         ({"kind": "", "url": "https://h/f"}, "kind"),
         ({"kind": None, "url": "https://h/f"}, "kind"),
         ({"kind": ["image"], "url": "https://h/f"}, "kind"),
-        ({"kind": "image"}, "url or file_id"),
-        ({"kind": "image", "url": "https://h/f", "file_id": "f-1"}, "url or file_id"),
+        ({"kind": "image"}, "exactly one of url, file_id and data"),
+        ({"kind": "image", "url": "https://h/f", "file_id": "f-1"}, "exactly one of url, file_id and data"),
     ],
     ids=["unknown kind", "empty kind", "no kind", "a list as kind", "neither", "both"],
 )

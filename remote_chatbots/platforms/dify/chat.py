@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from remote_chatbots.address import base_url_of, checked_headers, checked_key
+from remote_chatbots.address import base_url_of, bot_id_of, checked_headers, checked_key, sent_headers
 from remote_chatbots.errors import BotError, BotRejectedError, BotUsageError
 from remote_chatbots.events import Event
 from remote_chatbots.flow import Abandoned, Flow, open_reply, read_body
@@ -67,8 +66,7 @@ class DifyApp:
     @property
     def bot_id(self) -> str:
         """The bot, for histories: equal in every process and framework, different for two apps of one server."""
-        digest = hashlib.sha256(f"remote-chatbots\0{NAME}\0{self.api_key}".encode()).hexdigest()
-        return f"{NAME}:{self.base_url.split('/')[2]}:{digest[:12]}"
+        return bot_id_of(NAME, self.base_url, self.api_key)
 
     def ask(self, question: Question) -> Flow[None]:
         """Return the flow of one turn (Dify API reference, "Send chat message").
@@ -164,14 +162,7 @@ class DifyApp:
         return HttpRequest("GET", self.base_url + path, self._headers())
 
     def _headers(self) -> dict[str, str]:
-        return {
-            "User-Agent": "remote-chatbots",
-            **self.headers,
-            "Authorization": f"Bearer {self.api_key}",
-            "Accept": "text/event-stream, application/json",
-            # Compressed, a stream would arrive when the compressor's buffer is full, not when a token is said.
-            "Accept-Encoding": "identity",
-        }
+        return sent_headers(self.api_key, self.headers)
 
 
 _JSON = frozenset({"application/json", "text/json"})
@@ -181,4 +172,9 @@ _EVENTS = "text/event-stream"
 def _file_reference(file: Attachment) -> dict[str, str]:
     if file.url:
         return {"type": file.kind, "transfer_method": "remote_url", "url": file.url}
+    if file.data:
+        raise BotUsageError(
+            f"{NAME}: a file's bytes cannot go with a question. Upload the file and give its file_id, or its url.",
+            platform=NAME,
+        )
     return {"type": file.kind, "transfer_method": "local_file", "upload_file_id": file.file_id}

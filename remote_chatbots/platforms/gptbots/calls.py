@@ -1,0 +1,167 @@
+"""Requests to a GPTBots agent: where they go, what they carry."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from posixpath import basename, splitext
+from typing import Any, Literal
+from urllib.parse import unquote, urlencode, urlsplit
+
+import orjson
+
+from remote_chatbots.errors import BotUsageError
+from remote_chatbots.platforms.gptbots.errors import NAME
+from remote_chatbots.platforms.gptbots.options import GPTBotsOptions
+from remote_chatbots.question import Attachment, Question
+from remote_chatbots.wire import HttpRequest, json_request
+
+Version = Literal["v1", "v2"]
+MOST_USER_CHARACTERS = 32
+MOST_FILES = 9
+MOST_BYTES = {"document": 20 * 1024 * 1024, "image": 10 * 1024 * 1024, "audio": 5 * 1024 * 1024}
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Makes the requests of one agent.
+
+    Attributes:
+        base_url: The server, without version and trailing slash.
+        headers: What every request carries. Not in `repr`: it holds the key.
+    """
+
+    base_url: str
+    headers: Mapping[str, str] = field(repr=False)
+
+    def create(self, user: str) -> HttpRequest:
+        """Return the request that begins a conversation ("Create conversation")."""
+        return self.post("/v1/conversation", {"user_id": user})
+
+    def send(self, version: Version, conversation_id: str, mode: str, told: dict[str, Any]) -> HttpRequest:
+        """Return the request that asks ("Send message", of either version).
+
+        Args:
+            version: The version of the call.
+            conversation_id: The conversation.
+            mode: "streaming" or "blocking".
+            told: What `message` returned.
+        """
+        payload = {"conversation_id": conversation_id, "response_mode": mode, **told}
+        return self.post(f"/{version}/conversation/message", payload)
+
+    def get(self, path: str, **query: Any) -> HttpRequest:
+        """Return a request that reads."""
+        return HttpRequest("GET", f"{self.base_url}{path}?{urlencode(query)}", self.headers)
+
+    def post(self, path: str, payload: object) -> HttpRequest:
+        """Return a request that submits."""
+        return json_request("POST", self.base_url + path, self.headers, payload)
+
+
+def message(version: Version, question: Question, options: GPTBotsOptions) -> dict[str, Any]:
+    """Return the fields of the send call that hold the question.
+
+    Raises:
+        BotUsageError: If the version has no place for something that the question or the options hold.
+    """
+    told = options.payload()
+    if version == "v2":
+        parts: list[dict[str, Any]] = [{"type": "text", "text": question.text}] if question.text else []
+        parts += [{"type": file.kind, file.kind: [_file_v2(file)]} for file in question.files]
+        if question.inputs:
+            told["custom_variables"] = dict(question.inputs)
+        if options.corner_citation is not None:
+            told["corner_citation"] = options.corner_citation
+        messages = [{"role": "user", "content": parts}]
+        return {"messages": messages} | ({"conversation_config": told} if told else {})
+    beyond = {
+        "inputs": bool(question.inputs),
+        "corner_citation": bool(options.corner_citation),
+        "group_ids of knowledge": "group_ids" in told.get("knowledge", {}),
+    }
+    for name, given in beyond.items():
+        if given:
+            raise BotUsageError(
+                f"{NAME}: {name} cannot be sent by v1 of the send call, and this server, or api_version, has no v2. "
+                "Leave it out.",
+                platform=NAME,
+            )
+    text = {"text": question.text} if question.text else {}
+    return text | ({"files": [_file_v1(file) for file in question.files]} if question.files else {}) | told
+
+
+def checked(question: Question) -> None:
+    """Refuse what no version of the send call takes.
+
+    Limits: GPTBots API reference, "Create conversation" (user_id), "Send message" (files).
+
+    Raises:
+        BotUsageError: If the user's name is too long, or a file is too many, too large, or of a kind that there is not.
+    """
+    if not question.user and not question.conversation_id:
+        raise BotUsageError(
+            f"{NAME}: a question needs a user, your own name for the person who asks. Give user=… with the question, "
+            "or where the bot is set up.",
+            platform=NAME,
+        )
+    if len(question.user) > MOST_USER_CHARACTERS:
+        raise BotUsageError(
+            f"{NAME}: user has {len(question.user)} characters, and GPTBots takes at most {MOST_USER_CHARACTERS}. Give "
+            "a shorter name: of a UUID its 32 digits without dashes (uuid.hex), of anything else the first 32 "
+            "characters of its SHA-256 in hex.",
+            platform=NAME,
+        )
+    if len(question.files) > MOST_FILES:
+        raise BotUsageError(
+            f"{NAME}: files holds {len(question.files)} files, and GPTBots takes at most {MOST_FILES} with a message. "
+            "Send some of them with another message.",
+            platform=NAME,
+        )
+    for file in question.files:
+        most_bytes = MOST_BYTES.get(file.kind)
+        if most_bytes is None or file.file_id:
+            raise BotUsageError(
+                f"{NAME}: files: GPTBots takes images, audio and documents, by url or data, and has no uploads. Give "
+                "one of these.",
+                platform=NAME,
+            )
+        if len(file.data) > most_bytes:
+            raise BotUsageError(
+                f"{NAME}: files: the {file.kind} has {len(file.data)} bytes, and GPTBots takes at most {most_bytes}. "
+                "Send a smaller one, or give its url.",
+                platform=NAME,
+            )
+        if file.data and not splitext(file.name)[1]:
+            raise BotUsageError(
+                f"{NAME}: files: the {file.kind} has no name with an extension, which tells GPTBots its type. Give "
+                'name="….pdf" or the like.',
+                platform=NAME,
+            )
+    try:
+        orjson.dumps(dict(question.inputs))
+    except TypeError as error:
+        raise BotUsageError(
+            f"{NAME}: inputs hold something that JSON has no form for ({error}). Give text, numbers, lists, dicts.",
+            platform=NAME,
+        ) from None
+
+
+def _file_v1(file: Attachment) -> dict[str, Any]:
+    told = {**_content(file), "name": _name(file), "width": file.width_px, "height": file.height_px}
+    return {key: value for key, value in told.items() if value}
+
+
+def _file_v2(file: Attachment) -> dict[str, Any]:
+    name = _name(file)
+    told = {**_content(file), "format": splitext(name)[1].removeprefix(".").lower(), "name": name}
+    return {key: value for key, value in told.items() if value}
+
+
+def _content(file: Attachment) -> dict[str, str]:
+    return {"url": file.url} if file.url else {"base64_content": b64encode(file.data).decode()}
+
+
+def _name(file: Attachment) -> str:
+    return file.name or unquote(basename(urlsplit(file.url).path))

@@ -1,0 +1,244 @@
+"""What a GPTBots agent keeps, and can be told, beside its answers.
+
+There is no call that deletes or renames a conversation, or stops an answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from remote_chatbots.errors import BotError, BotNotFoundError, BotReplyError, BotUsageError
+from remote_chatbots.events import MediaProduced, Source
+from remote_chatbots.flow import Flow, Sleep, call_json
+from remote_chatbots.platforms.gptbots.calls import Calls
+from remote_chatbots.platforms.gptbots.errors import NAME, code_of, refusal
+from remote_chatbots.platforms.gptbots.values import seconds, source_of
+from remote_chatbots.reading import mapping, text, whole
+from remote_chatbots.retry import RetryPolicy
+from remote_chatbots.stored import Rating, StoredConversation, StoredMessage
+from remote_chatbots.timeouts import Settings
+from remote_chatbots.wire import HttpRequest, ResponseHead
+
+PAGE_SIZE = 100
+LIST_PAGE_SIZE = 50  # one page says 1 to 100, another 10 to 100
+# Whether the sources are there at once after the answer, no page says.
+SOURCES_ASKED_AGAIN_S = (0.5, 1.0)
+# How often, and after how long, an answer that came empty is looked for.
+LOOKED_UP_TIMES = 5
+LOOKED_UP_AFTER_S = 1.0
+QUALITIES = ("NONE", "UNRESOLVED", "PARTIALLY_RESOLVED", "FULLY_RESOLVED")
+_RATINGS: dict[Rating | None, str] = {"like": "POSITIVE", "dislike": "NEGATIVE", None: "CANCELED"}
+_STORED_RATINGS: dict[str, Rating] = {"POSITIVE": "like", "GOOD": "like", "NEGATIVE": "dislike", "BAD": "dislike"}
+_PAST_THE_END = "40005"
+_FOR_EVER_MS = 4_102_444_800_000  # the year 2100: the list needs an end
+
+
+@dataclass(frozen=True, slots=True)
+class Management:
+    """The small calls of one agent, as flows.
+
+    Attributes:
+        calls: Makes the requests.
+        settings: Patience and sizes.
+        hidden: What no error message may repeat.
+    """
+
+    calls: Calls
+    settings: Settings
+    hidden: tuple[str, ...]
+
+    def create(self, user: str) -> Flow[str]:
+        """Begin a conversation, and return its id. Each call begins another."""
+        head, body, told = yield from self._call(self.calls.create(user))
+        conversation_id = text(told.get("conversation_id")) or text(mapping(told.get("data")).get("conversation_id"))
+        if not conversation_id:
+            raise refusal(head, body, self.hidden)
+        return conversation_id
+
+    def history(self, conversation_id: str, limit: int | None = None) -> Flow[list[StoredMessage]]:
+        """Return the messages of a conversation, the oldest first ("Get conversation detail").
+
+        The server's own order is documented nowhere, and was met newest first.
+
+        Args:
+            conversation_id: The conversation.
+            limit: No more than the newest so many.
+        """
+        query = {"conversation_id": conversation_id}
+        found = yield from self._pages("/v2/messages", query, "conversation_content", PAGE_SIZE)
+        # A question and its answer may have the same time: the answer names its question.
+        asked = {text(one.get("message_id")) for one in found if one.get("role") == "user"}
+        found.sort(key=lambda one: (whole(one.get("create_time")) or 0, text(one.get("parent_message_id")) in asked))
+        messages = [_message(one, conversation_id) for one in found]
+        return messages if limit is None else messages[max(0, len(messages) - limit) :]
+
+    def conversations(self, user: str, limit: int | None = None) -> Flow[list[StoredConversation]]:
+        """Return the conversations of a user that came through the API, the newest first ("Get conversation list").
+
+        Args:
+            user: Whose; "" for everybody's.
+            limit: No more than so many.
+        """
+        query: dict[str, Any] = {"conversation_type": "API", "start_time": 0, "end_time": _FOR_EVER_MS}
+        if user:
+            query["user_id"] = user
+        found = yield from self._pages("/v1/bot/conversation/page", query, "list", LIST_PAGE_SIZE, limit)
+        listed = [
+            StoredConversation(
+                conversation_id=text(one.get("conversation_id")),
+                name=text(one.get("subject")),
+                user=text(one.get("user_id")),
+                updated_at=seconds(one.get("recent_chat_time")),
+                message_count=whole(one.get("message_count")),
+                raw=one,
+            )
+            for one in found
+        ]
+        return sorted(listed, key=lambda one: one.updated_at or 0, reverse=True)[:limit]
+
+    def feedback(self, message_id: str, rating: Rating | None, comment: str = "") -> Flow[None]:
+        """Rate an answer; None takes the rating back ("Bot response feedback").
+
+        Raises:
+            BotUsageError: If there is a comment: the platform takes none.
+            BotNotFoundError: If there is no such answer.
+        """
+        if comment:
+            raise BotUsageError(f"{NAME}: feedback takes no comment here. Leave it out.", platform=NAME)
+        if rating not in _RATINGS:
+            raise BotUsageError(f'{NAME}: rating must be "like", "dislike" or None. Give one of these.', platform=NAME)
+        yield from self._rate("/v1/message/feedback", {"answer_id": message_id, "feedback": _RATINGS[rating]})
+
+    def quality(self, message_id: str, grade: str) -> Flow[None]:
+        """Grade an answer, as a reviewer does ("Quality").
+
+        Args:
+            message_id: The answer's id.
+            grade: "NONE", "UNRESOLVED", "PARTIALLY_RESOLVED" or "FULLY_RESOLVED".
+
+        Raises:
+            BotUsageError: If the grade is none of these.
+            BotNotFoundError: If there is no such answer.
+        """
+        if grade not in QUALITIES:
+            raise BotUsageError(f"{NAME}: grade must be one of {', '.join(QUALITIES)}. Give one.", platform=NAME)
+        yield from self._rate("/v1/message/quality", {"answer_id": message_id, "quality": grade})
+
+    def suggestions(self, message_id: str) -> Flow[list[str]]:
+        """Return questions that a user may ask next. A model makes them: it costs credits ("Suggested questions")."""
+        _, _, told = yield from self._call(self.calls.get("/v1/next/question", answer_id=message_id))
+        questions = told.get("questions")
+        return [one for one in questions if isinstance(one, str)] if isinstance(questions, list) else []
+
+    def citations(self, message_id: str) -> Flow[list[Source]]:
+        """Return the passages that were found for an answer ("Get correlated dataset").
+
+        They may be there only a moment after the answer: an empty list is asked for again, twice at most.
+        """
+        found: list[Source] = []
+        for wait_s in (0.0, *SOURCES_ASKED_AGAIN_S):
+            if wait_s:
+                yield Sleep(wait_s)
+            _, _, told = yield from self._call(self.calls.get("/v1/correlate/dataset", message_id=message_id))
+            items = told.get("correlate_dataset")
+            found = [source_of(one) for one in items if isinstance(one, dict)] if isinstance(items, list) else []
+            if found:
+                break
+        return found
+
+    def sources_behind(self, conversation_id: str, message_id: str) -> Flow[tuple[Source, ...]]:
+        """Return the passages behind an answer that is whole already; none at all is no reason to lose it.
+
+        Args:
+            conversation_id: The conversation.
+            message_id: The answer's id; "" (a stream of v1 tells none): that of the newest answer.
+        """
+        try:
+            if not message_id:
+                messages = yield from self.history(conversation_id, limit=1)
+                message_id = messages[0].message_id if messages and messages[0].role == "assistant" else ""
+            found = (yield from self.citations(message_id)) if message_id else []
+        except BotError:
+            return ()
+        return tuple(found)
+
+    def text_of(self, conversation_id: str, message_id: str) -> Flow[str]:
+        """Return the text of an answer that came without it: it may be whole in the history a moment later."""
+        for _ in range(LOOKED_UP_TIMES if message_id else 0):
+            yield Sleep(LOOKED_UP_AFTER_S)
+            try:
+                messages = yield from self.history(conversation_id)
+            except BotError:
+                break  # an empty answer is an answer
+            said = next((one.text for one in messages if one.message_id == message_id), "")
+            if said:
+                return said
+        return ""
+
+    def _rate(self, path: str, payload: dict[str, str]) -> Flow[None]:
+        _, _, told = yield from self._call(self.calls.post(path, payload))
+        # HTTP 200 and 0: nothing was changed.
+        if str(told.get("affectCount", 1)) == "0":
+            raise BotNotFoundError(
+                f"{NAME}: there is no such answer. Check the id: it is that of an answer, not of a question.",
+                platform=NAME,
+                http_status=200,
+            )
+
+    def _pages(
+        self, path: str, query: dict[str, Any], key: str, size: int, limit: int | None = None
+    ) -> Flow[list[dict[str, Any]]]:
+        found: list[dict[str, Any]] = []
+        page = 1
+        while limit is None or len(found) < limit:
+            try:
+                _, _, told = yield from self._call(self.calls.get(path, **query, page=page, page_size=size))
+            except BotReplyError as error:
+                if error.code == _PAST_THE_END:
+                    break
+                raise
+            items = told.get(key)
+            items = [one for one in items if isinstance(one, dict)] if isinstance(items, list) else []
+            found += items
+            if len(items) < size:  # `total` means now this and now that
+                break
+            page += 1
+        return found
+
+    def _call(self, request: HttpRequest) -> Flow[tuple[ResponseHead, bytes, dict[str, Any]]]:
+        error_of = partial(refusal, hidden=self.hidden)
+        head, body, told = yield from call_json(
+            request,
+            error_of=error_of,
+            policy=RetryPolicy(max_retries=self.settings.max_retries),
+            limit_bytes=self.settings.max_event_bytes,
+            platform=NAME,
+        )
+        if not isinstance(told, dict) or code_of(told):
+            raise error_of(head, body)
+        return head, body, told
+
+
+def _message(told: dict[str, Any], conversation_id: str) -> StoredMessage:
+    content = told.get("content")
+    branches = content if isinstance(content, list) else []
+    parts = [mapping(part) for branch in branches for part in mapping(branch).get("branch_content") or ()]
+    media = [
+        MediaProduced(kind, url=text(mapping(file).get("url")), raw=mapping(file))
+        for part in parts
+        if (kind := text(part.get("type"))) != "text"
+        for file in part.get(kind) or ()
+    ]
+    return StoredMessage(
+        role="user" if told.get("role") == "user" else "assistant",
+        text="\n\n".join(filter(None, (text(part.get("text")) for part in parts if part.get("type") == "text"))),
+        message_id=text(told.get("message_id")),
+        parent_message_id=text(told.get("parent_message_id")),
+        conversation_id=conversation_id,
+        created_at=seconds(told.get("create_time")),
+        rating=_STORED_RATINGS.get(text(told.get("feedback"))),
+        media=tuple(media),
+        raw=told,
+    )

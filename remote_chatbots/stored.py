@@ -1,0 +1,63 @@
+"""What a platform keeps, and gives back when it is asked: conversations and their messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from remote_chatbots.events import MediaProduced, Source, Usage
+
+Rating = Literal["like", "dislike"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """One message of a conversation, as the server keeps it.
+
+    Attributes:
+        role: "user" or "assistant".
+        text: What was said.
+        message_id: The server's id of it; "" if it has none.
+        parent_message_id: The server's id of the message that it answers; "" if it answers none.
+        conversation_id: The server's id of the conversation.
+        created_at: Unix time in seconds; None if the server does not say.
+        rating: "like", "dislike", or None for neither.
+        media: Files that belong to it.
+        sources: The passages behind an answer, where the history holds them.
+        usage: What an answer cost, where the history holds it.
+        raw: The server's record, as sent.
+    """
+
+    role: Literal["user", "assistant"]
+    text: str
+    message_id: str = ""
+    parent_message_id: str = ""
+    conversation_id: str = ""
+    created_at: int | None = None
+    rating: Rating | None = None
+    media: tuple[MediaProduced, ...] = ()
+    sources: tuple[Source, ...] = ()
+    usage: Usage | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredConversation:
+    """One conversation, as the server lists it.
+
+    Attributes:
+        conversation_id: The server's id of it.
+        name: Its name or subject; "" if it has none.
+        user: Your name for the person it belongs to; "" if the server does not say.
+        updated_at: Unix time in seconds of the last that happened in it; None if the server does not say.
+        message_count: How many messages it has; None if the server does not say.
+        raw: The server's record, as sent.
+    """
+
+    conversation_id: str
+    name: str = ""
+    user: str = ""
+    updated_at: int | None = None
+    message_count: int | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
