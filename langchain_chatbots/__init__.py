@@ -7,9 +7,9 @@ except ImportError as error:
         "langchain_chatbots needs LangChain. Install it with: pip install 'remote-chatbots[langchain]'"
     ) from error
 
-from langchain_chatbots.chat_models import ChatDify
+from langchain_chatbots.chat_models import ChatDify, ChatGPTBots
 from langchain_chatbots.errors import retryable
 from langchain_chatbots.remote_chat_model import RemoteChatModel
 from langchain_chatbots.sources import sources
 
-__all__ = ["ChatDify", "RemoteChatModel", "retryable", "sources"]
+__all__ = ["ChatDify", "ChatGPTBots", "RemoteChatModel", "retryable", "sources"]

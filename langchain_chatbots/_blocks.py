@@ -30,16 +30,25 @@ def content_blocks(message: AIMessage) -> list[types.ContentBlock]:
 
 def citations(resources: Any) -> list[types.Annotation]:
     """Return the server's sources as citations, in its order; all its keys but the text are in `extras`."""
-    return [_citation(told) for told in resources or [] if isinstance(told, dict)]
+    return [_citation(told, span) for told in resources or [] if isinstance(told, dict) for span in _spans(told)]
 
 
-def _citation(told: dict[str, Any]) -> types.Annotation:
+def _spans(told: dict[str, Any]) -> list[tuple[int | None, int | None]]:
+    """Return the parts of the text that rest on a source; where none is marked, one that is none."""
+    spans = told.get("spans")
+    marked = [(span[0], span[1]) for span in spans if len(span) == 2] if isinstance(spans, list) else []
+    return marked or [(None, None)]
+
+
+def _citation(told: dict[str, Any], span: tuple[int | None, int | None]) -> types.Annotation:
     citation: dict[str, Any] = {
         "type": "citation",
+        "start_index": span[0],
+        "end_index": span[1],
         "title": told.get("document_name") or told.get("title"),
         "cited_text": told.get("content"),
         "url": told.get("url"),
-        "extras": {key: value for key, value in told.items() if key != "content"},
+        "extras": {key: value for key, value in told.items() if key not in ("content", "spans")},
     }
     return cast("types.Annotation", {key: value for key, value in citation.items() if value is not None})
 
@@ -88,8 +97,8 @@ class ProtocolEvents:
                 if self._pieces is None:
                     yield {"event": "content-block-start", "index": 0, "content": {"type": "text", "text": ""}}
                 self._pieces = [text]
-            case SourcesFound(sources):
-                self._annotations = citations([dict(source.raw) for source in sources])
+            case SourcesFound():
+                self._annotations = citations((metadata or {}).get("retriever_resources"))
             case UsageReported(usage):
                 self._finish["usage"] = dict(usage_metadata(usage))
             case Finished():

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from langchain_chatbots._blocks import register
 from langchain_chatbots.remote_chat_model import RemoteChatModel
-from remote_chatbots.bot_fields import DifyFields
+from remote_chatbots.bot_fields import DifyFields, GPTBotsFields
 
 
 class ChatDify(DifyFields, RemoteChatModel):
@@ -33,4 +33,27 @@ class ChatDify(DifyFields, RemoteChatModel):
         super().__init__(**{"api_key": api_key, **given})
 
 
+class ChatGPTBots(GPTBotsFields, RemoteChatModel):
+    """A GPTBots agent as a LangChain chat model.
+
+    Example:
+        >>> model = ChatGPTBots(api_key="app-…", base_url="sg", user="anna")
+        >>> first = model.invoke("How many leave days are left?", corner_citation=True)
+        >>> model.invoke([("human", "How many leave days are left?"), first, ("human", "And next year?")])
+
+    The key is read from GPTBOTS_API_KEY, the address from GPTBOTS_BASE_URL, the user from GPTBOTS_USER.
+    """
+
+    # Without it, type checkers would build a constructor from the fields, and refuse a key that is a plain string.
+    def __init__(self, *, api_key: SecretStr | str | None = None, **given: Any) -> None:
+        """Take the fields of `GPTBotsFields` as keyword arguments.
+
+        Raises:
+            BotUsageError: If a field is missing, wrong or unknown. The message names it and never shows a value.
+        """
+        api_key = SecretStr(api_key) if isinstance(api_key, str) else api_key
+        super().__init__(**{"api_key": api_key, **given})
+
+
 register(ChatDify.platform)
+register(ChatGPTBots.platform)

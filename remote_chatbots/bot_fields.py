@@ -19,6 +19,8 @@ from remote_chatbots.errors import BotUsageError
 from remote_chatbots.history import Message, Plan, plan
 from remote_chatbots.platforms.dify import DifyApp, DifyOptions
 from remote_chatbots.platforms.dify.chat import CLOUD_URL
+from remote_chatbots.platforms.gptbots import GPTBotsAgent, GPTBotsOptions
+from remote_chatbots.platforms.gptbots.chat import CLOUD_URL as GPTBOTS_URL
 from remote_chatbots.protocol import BotProtocol
 from remote_chatbots.question import Question
 from remote_chatbots.timeouts import DEFAULT_CONNECT_S, DEFAULT_SILENCE_S, Settings, Timeouts
@@ -61,6 +63,8 @@ class BotFields(BaseModel):
     the platform's blocking form, and streams give one whole message."""
     coalesce: bool = True
     """Whether pieces of text that arrived together make one chunk. False: a chunk for each of the server's events."""
+    reasoning: bool = True
+    """Whether what a model says between `<think>` marks is told apart from its answer. False: the text stays."""
     stop: list[str] | None = Field(default=None, alias="stop_sequences")
     """The answer ends before the first of these, and the server is told to stop."""
     timeout: Any = (DEFAULT_CONNECT_S, DEFAULT_SILENCE_S)
@@ -177,6 +181,7 @@ class BotFields(BaseModel):
             stop=stops or (),
             blocking=self.streaming is False,
             coalesce=self.coalesce,
+            reasoning=self.reasoning,
             options={name: kwargs[name] for name in self._options if kwargs.get(name) is not None},
         )
         return question, planned
@@ -248,4 +253,48 @@ class DifyFields(BotFields):
             headers=self.default_headers,
             settings=self._settings(),
             options=DifyOptions(self.workflow_id, self.auto_generate_name, self.trace_id),
+        )
+
+
+class GPTBotsFields(BotFields):
+    """The fields of a GPTBots agent, in either face."""
+
+    base_url: str = GPTBOTS_URL
+    """The server, or a region: "sg", "th", "jp", "cn"."""
+    model_name: str = "gptbots-agent"
+    api_version: str = "auto"
+    """The send call: "v2", "v1", or "auto": v2, and v1 where the server does not know v2."""
+    short_term_memory: bool | None = None
+    """Whether a turn remembers the conversation's recent turns. None: the agent's setting. Also per call."""
+    long_term_memory: bool | None = None
+    """Whether a turn uses the long-term memory. None: the agent's setting. Also per call."""
+    knowledge: Any = None
+    """What of the knowledge is searched: document ids, or a mapping with `data_ids` and `group_ids`; [] searches
+    nothing. None: all that the agent has. Also per call."""
+    corner_citation: bool | None = None
+    """Whether the agent marks in its text what it cites (`$[1]$`), and names its sources. Also per call."""
+    citation_marks: bool = True
+    """Whether those marks stay in the text. Also per call."""
+    fetch_sources: bool = False
+    """Whether the passages behind an answer that names none are asked for after it, by requests of their own. Also per
+    call."""
+
+    platform: ClassVar[str] = "gptbots"
+    _options: ClassVar[tuple[str, ...]] = (
+        "short_term_memory", "long_term_memory", "knowledge", "corner_citation", "citation_marks", "fetch_sources",
+    )  # fmt: skip
+    _environment: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "api_key": ("GPTBOTS_API_KEY",),
+        "base_url": ("GPTBOTS_BASE_URL",),
+        "user": ("GPTBOTS_USER",),
+    }
+
+    def _bot(self) -> BotProtocol:
+        return GPTBotsAgent(
+            Key(self.api_key.get_secret_value()),
+            self.base_url,
+            self.api_version,
+            headers=self.default_headers,
+            settings=self._settings(),
+            options=GPTBotsOptions(**{name: getattr(self, name) for name in self._options}),
         )

@@ -9,6 +9,7 @@ from remote_chatbots.events import (
     Event,
     Finished,
     InputRequired,
+    Source,
     SourcesFound,
     Started,
     TextReplaced,
@@ -48,7 +49,7 @@ class AnswerMetadata:
             case UsageReported(usage):
                 return {"usage": dict(usage.raw)}
             case SourcesFound(sources):
-                return {"retriever_resources": [dict(source.raw) for source in sources]}
+                return {"retriever_resources": [_resource(source) for source in sources]}
             case InputRequired(form):
                 return {"input_required": [dict(form)]}
             case Finished(reason, metadata):
@@ -59,6 +60,19 @@ class AnswerMetadata:
     def _once(self) -> dict[str, Any]:
         told, self._of_first = self._of_first, {}
         return told
+
+
+def _resource(source: Source) -> dict[str, Any]:
+    """Return a source as the server sent it, and under the names that both faces read where it has others."""
+    named = {
+        "content": source.content,
+        "document_name": "" if source.raw.get("title") else source.title,
+        "document_id": source.document_id,
+        "segment_id": source.segment_id,
+        "position": source.position,
+        "spans": [list(span) for span in source.spans],
+    }
+    return {**source.raw, **{name: value for name, value in named.items() if value and not source.raw.get(name)}}
 
 
 def merge(metadata: dict[str, Any], told: Mapping[str, Any]) -> None:
