@@ -6,11 +6,20 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    ChatMessage,
+    HumanMessage,
+    RemoveMessage,
+    SystemMessage,
+    ToolMessage,
+)
 
 from remote_chatbots import Attachment, BotUsageError
 
 _FILES = {"image": "image", "audio": "audio", "video": "video", "file": "document"}
+_SPOKEN = {"human": "user", "ai": "assistant", "developer": "system"}
 _ROLES = ((HumanMessage, "user"), (AIMessage, "assistant"), (SystemMessage, "system"), (ToolMessage, "tool"))
 
 
@@ -24,11 +33,21 @@ class Said:
 
     @property
     def role(self) -> str:
-        """Who speaks."""
+        """Who speaks.
+
+        Raises:
+            BotUsageError: For a `RemoveMessage`.
+        """
         for kind, role in _ROLES:
             if isinstance(self._message, kind):
                 return role
-        return self._message.role if isinstance(self._message, ChatMessage) else self._message.type
+        if isinstance(self._message, RemoveMessage):
+            raise BotUsageError(
+                "A RemoveMessage tells a graph's reducer what to drop, and says nothing to a bot. Give the messages "
+                "that the reducer leaves: add_messages(history, changes)."
+            )
+        role = self._message.role if isinstance(self._message, ChatMessage) else self._message.type
+        return _SPOKEN.get(role, role)
 
     @property
     def name(self) -> str:

@@ -11,6 +11,18 @@ from remote_chatbots.errors import BotUsageError, ToolsRefusedError
 PER_CALL = ("conversation_id", "user", "inputs", "files")
 # Other chat models take these; the app decides them, so they are accepted and not sent.
 NOT_SENT = ("model", "temperature", "max_tokens", "stream", "stop_sequences")
+# The language model's own, which no platform takes from a caller.
+_OF_THE_APP = (
+    "top_p", "top_k", "seed", "n", "presence_penalty", "frequency_penalty", "logit_bias", "logprobs", "top_logprobs",
+    "reasoning_effort",
+)  # fmt: skip
+_WANTED: Mapping[str, tuple[type | tuple[type, ...], str]] = {
+    "conversation_id": (str, "a string"),
+    "user": (str, "a string"),
+    "inputs": (Mapping, "a mapping of variable names to values"),
+    "files": ((list, tuple), "a list of Attachment"),
+    "model": (str, "a string, the label for traces"),
+}
 _TOOLS = ("tools", "tool_choice", "functions", "parallel_tool_calls", "response_format")
 
 TOOLS_REFUSED = (
@@ -19,27 +31,39 @@ TOOLS_REFUSED = (
 )
 
 
-def checked_call(kwargs: Mapping[str, Any], options: Iterable[str]) -> None:
+def checked_call(kwargs: Mapping[str, Any], options: Iterable[str], fields: Iterable[str] = ()) -> None:
     """Refuse what a call cannot take.
 
     Args:
         kwargs: What the call was given.
         options: What calls to this platform may be told beside.
+        fields: What is set on the model.
 
     Raises:
         ToolsRefusedError: For tools.
-        BotUsageError: For any other unknown name; it names the nearest that is known.
+        BotUsageError: For any other unknown name (it names the nearest that is known), and for a value of the wrong
+            type.
     """
     for name, value in kwargs.items():
         if name in _TOOLS:
             if value:
                 raise ToolsRefusedError(TOOLS_REFUSED)
-        elif name not in (*PER_CALL, *NOT_SENT, *options):
+        elif name in _WANTED:
+            kind, wanted = _WANTED[name]
+            if value is not None and not isinstance(value, kind):
+                raise BotUsageError(f"{name} must be {wanted}, not {type(value).__name__}. Give {wanted}.")
+        elif name not in (*NOT_SENT, *options):
+            if name in fields:
+                raise BotUsageError(
+                    f"{name} is set on the model, not per call. Give it to the constructor: a second model is cheap."
+                )
             raise BotUsageError(unknown(name, (*PER_CALL, *NOT_SENT, *options, "stop")))
 
 
 def unknown(name: str, known: Iterable[str]) -> str:
     """Return the sentence about a name that is not known."""
+    if name in _OF_THE_APP:
+        return f"{name} is for the app to decide, and no platform takes it from a caller. Set it in the app."
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
     return f"{name} is no argument of this model. " + (f"Did you mean {near[0]}?" if near else "Leave it out.")
 

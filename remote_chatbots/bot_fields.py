@@ -153,7 +153,7 @@ class BotFields(BaseModel):
         Raises:
             BotUsageError: If an argument is unknown, missing or wrong, or there is nothing new to send.
         """
-        checked_call(kwargs, self._options)
+        checked_call(kwargs, self._options, type(self).model_fields)
         planned = plan(
             messages,
             bot_id=self._own_bot_id(),
@@ -168,15 +168,12 @@ class BotFields(BaseModel):
                 "another bot's, all is well.",
                 stacklevel=3,
             )
-        inputs = kwargs.get("inputs") or {}
-        if not isinstance(inputs, Mapping):
-            raise BotUsageError("inputs must be a mapping of variable names to values. Give a mapping.")
-        stops = stop if stop is not None else self.stop
+        stops = next((given for given in (stop, kwargs.get("stop_sequences")) if given is not None), self.stop)
         question = Question(
             planned.text,
             user=self._user(kwargs.get("user")),
             conversation_id=planned.conversation_id,
-            inputs={**self.inputs, **inputs, **planned.inputs},
+            inputs={**self.inputs, **(kwargs.get("inputs") or {}), **planned.inputs},
             files=(*planned.files, *(kwargs.get("files") or ())),
             stop=stops or (),
             blocking=self.streaming is False,
@@ -188,8 +185,6 @@ class BotFields(BaseModel):
 
     def _user(self, given: Any) -> str:
         user = given or self.user
-        if user and not isinstance(user, str):
-            raise BotUsageError(f"{self.platform}: user must be a string, not {type(user).__name__}. Give a string.")
         if not user:
             raise BotUsageError(
                 f"{self.platform}: no user. Conversations belong to the person who asks: give your name for them as "

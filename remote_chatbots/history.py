@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from remote_chatbots.errors import BotUsageError
-from remote_chatbots.question import Attachment
+from remote_chatbots.question import HALF_A_CHARACTER, Attachment
 
 NOTHING_NEW = (
     "There is nothing new to send: the messages end in the bot's own answer, or hold a system message alone. "
@@ -97,6 +97,8 @@ def plan(
     """
     roles = [message.role for message in messages]
     system = "\n\n".join(message.text for message, role in zip(messages, roles, strict=True) if role == "system")
+    if HALF_A_CHARACTER.search(system):
+        raise BotUsageError("The system message holds half a character (a lone surrogate). Give whole text.")
     talk = [message for message, role in zip(messages, roles, strict=True) if role != "system"]
     at, target = _newest_own(talk, bot_id, conversation_id)
     own = None if at is None else talk[at]

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from remote_chatbots.errors import BotUsageError
 
 AttachmentKind = Literal["image", "document", "audio", "video", "custom"]
-_HALF = re.compile("[\ud800-\udfff]")
+HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 ATTACHMENT_KINDS: tuple[str, ...] = ("image", "document", "audio", "video", "custom")
 
 
@@ -83,7 +83,7 @@ class Question:
         for name in ("text", "user", "conversation_id"):
             value = getattr(self, name)
             _check(isinstance(value, str), name, "a string", type(value))
-            if _HALF.search(value):
+            if HALF_A_CHARACTER.search(value):
                 raise BotUsageError(f"{name} holds half a character (a lone surrogate). Give whole text.")
         if not self.text.replace("\0", "").strip() and not self.files:
             raise BotUsageError("The question is empty. Give a text of at least one character that is no space.")

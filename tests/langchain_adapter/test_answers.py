@@ -166,6 +166,7 @@ def test_stop_sequences_end_the_text_before_them(make_model: MakeModel) -> None:
     assert whole.endswith("one two three four")
     for model, kwargs in (
         (make_model(), {"stop": ["three", "nowhere"]}),
+        (make_model(stop=["one"]), {"stop_sequences": ["three"]}),
         (make_model(stop=["three"]), {}),
         (make_model(stop_sequences=["three"], coalesce=False), {}),
         (make_model(streaming=False, stop=["three"]), {}),

@@ -134,20 +134,52 @@ def test_a_required_input_that_is_missing_is_named(make_model: MakeModel) -> Non
     assert make_model("chat-required").invoke("[[echo]]hi", inputs={"city": "Oslo", "tone": "brief"}).text
 
 
-@pytest.mark.parametrize("inputs", [["a"], "city", 5])
-def test_inputs_that_are_no_mapping_are_refused(make_model: MakeModel, inputs: object) -> None:
-    with pytest.raises(BotUsageError, match="inputs must be a mapping"):
-        make_model().invoke("Hello", inputs=inputs)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("inputs", value) for value in ([], ["a"], "city", 5)],
+        *[("files", value) for value in (1, "a.png", {}, [1], ["a.png"])],
+        *[("user", value) for value in (5, {"id": 1}, "\ud800")],
+        *[("conversation_id", value) for value in (5, ["x"], "\ud800")],
+        *[("stop", value) for value in ("abc", [1], 5)],
+        ("stop_sequences", "abc"),
+        ("model", 5),
+        ("workflow_id", 5),
+    ],
+)
+async def test_what_is_no_value_for_an_argument_is_refused_by_its_name(
+    emulator: Emulator, make_model: MakeModel, name: str, value: object
+) -> None:
+    model, before = make_model(), len(emulator.requests)
+    with pytest.raises(BotUsageError, match=r"^stop" if name == "stop_sequences" else f"^{name}"):
+        model.invoke("Hello", **{name: value})
+    with pytest.raises(BotUsageError, match=name.partition("_s")[0]):
+        [_ async for _ in model.astream("Hello", **{name: value})]
+    if name in ("user", "conversation_id", "inputs", "files"):
+        with pytest.raises(BotUsageError, match=name):
+            await model.ainvoke("Hello", {"configurable": {name: value}})
+    assert len(emulator.requests) == before
+
+
+@pytest.mark.parametrize("name", ["top_p", "seed", "presence_penalty"])
+def test_what_the_app_decides_is_refused_with_the_reason(make_model: MakeModel, name: str) -> None:
+    with pytest.raises(BotUsageError, match=rf"{name} is for the app to decide.*Set it in the app"):
+        make_model().invoke("Hello", **{name: 1})
+    with pytest.raises(BotUsageError, match=f"{name} is for the app to decide"):
+        ChatDify(api_key="app-x", **{name: 1})
+
+
+@pytest.mark.parametrize("name", ["timeout", "max_retries", "api_key", "coalesce"])
+def test_what_is_set_on_the_model_is_refused_per_call_with_the_place_to_give_it(
+    make_model: MakeModel, name: str
+) -> None:
+    with pytest.raises(BotUsageError, match=rf"{name} is set on the model, not per call.*constructor"):
+        make_model().invoke("Hello", **{name: 5})
 
 
 def test_inputs_that_json_cannot_hold_are_refused(make_model: MakeModel) -> None:
     with pytest.raises(BotUsageError, match="inputs hold something"):
         make_model().invoke("Hello", inputs={"city": object()})
-
-
-def test_files_that_are_none_are_refused(make_model: MakeModel) -> None:
-    with pytest.raises(BotUsageError, match="files"):
-        make_model().invoke("Hello", files=["a.png"])
 
 
 def test_none_is_not_given(emulator: Emulator) -> None:
@@ -162,11 +194,6 @@ def test_none_is_not_given(emulator: Emulator) -> None:
     assert model.invoke("[[echo]]hello").response_metadata["model_name"] == "label"
     assert model.timeout is not None
     assert ChatDify(api_key="app-x", timeout=None).timeout is None
-
-
-def test_a_user_that_is_no_string_is_refused(make_model: MakeModel) -> None:
-    with pytest.raises(BotUsageError, match="user must be a string"):
-        make_model().invoke("Hello", user={"id": 1})
 
 
 @pytest.mark.parametrize("key", ["", None])
