@@ -1,4 +1,4 @@
-"""A local, faithful Dify server for tests and demonstrations.
+"""A local Dify and GPTBots server for tests and demonstrations.
 
 Example:
     >>> from remote_chatbots.emulator import Emulator
@@ -39,6 +39,22 @@ from .faults import (
     UnknownEvents,
     WrongCharset,
 )
+from .gptbots_faults import (
+    EmptyOutput,
+    ErrorsAt200,
+    FlowDuplicate,
+    FlowOnly,
+    Framing,
+    GPTBotsFault,
+    LateCitations,
+    OldestFirst,
+    RateLimit,
+    SingleObjectMedia,
+    Stall,
+    StringContent,
+    V2Missing,
+    WrappedError,
+)
 
 if TYPE_CHECKING:
     from .received import ReceivedRequest
@@ -49,29 +65,43 @@ __all__ = [
     "CrLf",
     "Cut",
     "DuplicateEnd",
+    "EmptyOutput",
     "Emulator",
     "EndEarly",
     "ErrorAt200",
     "ErrorEvent",
+    "ErrorsAt200",
     "ExtraPings",
     "Fault",
     "Faults",
+    "FlowDuplicate",
+    "FlowOnly",
+    "Framing",
+    "GPTBotsFault",
     "Glue",
     "Gzip",
     "Hang",
     "HtmlPage",
     "HugeEvent",
     "JsonAnswer",
+    "LateCitations",
+    "OldestFirst",
     "OneByteWrites",
+    "RateLimit",
     "ReceivedRequest",
     "ReducedErrorEvent",
     "Reset",
+    "SingleObjectMedia",
     "SplitCharacters",
+    "Stall",
+    "StringContent",
     "TextAfterEnd",
     "TooManyRequests",
     "Trickle",
     "Unavailable",
     "UnknownEvents",
+    "V2Missing",
+    "WrappedError",
     "WrongCharset",
 ]
 

@@ -57,18 +57,19 @@ def framed(faults: FaultSet, event_bytes: Callable[[Event], bytes]) -> Callable[
 
 
 def _error(fault: ErrorEvent, turn: Turn, events: Events) -> Events:
-    yield from _first(fault.after_events, events)
+    yield from first_of(fault.after_events, events)
     turn.keep_error(fault.message)
-    yield error_event(turn, fault.code, fault.message, status=fault.status)
+    yield error_event(turn, str(fault.code), fault.message, status=fault.status)
 
 
 def _reduced_error(fault: ReducedErrorEvent, turn: Turn, events: Events) -> Events:
-    yield from _first(fault.after_events, events)
+    yield from first_of(fault.after_events, events)
     turn.keep_error(fault.message)
     yield {"event": "error", "message": fault.message, "status": fault.status}
 
 
-def _first(number: int, events: Events) -> Events:
+def first_of(number: int, events: Events) -> Events:
+    """Yield so many events, fewer if there are fewer."""
     # Not one more is asked for: the answer must not be stored on the way to an event that nobody gets.
     for _ in range(number):
         event = next(events, None)
@@ -80,7 +81,7 @@ def _first(number: int, events: Events) -> Events:
 def _huge(fault: HugeEvent, turn: Turn, events: Events) -> Events:
     kind = "agent_message" if turn.app.mode == "agent-chat" else "message"
     huge = text_event(turn, kind, "x" * fault.size_bytes)
-    yield from _first(fault.after_events, events)
+    yield from first_of(fault.after_events, events)
     yield huge
     yield from events
 
@@ -111,12 +112,17 @@ def _text_after_end(fault: TextAfterEnd, turn: Turn, events: Events) -> Events:
             yield text_event(turn, kind, fault.text)
 
 
-def _end_early(fault: EndEarly, _: Turn, events: Events) -> Events:
+def all_but_last(number: int, events: Events) -> Events:
+    """Yield the events but for so many at the end, each that much later."""
     held: deque[Event] = deque()
     for event in events:
         held.append(event)
-        if len(held) > fault.events:
+        if len(held) > number:
             yield held.popleft()
+
+
+def _end_early(fault: EndEarly, _: Turn, events: Events) -> Events:
+    return all_but_last(fault.events, events)
 
 
 _EDITS: dict[type[EventFault], Callable[[Any, Turn, Events], Events]] = {

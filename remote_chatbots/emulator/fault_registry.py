@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
 from .faults import AnswerFault, Cut, ErrorEvent, EventFault, Fault, Hang, ReducedErrorEvent, Reset
+from .gptbots_faults import EmptyOutput, FlowDuplicate, FlowOnly, StringContent, WrappedError
 
 F = TypeVar("F", bound=Fault)
 
+QUESTIONS = ("/v1/chat-messages", "/gptbots/v?/conversation/message")
+
 # Of each of these, and of each class but Hang, a request can suffer only one.
-_EXCLUSIVE: tuple[tuple[type[Fault], ...], ...] = ((AnswerFault,), (ErrorEvent, ReducedErrorEvent), (Cut, Reset))
+_EXCLUSIVE: tuple[tuple[type[Fault], ...], ...] = (
+    (AnswerFault,),
+    (ErrorEvent, ReducedErrorEvent, WrappedError),
+    (FlowOnly, FlowDuplicate),
+    (EmptyOutput, StringContent),
+    (Cut, Reset),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +47,11 @@ NO_FAULTS = FaultSet()
 class _Entry:
     faults: FaultSet
     left: int | None
-    path: str | None
+    paths: tuple[str, ...]
     user: str | None
 
     def matches(self, path: str, user: str | None) -> bool:
-        return (self.path is None or fnmatchcase(path, self.path)) and self.user in (None, user)
+        return any(fnmatchcase(path, each) for each in self.paths) and self.user in (None, user)
 
 
 class Faults:
@@ -68,7 +77,7 @@ class Faults:
         self,
         *faults: Fault,
         times: int | None = 1,
-        path: str | None = "/v1/chat-messages",
+        path: str | Iterable[str] | None = QUESTIONS,
         user: str | None = None,
     ) -> None:
         """Let faults strike.
@@ -76,8 +85,9 @@ class Faults:
         Args:
             *faults: What goes wrong; all of it with the same request.
             times: How many requests suffer it, `None` for all that come.
-            path: The path of these requests; `*` stands for anything, `None` for all paths.
-            user: Their `user`; `None` for everybody.
+            path: The path or paths of these requests, at first those of questions on any platform; `*` stands for
+                anything, `None` for all paths.
+            user: Their user, with GPTBots the user of their conversation; `None` for everybody.
 
         Raises:
             ValueError: There is no fault, they exclude each other, or `times` is less than 1.
@@ -85,8 +95,9 @@ class Faults:
         if times is not None and times < 1:
             raise ValueError(f"times must be at least 1, not {times!r}")
         _check(faults)
+        paths = ("*",) if path is None else (path,) if isinstance(path, str) else tuple(path)
         with self._lock:
-            self._entries.append(_Entry(FaultSet(faults), times, path, user))
+            self._entries.append(_Entry(FaultSet(faults), times, paths, user))
 
     def clear(self) -> None:
         """Forget all faults that wait; requests that suffer already go on suffering."""

@@ -99,15 +99,19 @@ class JsonAnswer(AnswerFault):
 
 @dataclass(frozen=True, slots=True)
 class ErrorEvent(EventFault):
-    """A full `error` event after so many events; then the body ends, and the turn has failed."""
+    """A full `error` event after so many events; then the body ends, and the turn has failed.
+
+    GPTBots sends a frame that is an error body, with 50000 in the place of a code that is no number, and keeps the
+    answer in its history.
+    """
 
     after_events: int = 1
-    code: str = "completion_request_error"
+    code: str | int = "completion_request_error"
     message: str = "[models] Server Unavailable Error, overloaded"
     status: int = 400
 
     def __post_init__(self) -> None:
-        _at_least("after_events", self.after_events, 0)
+        at_least("after_events", self.after_events, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +128,8 @@ class ReducedErrorEvent(EventFault):
     open_s: float = FOR_EVER_S
 
     def __post_init__(self) -> None:
-        _at_least("after_events", self.after_events, 0)
-        _at_least("open_s", self.open_s, 0)
+        at_least("after_events", self.after_events, 0)
+        at_least("open_s", self.open_s, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,28 +140,28 @@ class HugeEvent(EventFault):
     after_events: int = 1
 
     def __post_init__(self) -> None:
-        _at_least("size_bytes", self.size_bytes, 1)
-        _at_least("after_events", self.after_events, 0)
+        at_least("size_bytes", self.size_bytes, 1)
+        at_least("after_events", self.after_events, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownEvents(EventFault):
-    """An event that no Dify has after every so many events."""
+    """An event that the platform does not have after every so many events."""
 
     every_events: int = 1
 
     def __post_init__(self) -> None:
-        _at_least("every_events", self.every_events, 1)
+        at_least("every_events", self.every_events, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class DuplicateEnd(EventFault):
-    """`message_end` twice."""
+    """The last event, Dify's `message_end`, twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextAfterEnd(EventFault):
-    """One more piece of text right after `message_end`."""
+    """One more piece of text right after the end."""
 
     text: str = " And one thing more."
 
@@ -169,7 +173,7 @@ class EndEarly(EventFault):
     events: int = 1
 
     def __post_init__(self) -> None:
-        _at_least("events", self.events, 1)
+        at_least("events", self.events, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +183,7 @@ class ExtraPings(EventFault):
     every_events: int = 1
 
     def __post_init__(self) -> None:
-        _at_least("every_events", self.every_events, 1)
+        at_least("every_events", self.every_events, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +194,7 @@ class CommentLines(EventFault):
     text: str = "keep-alive"
 
     def __post_init__(self) -> None:
-        _at_least("every_events", self.every_events, 1)
+        at_least("every_events", self.every_events, 1)
         if self.text and self.text.splitlines() != [self.text]:
             raise ValueError(f"text must be one line, not {self.text!r}")
 
@@ -202,7 +206,7 @@ class Cut(WireFault):
     after_bytes: int = 0
 
     def __post_init__(self) -> None:
-        _at_least("after_bytes", self.after_bytes, 0)
+        at_least("after_bytes", self.after_bytes, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +216,7 @@ class Reset(WireFault):
     after_bytes: int = 0
 
     def __post_init__(self) -> None:
-        _at_least("after_bytes", self.after_bytes, 0)
+        at_least("after_bytes", self.after_bytes, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +234,8 @@ class Hang(WireFault):
     for_s: float = FOR_EVER_S
 
     def __post_init__(self) -> None:
-        _at_least("after_bytes", self.after_bytes, 0)
-        _at_least("for_s", self.for_s, 0)
+        at_least("after_bytes", self.after_bytes, 0)
+        at_least("for_s", self.for_s, 0)
         if self.before_head and self.after_bytes:
             raise ValueError("before_head and after_bytes exclude each other")
 
@@ -249,8 +253,8 @@ class Trickle(WireFault):
     delay_s: float = 0.001
 
     def __post_init__(self) -> None:
-        _at_least("size_bytes", self.size_bytes, 1)
-        _at_least("delay_s", self.delay_s, 0)
+        at_least("size_bytes", self.size_bytes, 1)
+        at_least("delay_s", self.delay_s, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +298,12 @@ class WrongCharset(WireFault):
             raise ValueError(f"charset must be one that Python knows, not {self.charset!r}") from None
 
 
-def _at_least(name: str, value: float, least: int) -> None:
+def at_least(name: str, value: float, least: int) -> None:
+    """Refuse a number that is too small.
+
+    Raises:
+        ValueError: It is.
+    """
     if not value >= least:
         raise ValueError(f"{name} must be at least {least}, not {value!r}")
 
@@ -304,4 +313,4 @@ def _check_retry_after(retry_after_s: int | None, as_date: bool) -> None:
         if as_date:
             raise ValueError("as_date needs retry_after_s")
     else:
-        _at_least("retry_after_s", retry_after_s, 0)
+        at_least("retry_after_s", retry_after_s, 0)

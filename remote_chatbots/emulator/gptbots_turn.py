@@ -10,6 +10,7 @@ from .knowledge import Hit
 from .model import Exchange, Script
 
 ResponseMode = Literal["blocking", "streaming", "webhook"]
+OutputForm = Literal["usual", "only", "too"]
 FileKind = Literal["image", "audio", "document"]
 
 
@@ -87,6 +88,7 @@ class AgentTurn:
         prompt_tokens: What the model read.
         tags: What the question asks the model to do.
         failed: Whether the model breaks off; then the history keeps what was said before.
+        output_form: Whether `FlowOutput` tells the text, too, or nothing else does.
         feedback: What the user thinks of the answer: POSITIVE, NEGATIVE or nothing.
     """
 
@@ -102,6 +104,7 @@ class AgentTurn:
     tags: frozenset[str]
     feedback: str = ""
     quality: str = "NONE"
+    output_form: OutputForm = "usual"
 
     @property
     def said(self) -> tuple[str, ...]:
@@ -118,17 +121,17 @@ class AgentTurn:
     @property
     def only_outputs(self) -> bool:
         """Whether the answer is in the components' outputs and nowhere else."""
-        return "flow" in self.tags
+        return "flow" in self.tags or self.output_form == "only"
 
     @property
     def flow_outputs(self) -> list[Output]:
         """What `FlowOutput` tells; nothing of an agent without components."""
-        return self.outputs if self.agent.is_flow or self.only_outputs else []
+        return self.outputs if self.agent.is_flow or self.only_outputs or self.output_form == "too" else []
 
     @property
     def outputs(self) -> list[Output]:
         """The answer as the agent's components give it."""
-        if not self.only_outputs:
+        if "flow" not in self.tags:
             return [Output(self.agent.component, self.text)]
         return [Output("Greeter", "From the harbour office:", "1"), Output("Answerer", self.text, "2")]
 

@@ -82,7 +82,7 @@ class Reception:
             query=dict(request.query),
             app=face.name_of_app(request),
             headers=redacted(request.headers),
-            body=json_or_none(await request.read()),
+            body=None if _is_form(request) else json_or_none(await request.read()),
         )
         self._received.append(received)
         _FAULTS.set(self._faults.take(received.path, face.user_in(received)))
@@ -125,6 +125,11 @@ class Reception:
 
     def _face_of(self, request: web.Request) -> Face:
         return next(face for face in self._faces if request.path.startswith(face.prefix))
+
+
+def _is_form(request: web.Request) -> bool:
+    # A form is read part by part, and only once.
+    return request.content_type.startswith("multipart/")
 
 
 def faults_here() -> FaultSet:
