@@ -51,6 +51,7 @@ from .reception import Handler, faults_here
 
 PREFIX = "/gptbots"
 
+_WAV = "audio/wav"
 _SOUNDS = frozenset({".m4a", ".mp3", ".webm", ".mp4", ".mpga", ".wav", ".mpeg"})
 _MAX_SOUND_BYTES = 25 * 1024 * 1024
 
@@ -171,7 +172,7 @@ class GPTBotsFace:
         _, turn = call.turn_of(text(call.values, "id"))
         if not turn.text:
             raise AgentRefusal(NOTHING_TO_SPEAK)
-        return web.Response(body=spoken(turn.text), content_type="audio/wav")
+        return web.Response(body=spoken(turn.text), content_type=_WAV)
 
     async def _transcribe(self, request: web.Request) -> web.Response:
         agent = self._authorized(request, DELETED_OLDER)
@@ -191,7 +192,9 @@ class GPTBotsFace:
         content = media_named(self._state, name)
         if content is None:
             raise web.HTTPNotFound
-        return web.Response(body=content, content_type=guess_type(name)[0] or "application/octet-stream")
+        # What a system calls this type differs from one to the next.
+        kind = _WAV if name.endswith(".wav") else guess_type(name)[0] or "application/octet-stream"
+        return web.Response(body=content, content_type=kind)
 
     def _handler(self, deleted: int, endpoint: Endpoint) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
