@@ -51,6 +51,7 @@ class Recording:
     version: str
     name: str
     note: str = field(repr=False)
+    target: str = field(repr=False)
     sent: Any = field(repr=False)
     status: int = field(repr=False)
     reason: str = field(repr=False)
@@ -125,6 +126,7 @@ def recording(version: str, name: str) -> Recording:
         version=version,
         name=name,
         note=told.get("note") or "",
+        target=request["path"],
         sent=request["body"],
         status=response["status"],
         reason=response["reason"],
