@@ -77,7 +77,12 @@ def question(**fields: Any) -> Question:
         ),
         pytest.param([RUN, NODE, TEXT], [PROBE_S, None, None, None], id="a node that succeeded is no run that did"),
         pytest.param([RUN, TEXT, run_finished("stopped")], [PROBE_S, None, None, END_GRACE_S], id="stopped"),
-        pytest.param([RUN, TEXT, run_finished("partial-succeeded")], [PROBE_S, None, None, END_GRACE_S], id="partly"),
+        pytest.param([RUN, TEXT, run_finished("partial-succeeded")], [PROBE_S, None, None, OTHER_END_S], id="partly"),
+        pytest.param(
+            [RUN, TEXT, END, run_finished("partial-succeeded")],
+            [PROBE_S, None, None, OTHER_END_S, END_GRACE_S],
+            id="partly, the other order",
+        ),
         pytest.param([RUN, TEXT, run_finished("failed")], [PROBE_S, None, None, END_GRACE_S], id="failed"),
         pytest.param([RUN, TEXT, PAUSED], [PROBE_S, None, None, END_GRACE_S], id="paused"),
         pytest.param([TEXT, ERROR], [PROBE_S, None, END_GRACE_S], id="error"),

@@ -482,6 +482,14 @@ def test_a_replacement_that_changes_nothing_is_no_event(told: Told) -> None:
     assert played.events == [IDS, TextDelta("Rain "), TextDelta("likely."), Finished("stop")]
 
 
+def test_an_answer_repeated_with_other_line_ends_is_no_replacement(told: Told) -> None:
+    steps = [{"event": "agent_message", "answer": text} for text in ("Let me look.", "Rain ", "likely.")]
+    played = told(*steps, replace("Let me look.\nRain likely.\n"), END)
+
+    assert (played.answer.text, played.answer.replaced) == ("Let me look.Rain likely.", False)
+    assert played.answer.finish_reason == "stop"
+
+
 def test_the_same_replacement_twice_is_one(told: Told) -> None:
     played = told(message("bad"), replace("[removed]"), replace("[removed]"), END)
 

@@ -28,7 +28,7 @@ from remote_chatbots.events import (
 from remote_chatbots.flow import Flow
 from remote_chatbots.framing import Frame, parse_json
 from remote_chatbots.platforms.dify.errors import NAME, error_from, not_allowed, run_failed
-from remote_chatbots.platforms.dify.values import source_of, step_of, usage_of
+from remote_chatbots.platforms.dify.values import run_status, same_words, source_of, step_of, usage_of
 from remote_chatbots.reading import mapping
 from remote_chatbots.reading import text as text_of
 from remote_chatbots.timeouts import Settings
@@ -275,8 +275,8 @@ class DifyTurn:
 
     def _replace(self, event: dict[str, Any]) -> Iterator[Event]:
         text = event.get("answer")
-        # 0.15.3 sends one with the unchanged answer even when nothing was wrong (recorded: 0.15.3/chat-stream-*).
-        if isinstance(text, str) and text != "".join(self._said):
+        # 0.15.3 sends one though nothing was wrong (recorded: chat-stream-*), with an agent's steps on lines apart.
+        if isinstance(text, str) and not same_words(text, "".join(self._said)):
             self._said, self._filtered = [text], True
             yield TextReplaced(text, text_of(event.get("reason")))
 
@@ -341,7 +341,7 @@ class DifyTurn:
         if pretended or self._run not in (None, ""):
             return
         data = mapping(event.get("data"))
-        self._run = text_of(data.get("status")) or ("failed" if data.get("error") else "succeeded")
+        self._run = run_status(data)
         if self._run == "failed":
             self._error = run_failed(data.get("error"), self._hidden)
         elif self._run == "stopped":

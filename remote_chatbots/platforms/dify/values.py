@@ -76,3 +76,14 @@ def step_of(name: str, event: Mapping[str, Any]) -> Step:
         elapsed_s=number(data.get("elapsed_time")),
         raw=event,
     )
+
+
+def run_status(data: Mapping[str, Any]) -> str:
+    """Return the word for how a run ended; one that partly succeeded (around a node that failed) has succeeded."""
+    status = text(data.get("status")) or ("failed" if data.get("error") else "succeeded")
+    return "succeeded" if status == "partial-succeeded" else status
+
+
+def same_words(one: str, other: str) -> bool:
+    """Return whether two texts differ in white space alone, or not at all."""
+    return "".join(one.split()) == "".join(other.split())
