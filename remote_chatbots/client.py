@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from remote_chatbots.answer import Answer
 from remote_chatbots.errors import BotUsageError
+from remote_chatbots.management import AsyncManagement, Management
 from remote_chatbots.protocol import BotProtocol
 from remote_chatbots.question import Attachment, Question
 from remote_chatbots.timeouts import Timeouts
@@ -40,7 +41,7 @@ class _Client:
         return Question(question, user=given.pop("user") or self.user, **{k: v for k, v in given.items() if v})
 
 
-class BotClient(_Client):
+class BotClient(_Client, Management):
     """Asks a bot; blocking. Safe in threads; each has its own connections.
 
     A pickle of a client carries its key, and drops connections.
@@ -115,7 +116,7 @@ class BotClient(_Client):
         return _again, (type(self), self.bot, self.user, self.timeouts)
 
 
-class AsyncBotClient(_Client):
+class AsyncBotClient(_Client, AsyncManagement):
     """Asks a bot from an event loop, or from several; each has its own connections.
 
     A pickle of a client carries its key, and drops connections.

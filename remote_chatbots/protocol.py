@@ -12,7 +12,12 @@ Memory = Literal["server", "client", "either"]
 
 
 class BotProtocol(Protocol):
-    """One bot on one platform: immutable, and without I/O."""
+    """One bot on one platform: immutable, and without I/O.
+
+    Beside what stands here a platform may offer the small calls of `remote_chatbots.management.Management`, under the
+    same names and with the same arguments, each returning a flow whose outcome is the call's; what it does not offer
+    is refused by name.
+    """
 
     @property
     def name(self) -> str:

@@ -1,0 +1,207 @@
+"""What a client can ask of a bot beside its answers. What a platform does not offer is refused by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from remote_chatbots.errors import BotUsageError
+from remote_chatbots.events import Source
+from remote_chatbots.flow import Flow, T
+from remote_chatbots.protocol import BotProtocol
+from remote_chatbots.stored import Rating, StoredConversation, StoredMessage
+from remote_chatbots.transports.aiohttp_driver import AiohttpTransport
+from remote_chatbots.transports.requests_driver import RequestsTransport
+
+
+def operation(bot: BotProtocol, name: str, *arguments: Any, **named: Any) -> Flow[Any]:
+    """Return the flow of one of a platform's small calls.
+
+    Raises:
+        BotUsageError: If the platform does not offer it.
+    """
+    offered = getattr(bot, name, None)
+    if offered is None:
+        raise BotUsageError(
+            f"{bot.name}: there is no call for {name!r} on this platform. Leave it out, or do it on the platform's own "
+            "pages.",
+            platform=bot.name,
+        )
+    flow: Flow[Any] = offered(*arguments, **named)
+    return flow
+
+
+class Management:
+    """The small calls of `BotClient`."""
+
+    bot: BotProtocol
+    user: str
+    _transport: RequestsTransport
+
+    def history(self, conversation_id: str, *, user: str = "", limit: int | None = None) -> list[StoredMessage]:
+        """Return the messages of a conversation, the oldest first.
+
+        Args:
+            conversation_id: The server's id of the conversation.
+            user: Whose it is. Default: the client's.
+            limit: No more than the newest so many. Default: all.
+
+        Raises:
+            BotUsageError: If the platform does not offer it.
+            BotNotFoundError: If the conversation is unknown, or another user's.
+        """
+        found: list[StoredMessage] = self._call("history", conversation_id, user=user or self.user, limit=limit)
+        return found
+
+    def conversations(self, *, user: str = "", limit: int | None = None) -> list[StoredConversation]:
+        """Return the conversations of a user, the newest first.
+
+        Args:
+            user: Whose. Default: the client's.
+            limit: No more than so many. Default: all.
+
+        Raises:
+            BotUsageError: If the platform does not offer it.
+        """
+        found: list[StoredConversation] = self._call("conversations", user=user or self.user, limit=limit)
+        return found
+
+    def rename(self, conversation_id: str, name: str = "", *, user: str = "") -> None:
+        """Give a conversation another name; "" lets the platform find one.
+
+        Raises:
+            BotUsageError: If the platform does not offer it.
+            BotNotFoundError: If the conversation is unknown, or another user's.
+        """
+        self._call("rename", conversation_id, name, user=user or self.user)
+
+    def delete(self, conversation_id: str, *, user: str = "") -> None:
+        """Delete a conversation.
+
+        Raises:
+            BotUsageError: If the platform does not offer it.
+            BotNotFoundError: If the conversation is unknown, or another user's.
+        """
+        self._call("delete", conversation_id, user=user or self.user)
+
+    def stop(self, task_id: str, *, user: str = "") -> None:
+        """Stop an answer under way, from elsewhere; leaving its stream does so by itself.
+
+        Raises:
+            BotUsageError: If the platform does not offer it.
+        """
+        self._call("stop", task_id, user=user or self.user)
+
+    def feedback(self, message_id: str, rating: Rating | None, *, user: str = "", comment: str = "") -> None:
+        """Rate an answer.
+
+        Args:
+            message_id: The answer's id.
+            rating: "like", "dislike", or None to take the rating back.
+            user: Who rates. Default: the client's.
+            comment: Words to go with it, where the platform takes them.
+
+        Raises:
+            BotUsageError: If the platform does not offer it, or takes no comment.
+            BotNotFoundError: If there is no such answer.
+        """
+        self._call("feedback", message_id, rating, user=user or self.user, comment=comment)
+
+    def quality(self, message_id: str, grade: str) -> None:
+        """Grade an answer, as a reviewer does (GPTBots).
+
+        Args:
+            message_id: The answer's id.
+            grade: "NONE", "UNRESOLVED", "PARTIALLY_RESOLVED" or "FULLY_RESOLVED".
+
+        Raises:
+            BotUsageError: If the platform does not offer it, or the grade is none.
+            BotNotFoundError: If there is no such answer.
+        """
+        self._call("quality", message_id, grade)
+
+    def suggestions(self, message_id: str, *, user: str = "") -> list[str]:
+        """Return questions that a user may ask next. A model makes them, which may cost.
+
+        Raises:
+            BotUsageError: If the platform does not offer it.
+            BotRejectedError: If the bot's settings have it switched off.
+        """
+        found: list[str] = self._call("suggestions", message_id, user=user or self.user)
+        return found
+
+    def citations(self, message_id: str, *, user: str = "") -> list[Source]:
+        """Return the passages that were found for an answer, in the server's order.
+
+        Raises:
+            BotUsageError: If the platform does not offer it.
+            BotNotFoundError: If there is no such answer.
+        """
+        found: list[Source] = self._call("citations", message_id, user=user or self.user)
+        return found
+
+    def _call(self, name: str, *arguments: Any, **named: Any) -> Any:
+        found: list[Any] = []
+        with self._transport.run(_kept(operation(self.bot, name, *arguments, **named), found), self.bot.name) as run:
+            for _ in run:
+                pass
+        return found[0]
+
+
+class AsyncManagement:
+    """The small calls of `AsyncBotClient`: those of `Management`, to be awaited."""
+
+    bot: BotProtocol
+    user: str
+    _transport: AiohttpTransport
+
+    async def history(self, conversation_id: str, *, user: str = "", limit: int | None = None) -> list[StoredMessage]:
+        """Return as `BotClient.history`."""
+        found: list[StoredMessage] = await self._call("history", conversation_id, user=user or self.user, limit=limit)
+        return found
+
+    async def conversations(self, *, user: str = "", limit: int | None = None) -> list[StoredConversation]:
+        """Return as `BotClient.conversations`."""
+        found: list[StoredConversation] = await self._call("conversations", user=user or self.user, limit=limit)
+        return found
+
+    async def rename(self, conversation_id: str, name: str = "", *, user: str = "") -> None:
+        """Do as `BotClient.rename`."""
+        await self._call("rename", conversation_id, name, user=user or self.user)
+
+    async def delete(self, conversation_id: str, *, user: str = "") -> None:
+        """Do as `BotClient.delete`."""
+        await self._call("delete", conversation_id, user=user or self.user)
+
+    async def stop(self, task_id: str, *, user: str = "") -> None:
+        """Do as `BotClient.stop`."""
+        await self._call("stop", task_id, user=user or self.user)
+
+    async def feedback(self, message_id: str, rating: Rating | None, *, user: str = "", comment: str = "") -> None:
+        """Do as `BotClient.feedback`."""
+        await self._call("feedback", message_id, rating, user=user or self.user, comment=comment)
+
+    async def quality(self, message_id: str, grade: str) -> None:
+        """Do as `BotClient.quality`."""
+        await self._call("quality", message_id, grade)
+
+    async def suggestions(self, message_id: str, *, user: str = "") -> list[str]:
+        """Return as `BotClient.suggestions`."""
+        found: list[str] = await self._call("suggestions", message_id, user=user or self.user)
+        return found
+
+    async def citations(self, message_id: str, *, user: str = "") -> list[Source]:
+        """Return as `BotClient.citations`."""
+        found: list[Source] = await self._call("citations", message_id, user=user or self.user)
+        return found
+
+    async def _call(self, name: str, *arguments: Any, **named: Any) -> Any:
+        found: list[Any] = []
+        flow = _kept(operation(self.bot, name, *arguments, **named), found)
+        async with self._transport.run(flow, self.bot.name) as run:
+            async for _ in run:
+                pass
+        return found[0]
+
+
+def _kept(flow: Flow[T], found: list[T]) -> Flow[None]:
+    found.append((yield from flow))
