@@ -136,7 +136,7 @@ def test_a_grade_suggestions_and_citations_of_an_answer(agent: GPTBotsAgent, cal
     call(agent, "quality", answer.message_id, "FULLY_RESOLVED")
     assert all(isinstance(one, str) for one in call(agent, "suggestions", answer.message_id))
     cited = call(agent, "citations", answer.message_id)
-    assert [one.title for one in cited] == ["ferry.md"]
+    assert {one.title for one in cited} == {"ferry.md"}  # what was found; the answer rests on the first
     assert cited[0].content in answer.text
     assert isinstance(cited[0].score, float)
 
