@@ -21,6 +21,7 @@ check: $(VENV)/check  ## Lint, types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy tests/typing
 	$(BIN)/lint-imports --no-cache
 
 floors:  ## The test suite on the oldest versions that pyproject.toml allows

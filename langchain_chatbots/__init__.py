@@ -10,6 +10,8 @@ except ImportError as error:
 from langchain_chatbots.chat_models import ChatDify, ChatGPTBots
 from langchain_chatbots.errors import retryable
 from langchain_chatbots.remote_chat_model import RemoteChatModel
+from langchain_chatbots.settings import RemoteModelSettings
 from langchain_chatbots.sources import sources
+from remote_chatbots import __version__
 
-__all__ = ["ChatDify", "ChatGPTBots", "RemoteChatModel", "retryable", "sources"]
+__all__ = ["ChatDify", "ChatGPTBots", "RemoteChatModel", "RemoteModelSettings", "__version__", "retryable", "sources"]

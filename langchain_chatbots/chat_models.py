@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from pydantic import SecretStr
 
 from langchain_chatbots._blocks import register
 from langchain_chatbots.remote_chat_model import RemoteChatModel
+from langchain_chatbots.settings import ChatModelArguments
 from remote_chatbots.bot_fields import DifyFields, GPTBotsFields
+from remote_chatbots.constructors import DifyArguments, GPTBotsArguments
+
+
+class ChatDifyArguments(DifyArguments, ChatModelArguments):
+    """What `ChatDify` takes beside the key."""
+
+
+class ChatGPTBotsArguments(GPTBotsArguments, ChatModelArguments):
+    """What `ChatGPTBots` takes beside the key."""
 
 
 class ChatDify(DifyFields, RemoteChatModel):
@@ -23,14 +33,15 @@ class ChatDify(DifyFields, RemoteChatModel):
     """
 
     # Without it, type checkers would build a constructor from the fields, and refuse a key that is a plain string.
-    def __init__(self, *, api_key: SecretStr | str | None = None, **given: Any) -> None:
+    def __init__(self, *, api_key: SecretStr | str | None = None, **given: Unpack[ChatDifyArguments]) -> None:
         """Take the fields of `DifyFields` as keyword arguments.
 
         Raises:
             BotUsageError: If a field is missing, wrong or unknown. The message names it and never shows a value.
         """
         api_key = SecretStr(api_key) if isinstance(api_key, str) else api_key
-        super().__init__(**{"api_key": api_key, **given})
+        fields: dict[str, Any] = {"api_key": api_key, **given}
+        super().__init__(**fields)
 
 
 class ChatGPTBots(GPTBotsFields, RemoteChatModel):
@@ -45,14 +56,15 @@ class ChatGPTBots(GPTBotsFields, RemoteChatModel):
     """
 
     # Without it, type checkers would build a constructor from the fields, and refuse a key that is a plain string.
-    def __init__(self, *, api_key: SecretStr | str | None = None, **given: Any) -> None:
+    def __init__(self, *, api_key: SecretStr | str | None = None, **given: Unpack[ChatGPTBotsArguments]) -> None:
         """Take the fields of `GPTBotsFields` as keyword arguments.
 
         Raises:
             BotUsageError: If a field is missing, wrong or unknown. The message names it and never shows a value.
         """
         api_key = SecretStr(api_key) if isinstance(api_key, str) else api_key
-        super().__init__(**{"api_key": api_key, **given})
+        fields: dict[str, Any] = {"api_key": api_key, **given}
+        super().__init__(**fields)
 
 
 register(ChatDify.platform)

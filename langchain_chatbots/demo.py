@@ -1,6 +1,7 @@
 """A streamed conversation of two turns, with sources: `python -m langchain_chatbots.demo [question …]`.
 
-It talks to the app that DIFY_API_KEY and DIFY_BASE_URL name; without them to the emulator, which needs no key.
+It talks to the app that DIFY_API_KEY and DIFY_BASE_URL (or DIFY_API_BASE) name; without them to the emulator, which
+needs no key.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ def printable(text: str) -> str:
 
 def main(questions: Sequence[str]) -> int:
     """Run the demonstration; return the exit code."""
-    own_app = bool(os.environ.get("DIFY_API_KEY") and os.environ.get("DIFY_BASE_URL"))
+    named = os.environ.get("DIFY_BASE_URL") or os.environ.get("DIFY_API_BASE")
+    own_app = bool(os.environ.get("DIFY_API_KEY") and named)
     user = os.environ.get("DIFY_USER", "demo")
     with nullcontext() if own_app else Emulator() as emulator:
         if emulator is None:

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import os
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal, Self, TypedDict
 
-from langchain_core.language_models import BaseChatModel, LangSmithParams
-from pydantic import Field
+from langchain_core.caches import BaseCache
+from langchain_core.callbacks import Callbacks
+from langchain_core.language_models import BaseChatModel, LangSmithParams, ModelProfile
+from langchain_core.rate_limiters import BaseRateLimiter
+from pydantic import Field, model_validator
 
 from langchain_chatbots.errors import as_model_errors
-from remote_chatbots import Timeouts
+from remote_chatbots import Timeouts, __version__
 from remote_chatbots.arguments import with_environment
 from remote_chatbots.bot_fields import BotFields
+
+
+class ChatModelArguments(TypedDict, total=False):
+    """What every chat model of LangChain takes, for type checkers."""
+
+    name: str | None
+    cache: BaseCache | bool | None
+    verbose: bool | None
+    callbacks: Callbacks
+    tags: list[str] | None
+    metadata: dict[str, Any] | None
+    custom_get_token_ids: Callable[[str], list[int]] | None
+    rate_limiter: BaseRateLimiter | None
+    disable_streaming: bool | Literal["tool_calling"] | None
+    output_version: str | None
+    profile: ModelProfile | None
 
 
 class RemoteModelSettings(BotFields, BaseChatModel):
@@ -32,6 +52,11 @@ class RemoteModelSettings(BotFields, BaseChatModel):
         """
         with as_model_errors():
             super().__init__(**with_environment(given, self._environment, os.environ))
+
+    @model_validator(mode="after")
+    def _set_remote_chatbots_version(self) -> Self:
+        self._add_version("remote-chatbots", __version__)
+        return self
 
     @property
     def _llm_type(self) -> str:

@@ -128,6 +128,10 @@ class BotFields(BaseModel):
         self._bot()
         Timeouts.of(self.timeout)
 
+    def model_post_init(self, context: Any, /) -> None:
+        """Let the framework's own follow; the one that pydantic makes for private attributes would end here."""
+        super().model_post_init(context)
+
     @abstractmethod
     def _bot(self) -> BotProtocol:
         """Return the bot that the fields describe."""

@@ -1,0 +1,42 @@
+"""What type checkers are told of a constructor is what it takes."""
+
+from __future__ import annotations
+
+from typing import Any, get_type_hints
+
+import pytest
+
+import langchain_chatbots
+from langchain_chatbots import ChatDify, ChatGPTBots, RemoteModelSettings
+from langchain_chatbots.chat_models import ChatDifyArguments, ChatGPTBotsArguments
+
+
+@pytest.mark.parametrize(("model", "arguments"), [(ChatDify, ChatDifyArguments), (ChatGPTBots, ChatGPTBotsArguments)])
+def test_a_constructors_signature_names_every_field_and_no_other(
+    model: type[RemoteModelSettings], arguments: Any
+) -> None:
+    fields = model.model_fields
+    taken = {*fields, *(field.alias for field in fields.values() if field.alias), "model"}
+
+    assert set(arguments.__annotations__) == taken - {"api_key"}
+
+
+@pytest.mark.parametrize("arguments", [ChatDifyArguments, ChatGPTBotsArguments])
+def test_the_types_of_a_signature_exist(arguments: Any) -> None:
+    assert get_type_hints(arguments)
+
+
+def test_what_docstrings_refer_to_can_be_imported() -> None:
+    assert issubclass(langchain_chatbots.RemoteChatModel, langchain_chatbots.RemoteModelSettings)
+    assert set(langchain_chatbots.__all__) <= set(dir(langchain_chatbots))
+
+
+def test_a_trace_tells_this_packages_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIFY_API_KEY", "app-x")
+
+    told = ChatDify(metadata={"team": "harbour"}).metadata
+
+    assert told is not None
+    assert told["team"] == "harbour"
+    assert told["lc_versions"]["remote-chatbots"] == langchain_chatbots.__version__
+    assert "langchain-core" in told["lc_versions"]
