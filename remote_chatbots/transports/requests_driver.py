@@ -19,6 +19,7 @@ from remote_chatbots.events import Event
 from remote_chatbots.flow import EFFECTS, Aside, Deadline, Effect, Flow, Read, Send, Turn
 from remote_chatbots.timeouts import Settings, Timeouts
 from remote_chatbots.transports import faults
+from remote_chatbots.transports.chunks import whole_chunks
 from remote_chatbots.wire import HttpRequest, ResponseHead
 
 if TYPE_CHECKING:
@@ -285,7 +286,7 @@ def _already_there(response: requests.Response) -> bytes:
     A read gives one HTTP chunk, and a server that is faster than its reader sends a chunk per event.
     """
     sock = _socket(response)
-    if sock is None or "content-encoding" in response.headers:
+    if sock is None or "content-encoding" in response.headers or not response.raw._fp.chunked:
         return b""
     body: Any = response.raw._fp
     usual_s = sock.gettimeout()
@@ -293,9 +294,15 @@ def _already_there(response: requests.Response) -> bytes:
     there = bytearray()
     # What is broken behind it is met again by the next read, and must not take the text before it along.
     with contextlib.suppress(Exception):
-        # Only a chunk whose length line and first byte are there can be read without waiting; its size is not zero.
-        while len(there) < READ_BYTES and _NEXT_CHUNK.match(body.fp.peek(1)):
-            there += body.read1(READ_BYTES)
+        while len(there) < READ_BYTES and (buffered := body.fp.peek(1)):
+            data, end = whole_chunks(buffered) if body.chunk_left == 0 else (b"", 0)
+            if end:
+                there += data
+                body.fp.read(end)
+            elif body.chunk_left or _NEXT_CHUNK.match(buffered):
+                there += body.read1(READ_BYTES)
+            else:
+                break  # only of a chunk whose size and first byte are there can something be read without waiting
     with contextlib.suppress(OSError):  # closed with the body's end
         sock.settimeout(usual_s)
     return bytes(there)
