@@ -286,9 +286,9 @@ def _already_there(response: requests.Response) -> bytes:
     A read gives one HTTP chunk, and a server that is faster than its reader sends a chunk per event.
     """
     sock = _socket(response)
-    if sock is None or "content-encoding" in response.headers or not response.raw._fp.chunked:
+    body: Any = getattr(response.raw, "_fp", None)
+    if sock is None or "content-encoding" in response.headers or not body.chunked:
         return b""
-    body: Any = response.raw._fp
     usual_s = sock.gettimeout()
     sock.settimeout(0)
     there = bytearray()
