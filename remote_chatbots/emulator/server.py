@@ -34,7 +34,7 @@ _SHUTDOWN_S = 1.0
 
 
 class Emulator:
-    """A local Dify server for tests and demonstrations, on a free port of the loopback interface.
+    """A local Dify and GPTBots server for tests and demonstrations, on a free port of the loopback interface.
 
     Use it with `with` (a thread of its own) or with `async with` (the caller's event loop). Every entering
     starts an empty server. Ids, times and answers depend on nothing but the seed and the requests.
@@ -48,13 +48,24 @@ class Emulator:
       conversation keeps its first inputs.
     * "2023": as the document of that spring has it: chat apps only, streams without names, conversation and end.
 
-    Faults, given to `faults.add` (module `faults` says what each does):
+    GPTBots is spoken below `gptbots_url`, with the same model and the same knowledge, in two bases: conversations,
+    messages of v1 and v2 (streaming and blocking), histories and lists, ratings, suggestions, citations, search,
+    speech. Its forms are those of the published pages; where these are silent (HTTP status, the frames 5, 6, 36 and 41,
+    errors in mid-stream) they are the emulator's choice. Dify's wire was compared with recordings of real servers. For
+    GPTBots there are none: what works here proves nothing about that platform, nor does a recording of the emulator.
+    Question and answer are in the history before the first frame comes.
+
+    Faults, given to `faults.add` (modules `faults` and `gptbots_faults` say what each does):
 
     * another answer: `ErrorAt200`, `HtmlPage` (200, 502, 504), `TooManyRequests`, `Unavailable`, `JsonAnswer`;
-    * other events: `ErrorEvent`, `ReducedErrorEvent`, `EndEarly`, `DuplicateEnd`, `TextAfterEnd`, `HugeEvent`,
-      `UnknownEvents`, `ExtraPings`, `CommentLines`;
+    * other events or frames: `ErrorEvent`, `ReducedErrorEvent`, `EndEarly`, `DuplicateEnd`, `TextAfterEnd`,
+      `HugeEvent`, `UnknownEvents`, `ExtraPings`, `CommentLines`;
     * other bytes, or the same at another time: `Cut`, `Reset`, `Hang`, `Trickle`, `Glue`, `CrLf`,
-      `SplitCharacters`, `OneByteWrites`, `Gzip`, `WrongCharset`.
+      `SplitCharacters`, `OneByteWrites`, `Gzip`, `WrongCharset`;
+    * of GPTBots alone: `Framing` ("sse", "sse-nospace", "ndjson", "glued", "crlf"), `WrappedError` (-50000), `Stall`,
+      `FlowOnly`, `FlowDuplicate`, `EmptyOutput`, `StringContent`, `SingleObjectMedia`, `LateCitations`,
+      `OldestFirst`, `ErrorsAt200`, `RateLimit`, `V2Missing`. `Trickle` cuts its stream every so many bytes, `EndEarly`
+      leaves out its End.
 
     Attributes:
         faults: What goes wrong, and when; nothing at first. It stays when the server stops.
