@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from .gptbots_library import Library
+from .gptbots_speech import seconds
 from .gptbots_state import cost_of
 from .gptbots_turn import AgentTurn, Output
 from .knowledge import Hit
 
 Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an answer comes from, as far as its forms tell of it.
+
+    Attributes:
+        agent_id: Of the agent that answers.
+        library: Knows the ids of the sources.
+        media_url: What the addresses of files begin with.
+    """
+
+    agent_id: str
+    library: Library
+    media_url: str
+
+    def speech_url(self, turn: AgentTurn) -> str:
+        """Return where a spoken answer can be fetched."""
+        return f"{self.media_url}/{turn.answer_id}.wav"
 
 
 def answer_v1(turn: AgentTurn) -> Record:
@@ -24,15 +45,8 @@ def answer_v1(turn: AgentTurn) -> Record:
     }
 
 
-def answer_v2(turn: AgentTurn, agent_id: str, library: Library, speech_url: str) -> Record:
-    """Return a blocking answer (send message, v2).
-
-    Args:
-        turn: Whose answer it is.
-        agent_id: The `bot_id` of its citations.
-        library: Knows the ids of the sources.
-        speech_url: Where the spoken answer can be fetched.
-    """
+def answer_v2(turn: AgentTurn, origin: Origin) -> Record:
+    """Return a blocking answer (send message, v2)."""
     told: Record = {
         "create_time": turn.created_at,
         "conversation_id": turn.asked.conversation_id,
@@ -41,21 +55,26 @@ def answer_v2(turn: AgentTurn, agent_id: str, library: Library, speech_url: str)
             {
                 "from_component_branch": output.branch,
                 "from_component_name": output.component,
-                "content": _content(turn, output, speech_url),
+                "content": _content(turn, output, origin),
             }
             for output in turn.outputs
         ],
         "usage": {"tokens": token_counts(turn), "credits": _credits(turn)},
     }
     if turn.asked.marks_citations:
-        found = enumerate(turn.cited, 1)
-        told["citations"] = [_citation(number, hit, turn, agent_id, library) for number, hit in found]
+        told["citations"] = [_citation(number, hit, turn, origin) for number, hit in enumerate(turn.cited, 1)]
     return told
 
 
 def flow_item(output: Output) -> Record:
     """Return what a component says, as v1 and the streams tell it."""
     return {"content": output.text, "branch": output.branch, "from_component_name": output.component}
+
+
+def spoken_flow_item(output: Output, url: str) -> Record:
+    """Return what a component speaks: `content` is a sentence made of address and text (send message, v2)."""
+    sound = {"transcript": output.text, "url": url, "seconds": seconds(output.text)}
+    return {**flow_item(output), "content": f"Audio: {url} Transcript: {output.text}", "audioDatas": [sound]}
 
 
 def token_counts(turn: AgentTurn) -> Record:
@@ -75,9 +94,9 @@ def token_counts(turn: AgentTurn) -> Record:
     }
 
 
-def streamed_citation(number: int, hit: Hit, turn: AgentTurn, agent_id: str, library: Library) -> Record:
+def streamed_citation(number: int, hit: Hit, turn: AgentTurn, origin: Origin) -> Record:
     """Return one item of frame 20: nested, and in other words than the blocking answer (send message, v2)."""
-    flat = _citation(number, hit, turn, agent_id, library)
+    flat = _citation(number, hit, turn, origin)
     return {
         "citation": {
             "index": flat["index"],
@@ -98,16 +117,16 @@ def streamed_citation(number: int, hit: Hit, turn: AgentTurn, agent_id: str, lib
     }
 
 
-def correlated_attachment(hit: Hit, turn: AgentTurn, library: Library) -> Record:
+def correlated_attachment(hit: Hit, turn: AgentTurn, origin: Origin) -> Record:
     """Return one item of frame 83: a passage that was found (send message, v2)."""
     segment = hit.segment
     return {
-        "dataId": library.document_id(segment.document_name),
+        "dataId": origin.library.document_id(segment.document_name),
         "dataName": segment.document_name,
         "dataType": "doc",
         "url": source_url(segment.document_name),
         "content": segment.content,
-        "segmentId": library.segment_id(segment),
+        "segmentId": origin.library.segment_id(segment),
         "segmentIndex": segment.position,
         "dimensions": None,
         "timestampMillis": millis(turn.created_at),
@@ -123,15 +142,15 @@ def source_url(document_name: str) -> str:
     return f"https://saltmouth.example/{document_name}"
 
 
-def millis(seconds: int) -> int:
+def millis(moment: int) -> int:
     """Return a Unix time in milliseconds."""
-    return seconds * 1000
+    return moment * 1000
 
 
-def _content(turn: AgentTurn, output: Output, speech_url: str) -> Record:
+def _content(turn: AgentTurn, output: Output, origin: Origin) -> Record:
     if not turn.is_spoken:
         return {"text": output.text}
-    return {"text": "", "audio": [{"audio": speech_url, "transcript": output.text}]}
+    return {"text": "", "audio": [{"audio": origin.speech_url(turn), "transcript": output.text}]}
 
 
 def _credits(turn: AgentTurn) -> Record:
@@ -146,19 +165,19 @@ def _credits(turn: AgentTurn) -> Record:
     }
 
 
-def _citation(number: int, hit: Hit, turn: AgentTurn, agent_id: str, library: Library) -> Record:
+def _citation(number: int, hit: Hit, turn: AgentTurn, origin: Origin) -> Record:
     segment = hit.segment
     return {
         "index": str(number),
         "name": segment.document_name,
         "type": "doc",
         "content": segment.content,
-        "segment_id": library.segment_id(segment),
+        "segment_id": origin.library.segment_id(segment),
         "segment_index": segment.position,
         "position": "",
         "timestamp_millis": millis(turn.created_at),
-        "data_id": library.document_id(segment.document_name),
-        "bot_id": agent_id,
+        "data_id": origin.library.document_id(segment.document_name),
+        "bot_id": origin.agent_id,
         "attachment": None,
         "component_id": None,
     }

@@ -7,14 +7,13 @@ where 20 and 83 stand, and how a model's failure is told: all of that is the emu
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-from .gptbots_forms import correlated_attachment, flow_item, streamed_citation, token_counts
-from .gptbots_library import Library
+from .gptbots_forms import Origin, correlated_attachment, flow_item, spoken_flow_item, streamed_citation, token_counts
 from .gptbots_refusals import INTERNAL, AgentRefusal
 from .gptbots_speech import spoken
-from .gptbots_turn import AgentTurn, Output
+from .gptbots_turn import AgentTurn
 from .model import Step, tokens
 
 Frame = dict[str, Any]
@@ -37,11 +36,6 @@ def text_frame(text: str) -> Frame:
     return frame(TEXT, "Text", text)
 
 
-def flow_frame(outputs: Sequence[Output]) -> Frame:
-    """Return the frame in which components tell their outputs."""
-    return frame(FLOW_OUTPUT, "FlowOutput", [flow_item(output) for output in outputs])
-
-
 def error_frame(code: int, message: str) -> Frame:
     """Return a frame that is an error body."""
     return {"code": code, "message": message}
@@ -54,11 +48,11 @@ def frames_v1(turn: AgentTurn) -> Iterator[Frame]:
         yield _failure()
         return
     if turn.flow_outputs:
-        yield flow_frame(turn.flow_outputs)
+        yield frame(FLOW_OUTPUT, "FlowOutput", [flow_item(output) for output in turn.flow_outputs])
     yield frame(END, "End", None)
 
 
-def frames_v2(turn: AgentTurn, agent_id: str, library: Library) -> Iterator[Frame]:
+def frames_v2(turn: AgentTurn, origin: Origin) -> Iterator[Frame]:
     """Yield a turn in the current form."""
     yield frame(MESSAGE_INFO, "MessageInfo", {"message_id": turn.answer_id})
     if "thought" in turn.tags:
@@ -69,12 +63,12 @@ def frames_v2(turn: AgentTurn, agent_id: str, library: Library) -> Iterator[Fram
         yield _failure()
         return
     if turn.cited:
-        yield frame(FOUND, "CorrelateAttachment", [correlated_attachment(hit, turn, library) for hit in turn.sources])
+        yield frame(FOUND, "CorrelateAttachment", [correlated_attachment(hit, turn, origin) for hit in turn.sources])
         numbered = enumerate(turn.cited, 1)
-        cited = [streamed_citation(number, hit, turn, agent_id, library) for number, hit in numbered]
+        cited = [streamed_citation(number, hit, turn, origin) for number, hit in numbered]
         yield frame(CITATION, "Citation", cited)
     if turn.flow_outputs:
-        yield flow_frame(turn.flow_outputs)
+        yield _flow_output(turn, origin)
     if "handoff" in turn.tags:
         yield frame(HANDOFF, "HumanHandoff", None)
     yield frame(COST, "Cost", token_counts(turn))
@@ -94,6 +88,12 @@ def _answer(turn: AgentTurn) -> Iterator[Frame]:
         yield from _tool(turn, step)
 
 
+def _flow_output(turn: AgentTurn, origin: Origin) -> Frame:
+    url = origin.speech_url(turn)
+    told = [spoken_flow_item(each, url) if turn.is_spoken else flow_item(each) for each in turn.flow_outputs]
+    return {**frame(FLOW_OUTPUT, "FlowOutput", told), "componentId": len(told)}
+
+
 def _tool(turn: AgentTurn, step: Step) -> Iterator[Frame]:
     if step.call is None:
         return
@@ -103,6 +103,8 @@ def _tool(turn: AgentTurn, step: Step) -> Iterator[Frame]:
 
 
 def _spoken(turn: AgentTurn) -> Iterator[Frame]:
+    if turn.only_outputs:
+        return
     for token in turn.said:
         yield frame(AUDIO, "Audio", {"audioAnswer": "", "transcript": token})
     sound = spoken(turn.text)

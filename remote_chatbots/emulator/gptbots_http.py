@@ -19,7 +19,7 @@ from .gptbots_agents import Agent
 from .gptbots_call import Call, Endpoint
 from .gptbots_checks import asked_v1, asked_v2, text, user_id
 from .gptbots_faults import ErrorsAt200, FlowDuplicate, FlowOnly, RateLimit, V2Missing
-from .gptbots_forms import Record, answer_v1, answer_v2
+from .gptbots_forms import Origin, Record, answer_v1, answer_v2
 from .gptbots_frames import frames_v1, frames_v2
 from .gptbots_history import conversations, messages_v1, messages_v2, qa_records
 from .gptbots_limiter import Limiter
@@ -159,11 +159,10 @@ class GPTBotsFace:
     async def _send_v2(self, request: web.Request) -> web.StreamResponse:
         agent = self._authorized(request, DELETED_OLDER)
         turn = self._begin(agent, asked_v2(await _body(request)))
-        agent_id, library = self._state.agent_id(agent), self._state.library
+        origin = Origin(self._state.agent_id(agent), self._state.library, _media_url(request))
         if self._is_streamed(turn):
-            return await stream(request, frames_v2(turn, agent_id, library), faults_here(), self._token_s(turn))
-        answer = answer_v2(turn, agent_id, library, f"{_media_url(request)}/{turn.answer_id}.wav")
-        return await self._whole(turn, other_form(faults_here(), answer))
+            return await stream(request, frames_v2(turn, origin), faults_here(), self._token_s(turn))
+        return await self._whole(turn, other_form(faults_here(), answer_v2(turn, origin)))
 
     async def _speak(self, request: web.Request) -> web.Response:
         agent = self._authorized(request, DELETED_OLDER)

@@ -153,6 +153,17 @@ def test_audio_comes_as_transcript_and_then_as_sound(emulator: Emulator) -> None
     assert all(bool(piece["transcript"]) != bool(piece["audioAnswer"]) for piece in pieces)
 
 
+def test_spoken_outputs_have_their_sound_beside_a_made_up_sentence(emulator: Emulator) -> None:
+    frames = frames_in(send_v2(emulator, f"{FERRY} [[flow]] [[audio]]"))
+    assert codes_in(frames) == [11, 10, 4, 0]
+    for item in frames[1]["data"]:
+        (sound,) = item["audioDatas"]
+        assert sound["url"] in item["content"]
+        assert sound["transcript"] in item["content"]
+        fetched = requests.get(sound["url"], timeout=5)
+        assert fetched.content.startswith(b"RIFF")
+
+
 def test_a_model_that_fails_at_once_is_an_error_body(emulator: Emulator) -> None:
     assert code_of(send_v2(emulator, "[[fail]]")) == (500, 50000)
 
