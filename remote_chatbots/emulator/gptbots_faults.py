@@ -91,6 +91,16 @@ class LateCitations(GPTBotsFault):
 
 
 @dataclass(frozen=True, slots=True)
+class LateAnswer(GPTBotsFault):
+    """A history whose newest question has no answer yet. Once, and the next call finds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumbersAsText(GPTBotsFault):
+    """`total` of a history and `score` of the chunks behind an answer are strings, as some tables of the pages say."""
+
+
+@dataclass(frozen=True, slots=True)
 class OldestFirst(GPTBotsFault):
     """A history that begins with the oldest message, not with the newest."""
 

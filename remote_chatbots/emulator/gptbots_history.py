@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from .gptbots_call import Call
 from .gptbots_checks import number, one_of, text
-from .gptbots_faults import OldestFirst, SingleObjectMedia
+from .gptbots_faults import LateAnswer, NumbersAsText, OldestFirst, SingleObjectMedia
 from .gptbots_forms import Record, millis
 from .gptbots_media import answer_media, question_media
 from .gptbots_refusals import NO_CONVERSATION, PAGE_PAST_END, AgentRefusal
@@ -131,17 +131,19 @@ def _qa(turn: AgentTurn) -> Record:
     }
 
 
-def _asked_page(call: Call) -> tuple[Sequence[_Message], int]:
+def _asked_page(call: Call) -> tuple[Sequence[_Message], int | str]:
     held = call.state.conversations.get(text(call.values, "conversation_id"))
     if held is None or held.agent != call.agent:
         raise AgentRefusal(NO_CONVERSATION)
     messages = list(_messages(held))
+    if call.faults.one(LateAnswer) and messages and messages[-1].is_answer:
+        messages.pop()
     if not call.faults.one(OldestFirst):
         messages.reverse()
     found = _page(call, messages, 1)
     if not found and number(call.values, "page", 1) > 1:
         raise AgentRefusal(PAGE_PAST_END)
-    return found, len(messages)
+    return found, str(len(messages)) if call.faults.one(NumbersAsText) else len(messages)
 
 
 def _page(call: Call, held: Sequence[T], least_size: int) -> Sequence[T]:

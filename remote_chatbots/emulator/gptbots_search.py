@@ -7,7 +7,7 @@ from typing import Any
 
 from .gptbots_call import Call
 from .gptbots_checks import ids, number, one_of, text
-from .gptbots_faults import LateCitations
+from .gptbots_faults import LateCitations, NumbersAsText
 from .gptbots_forms import Record, source_url
 from .gptbots_library import Document
 from .gptbots_refusals import NO_CREDITS, TOO_MANY_DOCUMENTS, AgentRefusal, bad_parameters
@@ -33,7 +33,7 @@ def correlated(call: Call) -> Record:
             "data_id": library.document_id(hit.segment.document_name),
             "data_name": hit.segment.document_name,
             "source_url": source_url(hit.segment.document_name),
-            "score": hit.score,
+            "score": str(hit.score) if call.faults.one(NumbersAsText) else hit.score,
         }
         for hit in turn.sources
     ]

@@ -63,9 +63,8 @@ class Emulator:
     * other bytes, or the same at another time: `Cut`, `Reset`, `Hang`, `Trickle`, `Glue`, `CrLf`,
       `SplitCharacters`, `OneByteWrites`, `Gzip`, `WrongCharset`;
     * of GPTBots alone: `Framing` ("sse", "sse-nospace", "ndjson", "glued", "crlf"), `WrappedError` (-50000), `Stall`,
-      `FlowOnly`, `FlowDuplicate`, `EmptyOutput`, `StringContent`, `SingleObjectMedia`, `LateCitations`,
-      `OldestFirst`, `ErrorsAt200`, `RateLimit`, `V2Missing`. `Trickle` cuts its stream every so many bytes, `EndEarly`
-      leaves out its End.
+      `FlowOnly`, `FlowDuplicate`, `EmptyOutput`, `StringContent`, `SingleObjectMedia`, `LateAnswer`,
+      `LateCitations`, `NumbersAsText`, `OldestFirst`, `ErrorsAt200`, `RateLimit`, `V2Missing`.
 
     Attributes:
         faults: What goes wrong, and when; nothing at first. It stays when the server stops.

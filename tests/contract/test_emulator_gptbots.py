@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import aiohttp
 import pytest
 import requests
 
@@ -220,3 +221,26 @@ def test_a_key_of_one_platform_is_none_of_the_other(emulator: Emulator) -> None:
     info = requests.get(f"{emulator.dify_url}/info", headers=bearer(emulator), timeout=5)
     assert info.status_code == 401
     assert code_of(send_v2(emulator, FERRY, held=UNKNOWN_ID)) == (404, 40356)
+
+
+def test_an_emulator_that_does_not_run_has_no_address() -> None:
+    with pytest.raises(RuntimeError, match="not running"):
+        _ = Emulator().gptbots_url
+
+
+async def test_it_runs_in_the_callers_event_loop_too() -> None:
+    async with Emulator(token_delay_s=0) as running, aiohttp.ClientSession(headers=bearer(running)) as session:
+        async with session.post(f"{running.gptbots_url}/v1/conversation", json={"user_id": "ann"}) as created:
+            held = (await created.json())["conversation_id"]
+        body = {"conversation_id": held, "response_mode": "streaming", "text": FERRY}
+        async with session.post(f"{running.gptbots_url}/v1/conversation/message", json=body) as response:
+            assert b"pier" in await response.read()
+
+
+def test_a_stream_that_the_client_left_does_not_hold_up_the_next(emulator: Emulator) -> None:
+    held = conversation(emulator)
+    body = {"conversation_id": held, "response_mode": "streaming", "text": "[[slow]]"}
+    url = f"{emulator.gptbots_url}/v1/conversation/message"
+    with requests.post(url, json=body, headers=bearer(emulator), timeout=5, stream=True) as response:
+        assert next(response.iter_lines(chunk_size=1)).startswith(b"data:")
+    assert "pier 3" in text_in(frames_in(send_v1(emulator, FERRY, held=held)))

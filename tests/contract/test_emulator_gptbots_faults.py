@@ -32,7 +32,9 @@ from remote_chatbots.emulator import (
     HtmlPage,
     HugeEvent,
     JsonAnswer,
+    LateAnswer,
     LateCitations,
+    NumbersAsText,
     OneByteWrites,
     RateLimit,
     ReducedErrorEvent,
@@ -269,6 +271,26 @@ def test_citations_can_be_late_once(emulator: Emulator) -> None:
     answer = send_v2(emulator, FERRY, mode="blocking").json()["message_id"]
     found = [get(emulator, "/v1/correlate/dataset", message_id=answer).json()["correlate_dataset"] for _ in range(2)]
     assert (found[0], bool(found[1])) == ([], True)
+
+
+def test_an_answer_can_be_late_once(emulator: Emulator) -> None:
+    emulator.faults.add(LateAnswer(), path="/gptbots/v2/messages")
+    held = conversation(emulator)
+    send_v2(emulator, FERRY, held=held)
+    query = {"conversation_id": held, "page": 1, "page_size": 10}
+    pages = [get(emulator, "/v2/messages", **query).json()["conversation_content"] for _ in range(2)]
+    assert [[each["role"] for each in page] for page in pages] == [["user"], ["assistant", "user"]]
+
+
+def test_numbers_can_be_text(emulator: Emulator) -> None:
+    emulator.faults.add(NumbersAsText(), times=None, path=["/gptbots/v?/messages", "/gptbots/v1/correlate/*"])
+    held = conversation(emulator)
+    answer = send_v2(emulator, FERRY, held=held, mode="blocking").json()["message_id"]
+    for version in ("v1", "v2"):
+        page = get(emulator, f"/{version}/messages", conversation_id=held, page=1, page_size=10).json()
+        assert page["total"] == "2"
+    found = get(emulator, "/v1/correlate/dataset", message_id=answer).json()["correlate_dataset"]
+    assert all(float(each["score"]) > 0 and isinstance(each["score"], str) for each in found)
 
 
 def test_all_refusals_can_come_with_200(emulator: Emulator) -> None:

@@ -34,6 +34,7 @@ from remote_chatbots.emulator.faults import (
     WireFault,
     WrongCharset,
 )
+from remote_chatbots.emulator.gptbots_faults import FlowDuplicate, FlowOnly, WrappedError
 
 CHAT = "/v1/chat-messages"
 ALL = [
@@ -99,6 +100,8 @@ def test_a_fault_that_makes_no_sense_is_refused(make: Callable[[], Fault], told:
         ((Unavailable(), ErrorAt200()), "Unavailable and ErrorAt200 exclude each other"),
         ((JsonAnswer(), JsonAnswer()), "JsonAnswer and JsonAnswer exclude each other"),
         ((ErrorEvent(), ReducedErrorEvent()), "ErrorEvent and ReducedErrorEvent exclude each other"),
+        ((FlowOnly(), FlowDuplicate()), "FlowOnly and FlowDuplicate exclude each other"),
+        ((WrappedError(), ErrorEvent()), "WrappedError and ErrorEvent exclude each other"),
         ((Unavailable(), ExtraPings()), "Unavailable leaves no events for ExtraPings"),
         ((Trickle(), CrLf(), Trickle()), "Trickle and Trickle exclude each other"),
     ],
@@ -125,6 +128,16 @@ def test_a_request_suffers_the_first_that_waits_for_it() -> None:
     ]]  # fmt: skip
     assert taken == [(Cut(2),), (Cut(1),), (Cut(3),), (Cut(2),), ()]
     assert len(faults) == 0
+
+
+def test_faults_strike_questions_of_any_platform_unless_told_otherwise() -> None:
+    faults = Faults()
+    faults.add(Cut(1), times=None)
+    faults.add(Cut(2), times=None, path=("/v1/info", "/gptbots/v?/messages"))
+    sends = ("/v1/chat-messages", "/gptbots/v1/conversation/message", "/gptbots/v2/conversation/message")
+    assert [faults.take(path, None).faults for path in sends] == [(Cut(1),)] * 3
+    assert [faults.take(path, None).faults for path in ("/v1/info", "/gptbots/v2/messages")] == [(Cut(2),)] * 2
+    assert faults.take("/gptbots/v1/conversation", None).faults == ()
 
 
 def test_a_star_in_a_users_name_means_nothing() -> None:
