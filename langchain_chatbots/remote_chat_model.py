@@ -189,9 +189,10 @@ class RemoteChatModel(RemoteModelSettings):
                 async for chunk in chunks:
                     yield chunk
         finally:
-            await chunks.aclose()  # type: ignore[attr-defined]
             for run in opened:
                 await run.aclose()
+            # Last: a loop that ends closes all generators at once, and two at one generator would complain.
+            await chunks.aclose()  # type: ignore[attr-defined]
 
     def stream_events(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
         """Yield events; with `version="v3"` return a stream of content blocks. It has no `close`: read it all."""
