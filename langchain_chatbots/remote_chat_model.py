@@ -26,7 +26,6 @@ from langchain_chatbots.errors import SAFE_TO_POST_AGAIN, ChatbotUsageError, Too
 from langchain_chatbots.settings import RemoteModelSettings
 from remote_chatbots import Question
 from remote_chatbots.arguments import TOOLS_REFUSED
-from remote_chatbots.metadata import merge
 
 SCHEMA_REFUSED = (
     "A remote bot calls its own tools and takes no schema from the caller, so nothing would hold its answer to one. "
@@ -220,13 +219,12 @@ class RemoteChatModel(RemoteModelSettings):
         run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
         **kwargs: Any,
     ) -> ChatResult:
-        metadata: dict[str, Any] = {}
         with as_model_errors():
             question, maker = self._turn(messages, stop, kwargs)
             with self._sync_client().stream(question) as run:
                 for event in run:
-                    merge(metadata, maker.metadata(event) or {})
-                return _result(maker.message(run.answer, metadata))
+                    maker.take(event)
+                return _result(maker.message(run.answer))
 
     async def _agenerate(
         self,
@@ -235,13 +233,12 @@ class RemoteChatModel(RemoteModelSettings):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002
         **kwargs: Any,
     ) -> ChatResult:
-        metadata: dict[str, Any] = {}
         with as_model_errors():
             question, maker = self._turn(messages, stop, kwargs)
             async with self._loop_client().stream(question) as run:
                 async for event in run:
-                    merge(metadata, maker.metadata(event) or {})
-                return _result(maker.message(run.answer, metadata))
+                    maker.take(event)
+                return _result(maker.message(run.answer))
 
     # LangChain itself hands each chunk to on_llm_new_token: doing it here too would double the tokens.
 
