@@ -81,6 +81,20 @@ def by_astream(model: Model, messages: Sequence[BaseMessage], came: list[AIMessa
     asyncio.run(read())
 
 
+def by_v3(model: Model, messages: Sequence[BaseMessage], came: list[AIMessage]) -> None:
+    """Ask by `stream_events(version="v3")`."""
+    came.append(model.stream_events(messages, version="v3").output)
+
+
+def by_async_v3(model: Model, messages: Sequence[BaseMessage], came: list[AIMessage]) -> None:
+    """Ask by `astream_events(version="v3")`."""
+
+    async def read() -> None:
+        came.append(await (await model.astream_events(messages, version="v3")))
+
+    asyncio.run(read())
+
+
 def model_for(question: Question, url: str) -> ChatDify:
     """Return a model that asks as the question's user, with its inputs, in its form of reply."""
     return ChatDify(
