@@ -201,9 +201,11 @@ def _expected_blocks(told: Told) -> list[dict[str, Any]]:
         }
         for resource in told.resources
     ]
+    # Models think before they answer, in all recordings.
+    thoughts = [{"type": "reasoning", "reasoning": told.reasoning}] if told.reasoning else []
     if not told.answer and not citations:
-        return []
-    return [{"type": "text", "text": told.answer} | ({"annotations": citations} if citations else {})]
+        return thoughts
+    return [*thoughts, {"type": "text", "text": told.answer} | ({"annotations": citations} if citations else {})]
 
 
 def _expected_sources(told: Told, bot: str) -> list[tuple[str, str, dict[str, Any]]]:
