@@ -57,7 +57,7 @@ class RemoteChatModel(RemoteModelSettings):
         Raises:
             ToolsRefusedError: Always; it is a BotUsageError and a NotImplementedError.
         """
-        raise ToolsRefusedError(TOOLS_REFUSED, platform=self.platform)
+        raise ToolsRefusedError(f"{self.platform}: {TOOLS_REFUSED}", platform=self.platform)
 
     def with_structured_output(self, *_: Any, **__: Any) -> Runnable[LanguageModelInput, Any]:
         """Refuse: a bot takes no schema.
@@ -65,7 +65,7 @@ class RemoteChatModel(RemoteModelSettings):
         Raises:
             ToolsRefusedError: Always; it is a BotUsageError and a NotImplementedError.
         """
-        raise ToolsRefusedError(SCHEMA_REFUSED, platform=self.platform)
+        raise ToolsRefusedError(f"{self.platform}: {SCHEMA_REFUSED}", platform=self.platform)
 
     def as_tool(
         self,
