@@ -97,9 +97,10 @@ class AnswerBuilder:
 
     def add(self, event: Event) -> None:
         """Take one more event."""
+        if type(event) is TextDelta:  # before the rest: it comes by the thousand
+            self._pieces.append(event.text)
+            return
         match event:
-            case TextDelta(text):
-                self._pieces.append(text)
             case TextReplaced(text):
                 self._pieces = [text]
                 self._known["replaced"] = True

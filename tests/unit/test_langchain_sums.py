@@ -25,6 +25,7 @@ from remote_chatbots import (
     TextDelta,
     TextReplaced,
 )
+from remote_chatbots.metadata import merge
 from tests.unit.langchain_turns import (
     METADATA,
     TURN,
@@ -216,10 +217,11 @@ def test_the_sum_holds_all_the_metadata() -> None:
 @pytest.mark.parametrize("events", [TURN, WITHDRAWN, TWICE], ids=["turn", "withdrawn", "twice"])
 def test_the_sum_is_the_message_of_the_whole_answer(events: list[Event]) -> None:
     made = maker("0123")
+    metadata: dict[str, Any] = {}
     for event in events:
-        made.take(event)
+        merge(metadata, made.metadata(event) or {})
 
-    message = made.message(Answer.of(events))
+    message = made.message(Answer.of(events), metadata)
 
     total = message_chunk_to_message(left_to_right(chunks_of(events, "0123")))
     assert type(message) is AIMessage

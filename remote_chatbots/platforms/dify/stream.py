@@ -84,28 +84,25 @@ class DifyTurn:
         text = self._plain_text()
         try:
             for frame in frames:
-                event = self._parsed(frame)
+                try:
+                    event = parse_json(frame.data)
+                except ValueError:
+                    self._no_json(frame)
+                    continue
                 if type(event) is dict and event.get("event") == text and type(piece := event.get("answer")) is str:
                     pieces.append(piece)  # the one event that comes by the thousand
-                elif event is not None:
+                elif frame.event != "ping":
                     self._say(pieces, out, join)
                     pieces = []
-                    self._take(event, out)
+                    self._take(frame, event, out)
                     text = self._plain_text()
         finally:
             self._say(pieces, out, join)
 
-    def _parsed(self, frame: Frame) -> dict[str, Any] | Unrecognized | None:
-        name, data, complete = frame
-        if name == "ping" or not data:
-            return None
-        try:
-            event = parse_json(data)
-        except ValueError:
-            if complete:
-                raise not_allowed("an event of the stream is no JSON", data, self._hidden) from None
-            return None  # a frame cut in two; `closing` says whether that matters
-        return event if isinstance(event, dict) else Unrecognized(name, event)
+    def _no_json(self, frame: Frame) -> None:
+        # A frame cut in two is none of ours: `closing` says whether that matters.
+        if frame.data and frame.complete and frame.event != "ping":
+            raise not_allowed("an event of the stream is no JSON", frame.data, self._hidden) from None
 
     def _plain_text(self) -> str:
         """Return the name of the event that can be nothing but more text now; "" if there is none."""
@@ -122,9 +119,9 @@ class DifyTurn:
                 self._said.append(text)
                 out.append(TextDelta(text))
 
-    def _take(self, event: dict[str, Any] | Unrecognized, out: list[Event]) -> None:
-        if isinstance(event, Unrecognized):
-            out.append(event)
+    def _take(self, frame: Frame, event: Any, out: list[Event]) -> None:
+        if not isinstance(event, dict):
+            out.append(Unrecognized(frame.event, event))
             return
         name = event.get("event")
         if name in _TEXT and self._talking():
