@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from remote_chatbots import Answer, AsyncBotClient, BotClient, DifyApp, Event, Question, Settings
+from remote_chatbots.protocol import BotProtocol
 
 KEY = "app-a-key-that-must-not-show"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
@@ -191,10 +192,13 @@ class Driver:
 
     def ask(self, url: str, *questions: Question, timeout: Any = (5, 5), key: str = KEY, **settings: Any) -> list[Turn]:
         """Ask one after the other with one client, and return what each came to."""
-        app = DifyApp(key, url, settings=Settings(**settings))
+        return self.ask_bot(DifyApp(key, url, settings=Settings(**settings)), *questions, timeout=timeout)
+
+    def ask_bot(self, bot: BotProtocol, *questions: Question, timeout: Any = (5, 5)) -> list[Turn]:
+        """Ask any bot one after the other with one client, and return what each came to."""
         if self.name == "requests":
-            return self._sync(BotClient(app, timeout=timeout), questions)
-        return asyncio.run(self._async(AsyncBotClient(app, timeout=timeout), questions))
+            return self._sync(BotClient(bot, timeout=timeout), questions)
+        return asyncio.run(self._async(AsyncBotClient(bot, timeout=timeout), questions))
 
     def one(self, url: str, timeout: Any = (5, 5), **settings: Any) -> Turn:
         """Ask one question."""

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from remote_chatbots import emulator
-from remote_chatbots.emulator import faults as values
+from remote_chatbots.emulator import faults as faults_of_all
+from remote_chatbots.emulator import gptbots_faults as faults_of_gptbots
 from remote_chatbots.emulator.fault_registry import Faults
 from remote_chatbots.emulator.faults import (
     CommentLines,
@@ -37,12 +38,15 @@ from remote_chatbots.emulator.faults import (
 from remote_chatbots.emulator.gptbots_faults import FlowDuplicate, FlowOnly, WrappedError
 
 CHAT = "/v1/chat-messages"
-ALL = [
-    kind for kind in vars(values).values() if isinstance(kind, type) and issubclass(kind, Fault) and is_dataclass(kind)
-]
+ALL = {
+    kind
+    for module in (faults_of_all, faults_of_gptbots)
+    for kind in vars(module).values()
+    if isinstance(kind, type) and issubclass(kind, Fault) and is_dataclass(kind)
+}
 
 
-@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("kind", sorted(ALL, key=lambda kind: kind.__name__))
 def test_every_fault_is_exported_has_defaults_and_cannot_be_changed(kind: type[Fault]) -> None:
     assert kind.__name__ in emulator.__all__
     assert getattr(emulator, kind.__name__) is kind
@@ -56,7 +60,7 @@ def test_every_fault_is_exported_has_defaults_and_cannot_be_changed(kind: type[F
 def test_the_emulators_docstring_names_every_fault() -> None:
     from remote_chatbots.emulator import Emulator
 
-    assert len(ALL) == 24
+    assert len(ALL) == 39
     for kind in ALL:
         assert f"`{kind.__name__}`" in (Emulator.__doc__ or "")
 
