@@ -3,29 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import accumulate, pairwise, zip_longest
 from typing import Any, cast
 
 from langchain_core.messages import AIMessage
 from langchain_core.messages import content as types
 from langchain_core.messages.block_translators import register_translator
 
-from langchain_chatbots._messages import MessageMaker, usage_metadata
-from remote_chatbots import Event, Finished, SourcesFound, Started, TextDelta, TextReplaced, UsageReported
+from langchain_chatbots._messages import BLOCKS, MessageMaker, usage_metadata
+from remote_chatbots import Event, Finished, Reasoning, Started, TextDelta, TextReplaced, UsageReported
 from remote_chatbots.metadata import merge
 
 
 def content_blocks(message: AIMessage) -> list[types.ContentBlock]:
-    """Return the blocks of an answer, or of a chunk of one: a text block, its sources as citations.
+    """Return the blocks of an answer, or of a chunk of one: its text, with its sources as citations, and its thoughts.
 
     Raises:
         NotImplementedError: For content that is a list already; LangChain then reads it by itself.
     """
     if not isinstance(message.content, str):
         raise NotImplementedError
-    annotations = citations(message.response_metadata.get("retriever_resources"))
-    if not message.content and not annotations:
-        return []
-    return [_text_block(message.content, annotations)]
+    beside = [block for block in message.additional_kwargs.get(BLOCKS) or [] if isinstance(block, dict)]
+    # What a block says of its place may be of a text that was withdrawn: no block stands behind a later one.
+    places = [block.get("at", 0) for block in beside]
+    at = [0, *reversed(list(accumulate([len(message.content), *reversed(places)], min)))]
+    texts = [message.content[begin:end] for begin, end in pairwise(at)]
+    blocks: list[Any] = []
+    for text, block in zip_longest(_annotated(texts, message.response_metadata), beside):
+        if text["text"] or "annotations" in text:
+            blocks.append(text)
+        if block is not None:
+            blocks.append({key: value for key, value in block.items() if key not in ("index", "at")})
+    return blocks
+
+
+def _annotated(texts: list[str], metadata: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return pieces of one text as blocks; a citation is on the piece that it is about, or else on the last."""
+    blocks: list[dict[str, Any]] = [{"type": "text", "text": text} for text in texts]
+    ends = list(accumulate(map(len, texts)))
+    for one in citations(metadata.get("retriever_resources")):
+        citation: dict[str, Any] = dict(one)
+        at = len(blocks) - 1
+        if "start_index" in citation:
+            at = next((n for n, end in enumerate(ends) if citation["start_index"] < end), at)
+            begins = ends[at] - len(texts[at])
+            citation |= {key: citation[key] - begins for key in ("start_index", "end_index")}
+        blocks[at].setdefault("annotations", []).append(citation)
+    return blocks
 
 
 def citations(resources: Any) -> list[types.Annotation]:
@@ -53,13 +77,6 @@ def _citation(told: dict[str, Any], span: tuple[int | None, int | None]) -> type
     return cast("types.Annotation", {key: value for key, value in citation.items() if value is not None})
 
 
-def _text_block(text: str, annotations: list[types.Annotation]) -> types.ContentBlock:
-    block: dict[str, Any] = {"type": "text", "text": text}
-    if annotations:
-        block["annotations"] = annotations
-    return cast("types.ContentBlock", block)
-
-
 class ProtocolEvents:
     """Turns the events of one turn into LangChain's v3 protocol events.
 
@@ -69,15 +86,13 @@ class ProtocolEvents:
     def __init__(self, maker: MessageMaker) -> None:
         self._maker = maker
         self._started = False
-        self._pieces: list[str] | None = None
-        self._annotations: list[types.Annotation] = []
+        self._blocks: list[tuple[str, list[str]]] = []  # kind and pieces of each
         self._finish: dict[str, Any] = {"event": "message-finish"}
         self._metadata: dict[str, Any] = {"model_provider": maker.platform}
 
     def of(self, event: Event) -> Iterator[dict[str, Any]]:
         """Yield the protocol events that `event` is."""
-        metadata = self._maker.metadata(event)
-        merge(self._metadata, metadata or {})
+        merge(self._metadata, self._maker.told(event) or {})
         if not self._started:
             self._started = True
             yield {
@@ -88,24 +103,46 @@ class ProtocolEvents:
             }
         match event:
             case TextDelta(text):
-                if self._pieces is None:
-                    self._pieces = []
-                    yield {"event": "content-block-start", "index": 0, "content": {"type": "text", "text": ""}}
-                self._pieces.append(text)
-                yield {"event": "content-block-delta", "index": 0, "delta": {"type": "text-delta", "text": text}}
+                yield from self._more("text", text)
+            case Reasoning(text):
+                yield from self._more("reasoning", text)
             case TextReplaced(text):
-                if self._pieces is None:
-                    yield {"event": "content-block-start", "index": 0, "content": {"type": "text", "text": ""}}
-                self._pieces = [text]
-            case SourcesFound():
-                self._annotations = citations((metadata or {}).get("retriever_resources"))
+                if not any(kind == "text" for kind, _ in self._blocks):
+                    yield self._begun("text")
+                texts = [pieces for kind, pieces in self._blocks if kind == "text"]
+                for pieces in texts:
+                    pieces.clear()
+                texts[-1].append(text)
             case UsageReported(usage):
                 self._finish["usage"] = dict(usage_metadata(usage))
             case Finished():
-                if self._pieces is not None:
-                    block = _text_block("".join(self._pieces), self._annotations)
-                    yield {"event": "content-block-finish", "index": 0, "content": block}
-                yield {**self._finish, "metadata": self._metadata}
+                yield from self._end()
+
+    def _more(self, kind: str, text: str) -> Iterator[dict[str, Any]]:
+        if not self._blocks or self._blocks[-1][0] != kind:
+            yield self._begun(kind)
+        self._blocks[-1][1].append(text)
+        delta = {"type": f"{kind}-delta", kind: text}
+        yield {"event": "content-block-delta", "index": len(self._blocks) - 1, "delta": delta}
+
+    def _begun(self, kind: str) -> dict[str, Any]:
+        self._blocks.append((kind, []))
+        return {
+            "event": "content-block-start",
+            "index": len(self._blocks) - 1,
+            "content": {"type": kind, kind: ""},
+        }
+
+    def _end(self) -> Iterator[dict[str, Any]]:
+        texts = _annotated(["".join(pieces) for kind, pieces in self._blocks if kind == "text"] or [""], self._metadata)
+        for index, (kind, pieces) in enumerate(self._blocks):
+            block = texts.pop(0) if kind == "text" else {"type": kind, kind: "".join(pieces)}
+            yield {"event": "content-block-finish", "index": index, "content": block}
+        if "flow_output" in self._metadata:
+            block = {"type": "non_standard", "value": {"flow_output": self._metadata["flow_output"]}}
+            yield {"event": "content-block-start", "index": len(self._blocks), "content": block}
+            yield {"event": "content-block-finish", "index": len(self._blocks), "content": block}
+        yield {**self._finish, "metadata": self._metadata}
 
 
 def register(platform: str) -> None:

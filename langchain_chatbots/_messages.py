@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, BaseMessageChunk
@@ -12,12 +11,13 @@ from remote_chatbots import (
     Answer,
     Event,
     Finished,
+    Reasoning,
     TextDelta,
     TextReplaced,
     Usage,
     UsageReported,
 )
-from remote_chatbots.metadata import AnswerMetadata
+from remote_chatbots.metadata import AnswerMetadata, merge
 
 
 class _AsMessage:
@@ -93,34 +93,98 @@ class MessageMaker:
     def __init__(self, *, platform: str, model_name: str, bot_id: str, system: str) -> None:
         self.platform = platform
         self.model_name = model_name
-        self._told = AnswerMetadata(model_name=model_name, bot_id=bot_id, system=system)
-        self.metadata = self._told.of
+        self._answer = AnswerMetadata(model_name=model_name, bot_id=bot_id, system=system)
+        self._beside = _Beside()
         self._of_all = {"model_provider": platform}
+        self._metadata: dict[str, Any] = {}
+
+    def told(self, event: Event) -> dict[str, Any] | None:
+        """Return the metadata that `event` is the first to tell; None if it tells none."""
+        return self._answer.of(event)
 
     def chunk(self, event: Event) -> RemoteMessageChunk | None:
         """Return the chunk that `event` is; None if it is none. Each metadata key is on exactly one chunk."""
+        block = self._beside.of(event)
         if type(event) is TextDelta:
             # The dict is copied where it is checked.
-            return RemoteMessageChunk(content=event.text, id=self._told.message_id, response_metadata=self._of_all)
-        metadata = self.metadata(event)
-        if metadata is None:
+            return RemoteMessageChunk(content=event.text, id=self._answer.message_id, response_metadata=self._of_all)
+        metadata = self.told(event)
+        if metadata is None and block is None:
             return None
         return RemoteMessageChunk(
             content=event.text if isinstance(event, TextReplaced) else "",
-            id=self._told.message_id,
-            response_metadata=self._of_all | metadata,
+            id=self._answer.message_id,
+            additional_kwargs={} if block is None else {BLOCKS: [block]},
+            response_metadata=self._of_all | (metadata or {}),
             usage_metadata=usage_metadata(event.usage) if isinstance(event, UsageReported) else None,
             chunk_position="last" if isinstance(event, Finished) else None,
         )
 
-    def message(self, answer: Answer, metadata: Mapping[str, Any]) -> AIMessage:
-        """Return the whole answer as a message, with what `metadata` returned for its events."""
+    def take(self, event: Event) -> None:
+        """Take an event of an answer that is wanted whole."""
+        self._beside.of(event)
+        merge(self._metadata, self.told(event) or {})
+
+    def message(self, answer: Answer) -> AIMessage:
+        """Return the whole answer as a message, once `take` has had all its events."""
+        blocks = self._beside.blocks()
         return AIMessage(
             content=answer.text,
-            id=self._told.message_id,
-            response_metadata={**self._of_all, **metadata},
+            id=self._answer.message_id,
+            additional_kwargs={BLOCKS: blocks} if blocks else {},
+            response_metadata={**self._of_all, **self._metadata},
             usage_metadata=usage_metadata(answer.usage) if answer.usage else None,
         )
+
+
+# Where a message keeps the blocks that an answer has beside its text, each with the place in the text where it stands.
+# LangChain adds such lists by `index`; numbers it sums up, so a block names its place once.
+BLOCKS = "blocks"
+
+
+class _Beside:
+    """Makes blocks of what an answer has beside its text: thoughts, and what has no standard form."""
+
+    def __init__(self) -> None:
+        self._at = 0
+        self._blocks: list[dict[str, Any]] = []
+        self._thought: list[str] | None = None  # the pieces of the thought under way
+
+    def of(self, event: Event) -> dict[str, Any] | None:
+        """Return the block, or the piece of one, that `event` is; None if it is none."""
+        if type(event) is TextDelta:
+            self._at += len(event.text)
+        elif isinstance(event, TextReplaced):
+            self._at = len(event.text)
+        elif isinstance(event, Reasoning):
+            if self._thought is not None:
+                self._thought.append(event.text)
+                return {"type": "reasoning", "reasoning": event.text, "index": len(self._blocks) - 1}
+            block = self._begun({"type": "reasoning", "reasoning": event.text})
+            self._thought = [event.text]
+            return block
+        elif isinstance(event, Finished) and "flow_output" in event.metadata:
+            value = {"flow_output": event.metadata["flow_output"]}
+            return self._begun({"type": "non_standard", "value": value})
+        else:
+            return None
+        self._end_thought()
+        return None
+
+    def blocks(self) -> list[dict[str, Any]]:
+        """Return the blocks so far."""
+        self._end_thought()
+        return self._blocks
+
+    def _begun(self, block: dict[str, Any]) -> dict[str, Any]:
+        self._end_thought()
+        self._blocks.append({**block, "index": len(self._blocks), "at": self._at})
+        return dict(self._blocks[-1])
+
+    def _end_thought(self) -> None:
+        if self._thought is not None:
+            self._blocks[-1]["reasoning"] = "".join(self._thought)
+            self._thought = None
 
 
 def without_ids(message: BaseMessage) -> BaseMessage:

@@ -26,7 +26,6 @@ from langchain_chatbots.errors import SAFE_TO_POST_AGAIN, ChatbotUsageError, Too
 from langchain_chatbots.settings import RemoteModelSettings
 from remote_chatbots import Question
 from remote_chatbots.arguments import TOOLS_REFUSED
-from remote_chatbots.metadata import merge
 
 SCHEMA_REFUSED = (
     "A remote bot calls its own tools and takes no schema from the caller, so nothing would hold its answer to one. "
@@ -58,7 +57,7 @@ class RemoteChatModel(RemoteModelSettings):
         Raises:
             ToolsRefusedError: Always; it is a BotUsageError and a NotImplementedError.
         """
-        raise ToolsRefusedError(TOOLS_REFUSED, platform=self.platform)
+        raise ToolsRefusedError(f"{self.platform}: {TOOLS_REFUSED}", platform=self.platform)
 
     def with_structured_output(self, *_: Any, **__: Any) -> Runnable[LanguageModelInput, Any]:
         """Refuse: a bot takes no schema.
@@ -66,7 +65,7 @@ class RemoteChatModel(RemoteModelSettings):
         Raises:
             ToolsRefusedError: Always; it is a BotUsageError and a NotImplementedError.
         """
-        raise ToolsRefusedError(SCHEMA_REFUSED, platform=self.platform)
+        raise ToolsRefusedError(f"{self.platform}: {SCHEMA_REFUSED}", platform=self.platform)
 
     def as_tool(
         self,
@@ -189,9 +188,10 @@ class RemoteChatModel(RemoteModelSettings):
                 async for chunk in chunks:
                     yield chunk
         finally:
-            await chunks.aclose()  # type: ignore[attr-defined]
             for run in opened:
                 await run.aclose()
+            # Last: a loop that ends closes all generators at once, and two at one generator would complain.
+            await chunks.aclose()  # type: ignore[attr-defined]
 
     def stream_events(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
         """Yield events; with `version="v3"` return a stream of content blocks. It has no `close`: read it all."""
@@ -219,13 +219,12 @@ class RemoteChatModel(RemoteModelSettings):
         run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
         **kwargs: Any,
     ) -> ChatResult:
-        metadata: dict[str, Any] = {}
         with as_model_errors():
             question, maker = self._turn(messages, stop, kwargs)
             with self._sync_client().stream(question) as run:
                 for event in run:
-                    merge(metadata, maker.metadata(event) or {})
-                return _result(maker.message(run.answer, metadata))
+                    maker.take(event)
+                return _result(maker.message(run.answer))
 
     async def _agenerate(
         self,
@@ -234,13 +233,12 @@ class RemoteChatModel(RemoteModelSettings):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002
         **kwargs: Any,
     ) -> ChatResult:
-        metadata: dict[str, Any] = {}
         with as_model_errors():
             question, maker = self._turn(messages, stop, kwargs)
             async with self._loop_client().stream(question) as run:
                 async for event in run:
-                    merge(metadata, maker.metadata(event) or {})
-                return _result(maker.message(run.answer, metadata))
+                    maker.take(event)
+                return _result(maker.message(run.answer))
 
     # LangChain itself hands each chunk to on_llm_new_token: doing it here too would double the tokens.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from remote_chatbots.errors import BotUsageError, ToolsRefusedError
@@ -58,6 +59,17 @@ def checked_call(kwargs: Mapping[str, Any], options: Iterable[str], fields: Iter
                     f"{name} is set on the model, not per call. Give it to the constructor: a second model is cheap."
                 )
             raise BotUsageError(unknown(name, (*PER_CALL, *NOT_SENT, *options, "stop")))
+
+
+@contextmanager
+def refusals_of(platform: str) -> Iterator[None]:
+    """Let a refusal that leaves the block begin with the platform."""
+    try:
+        yield
+    except BotUsageError as error:
+        if error.message.startswith(f"{platform}: "):
+            raise
+        raise type(error)(f"{platform}: {error.message}", platform=platform) from None
 
 
 def unknown(name: str, known: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 
 from remote_chatbots.address import Key
-from remote_chatbots.arguments import checked_call, wrong_fields
+from remote_chatbots.arguments import checked_call, refusals_of, wrong_fields
 from remote_chatbots.client import AsyncBotClient, BotClient
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.history import Message, Plan, plan
@@ -157,34 +157,35 @@ class BotFields(BaseModel):
         Raises:
             BotUsageError: If an argument is unknown, missing or wrong, or there is nothing new to send.
         """
-        checked_call(kwargs, self._options, type(self).model_fields)
-        planned = plan(
-            messages,
-            bot_id=self._own_bot_id(),
-            conversation_id=kwargs.get("conversation_id"),
-            fallback_conversation_id=self.conversation_id,
-            system_input=self.system_input,
-        )
-        if planned.strangers:
-            warnings.warn(
-                f"The history holds conversations of {self.platform}, but none of this bot: a new one begins. If the "
-                "key was changed, give the model the bot_id that stands in the old answers' metadata; if they are "
-                "another bot's, all is well.",
-                stacklevel=3,
+        with refusals_of(self.platform):
+            checked_call(kwargs, self._options, type(self).model_fields)
+            planned = plan(
+                messages,
+                bot_id=self._own_bot_id(),
+                conversation_id=kwargs.get("conversation_id"),
+                fallback_conversation_id=self.conversation_id,
+                system_input=self.system_input,
             )
-        stops = next((given for given in (stop, kwargs.get("stop_sequences")) if given is not None), self.stop)
-        question = Question(
-            planned.text,
-            user=self._user(kwargs.get("user")),
-            conversation_id=planned.conversation_id,
-            inputs={**self.inputs, **(kwargs.get("inputs") or {}), **planned.inputs},
-            files=(*planned.files, *(kwargs.get("files") or ())),
-            stop=stops or (),
-            blocking=self.streaming is False,
-            coalesce=self.coalesce,
-            reasoning=self.reasoning,
-            options={name: kwargs[name] for name in self._options if kwargs.get(name) is not None},
-        )
+            if planned.strangers:
+                warnings.warn(
+                    f"The history holds conversations of {self.platform}, but none of this bot: a new one begins. If "
+                    "the key was changed, give the model the bot_id that stands in the old answers' metadata; if they "
+                    "are another bot's, all is well.",
+                    stacklevel=3,
+                )
+            stops = next((given for given in (stop, kwargs.get("stop_sequences")) if given is not None), self.stop)
+            question = Question(
+                planned.text,
+                user=self._user(kwargs.get("user")),
+                conversation_id=planned.conversation_id,
+                inputs={**self.inputs, **(kwargs.get("inputs") or {}), **planned.inputs},
+                files=(*planned.files, *(kwargs.get("files") or ())),
+                stop=stops or (),
+                blocking=self.streaming is False,
+                coalesce=self.coalesce,
+                reasoning=self.reasoning,
+                options={name: kwargs[name] for name in self._options if kwargs.get(name) is not None},
+            )
         return question, planned
 
     def _user(self, given: Any) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, closing
 from typing import Any
 
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables import RunnableConfig, RunnableGenerator
 from langchain_core.tracers._streaming import _V2StreamingCallbackHandler
 
 from langchain_chatbots import ChatDify
@@ -131,14 +131,24 @@ async def test_a_cancelled_task(told: Told, way: str) -> None:
     assert told.stops == 1
 
 
-def test_a_bare_break_as_the_last_act_of_a_loop(told: Told) -> None:
+async def as_they_come(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for chunk in chunks:
+        yield chunk
+
+
+@pytest.mark.parametrize("wrapped", ["alone", "bound", "in a chain"])
+def test_a_bare_break_as_the_last_act_of_a_loop(told: Told, wrapped: str, caplog: pytest.LogCaptureFixture) -> None:
+    model = told.model
+    asked = {"alone": model, "bound": model.bind(inputs={}), "in a chain": model | RunnableGenerator(as_they_come)}
+
     async def leave() -> None:
-        async for chunk in told.model.astream(SLOW):
+        async for chunk in asked[wrapped].astream(SLOW):
             if chunk.text:
                 break
 
     asyncio.run(leave())
     assert told.stops == 1
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []  # asyncio's complaints
 
 
 async def test_an_exhausted_stream_stops_nothing(told: Told) -> None:

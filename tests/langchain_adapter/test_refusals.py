@@ -49,7 +49,7 @@ def test_no_user_anywhere_names_all_the_ways_to_give_one(emulator: Emulator) -> 
 @pytest.mark.parametrize("question", ["", "  \n ", [HumanMessage("")], [HumanMessage([])]])
 def test_an_empty_question_is_not_sent(emulator: Emulator, make_model: MakeModel, question: object) -> None:
     before = len(emulator.requests)
-    with pytest.raises(BotUsageError, match="empty"):
+    with pytest.raises(BotUsageError, match=r"^dify: .*empty"):
         make_model().invoke(question)  # type: ignore[arg-type]
     assert len(emulator.requests) == before
 
@@ -97,7 +97,7 @@ def test_temperature_and_max_tokens_are_accepted_and_not_sent(emulator: Emulator
 def test_tools_are_refused_with_the_reason(make_model: MakeModel) -> None:
     model = make_model()
     for kind in (BotUsageError, NotImplementedError, ModelInvalidRequestError):
-        with pytest.raises(kind, match="calls its own tools"):
+        with pytest.raises(kind, match=r"^dify: .*calls its own tools"):
             model.bind_tools([])
     with pytest.raises(BotUsageError, match="calls its own tools"):
         model.invoke("Hi", tools=[{"type": "function"}])
@@ -151,7 +151,7 @@ async def test_what_is_no_value_for_an_argument_is_refused_by_its_name(
     emulator: Emulator, make_model: MakeModel, name: str, value: object
 ) -> None:
     model, before = make_model(), len(emulator.requests)
-    with pytest.raises(BotUsageError, match=r"^stop" if name == "stop_sequences" else f"^{name}"):
+    with pytest.raises(BotUsageError, match="^dify: stop" if name == "stop_sequences" else f"^dify: {name}"):
         model.invoke("Hello", **{name: value})
     with pytest.raises(BotUsageError, match=name.partition("_s")[0]):
         [_ async for _ in model.astream("Hello", **{name: value})]

@@ -81,6 +81,20 @@ def by_astream(model: Model, messages: Sequence[BaseMessage], came: list[AIMessa
     asyncio.run(read())
 
 
+def by_v3(model: Model, messages: Sequence[BaseMessage], came: list[AIMessage]) -> None:
+    """Ask by `stream_events(version="v3")`."""
+    came.append(model.stream_events(messages, version="v3").output)
+
+
+def by_async_v3(model: Model, messages: Sequence[BaseMessage], came: list[AIMessage]) -> None:
+    """Ask by `astream_events(version="v3")`."""
+
+    async def read() -> None:
+        came.append(await (await model.astream_events(messages, version="v3")))
+
+    asyncio.run(read())
+
+
 def model_for(question: Question, url: str) -> ChatDify:
     """Return a model that asks as the question's user, with its inputs, in its form of reply."""
     return ChatDify(
@@ -187,9 +201,11 @@ def _expected_blocks(told: Told) -> list[dict[str, Any]]:
         }
         for resource in told.resources
     ]
+    # Models think before they answer, in all recordings.
+    thoughts = [{"type": "reasoning", "reasoning": told.reasoning}] if told.reasoning else []
     if not told.answer and not citations:
-        return []
-    return [{"type": "text", "text": told.answer} | ({"annotations": citations} if citations else {})]
+        return thoughts
+    return [*thoughts, {"type": "text", "text": told.answer} | ({"annotations": citations} if citations else {})]
 
 
 def _expected_sources(told: Told, bot: str) -> list[tuple[str, str, dict[str, Any]]]:

@@ -10,6 +10,7 @@ import json
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
+from langchain_chatbots import sources
 from tests.recorded.asking import ASKED, question_of
 from tests.recorded.asking_langchain import (
     Came,
@@ -18,8 +19,10 @@ from tests.recorded.asking_langchain import (
     bot_at,
     by_ainvoke,
     by_astream,
+    by_async_v3,
     by_invoke,
     by_stream,
+    by_v3,
     expected_of,
     model_for,
     outcome_of,
@@ -40,6 +43,17 @@ TURNS = [
     ("1.14.2", "chatflow-stream-1-first-turn", "chatflow-stream-2-second-turn"),
     ("1.14.2", "agent-stream-1-one-tool", "agent-stream-2-second-turn"),
     ("1.14.2", "agent-react-stream-1-one-tool", "agent-react-stream-2-second-turn"),
+]
+# One of each kind of answer: apps, sources, withdrawn and tricky text, a form, a run that was stopped.
+OF_EACH_KIND = [
+    recording("0.15.3", "agent-stream-1-one-tool"),
+    recording("0.15.3", "chat-stream-hq-citations"),
+    recording("0.15.3", "chatflow-stream-stopped"),
+    recording("1.14.2", "agent-stream-knowledge-tool-hq"),
+    recording("1.14.2", "chat-stream-markdown-tricky"),
+    recording("1.14.2", "chat-stream-output-moderated"),
+    recording("1.14.2", "chatflow-stream-2-second-turn"),
+    recording("1.14.2", "human-1-stream-paused"),
 ]
 WAYS: dict[str, Way] = {"invoke": by_invoke, "ainvoke": by_ainvoke, "stream": by_stream, "astream": by_astream}
 # What is streamed cannot be taken back: of a turn that fails, these have the beginning.
@@ -85,6 +99,18 @@ def test_the_sum_of_the_chunks_holds_what_the_server_told(way: Way, exchange: Re
     (request,) = server.received
     assert request.path == "/v1/chat-messages"
     assert meaning(json.loads(request.body)) == meaning(exchange.sent)
+
+
+@recordings(OF_EACH_KIND)
+@ways({"v3": by_v3, "async v3": by_async_v3})
+def test_a_v3_stream_ends_in_the_same_message_as_invoke(way: Way, exchange: Recording) -> None:
+    v3, invoked = from_the_cassette(way, exchange).message, from_the_cassette(by_invoke, exchange).message
+    assert v3 is not None
+    assert invoked is not None
+    assert (v3.text, v3.id) == (invoked.text, invoked.id)
+    assert v3.usage_metadata == invoked.usage_metadata
+    assert v3.response_metadata.items() >= invoked.response_metadata.items()
+    assert sources(v3) == sources(invoked)
 
 
 @recordings([recording("0.15.3", "chat-stream-output-moderated"), recording("1.14.2", "chat-stream-output-moderated")])

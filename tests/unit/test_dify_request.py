@@ -211,7 +211,7 @@ def test_a_questions_options_are_laid_over_the_apps(drive: Drive) -> None:
 )
 def test_an_option_that_is_none_is_refused_by_its_name(name: str, values: list[Any]) -> None:
     for value in values:
-        with pytest.raises(BotUsageError, match=f"^{name} "):
+        with pytest.raises(BotUsageError, match=f"^dify: {name} "):
             DifyApp(KEY).ask(Question("Rain?", user="ann", options={name: value}))
 
 

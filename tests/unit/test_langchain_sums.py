@@ -25,7 +25,6 @@ from remote_chatbots import (
     TextDelta,
     TextReplaced,
 )
-from remote_chatbots.metadata import merge
 from tests.unit.langchain_turns import (
     METADATA,
     TURN,
@@ -217,11 +216,10 @@ def test_the_sum_holds_all_the_metadata() -> None:
 @pytest.mark.parametrize("events", [TURN, WITHDRAWN, TWICE], ids=["turn", "withdrawn", "twice"])
 def test_the_sum_is_the_message_of_the_whole_answer(events: list[Event]) -> None:
     made = maker("0123")
-    metadata: dict[str, Any] = {}
     for event in events:
-        merge(metadata, made.metadata(event) or {})
+        made.take(event)
 
-    message = made.message(Answer.of(events), metadata)
+    message = made.message(Answer.of(events))
 
     total = message_chunk_to_message(left_to_right(chunks_of(events, "0123")))
     assert type(message) is AIMessage

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from remote_chatbots.errors import BotUsageError
+from remote_chatbots.platforms.dify.errors import NAME
 
 _TRACE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
@@ -32,11 +33,15 @@ class DifyOptions:
 
     def __post_init__(self) -> None:
         if not isinstance(self.workflow_id, str):
-            raise BotUsageError("workflow_id must be a string. Give the id of a published version of the chatflow.")
+            raise BotUsageError(
+                f"{NAME}: workflow_id must be a string. Give the id of a published version of the chatflow."
+            )
         if not isinstance(self.auto_generate_name, bool):
-            raise BotUsageError("auto_generate_name must be True or False. Give one of these.")
+            raise BotUsageError(f"{NAME}: auto_generate_name must be True or False. Give one of these.")
         if not isinstance(self.trace_id, str) or (self.trace_id and not _TRACE_ID.fullmatch(self.trace_id)):
-            raise BotUsageError("trace_id must be 1 to 128 letters, digits, hyphens or underscores. Give such an id.")
+            raise BotUsageError(
+                f"{NAME}: trace_id must be 1 to 128 letters, digits, hyphens or underscores. Give such an id."
+            )
 
     def with_those_of(self, given: Mapping[str, Any]) -> DifyOptions:
         """Return these options with the given ones laid over them.
@@ -47,7 +52,9 @@ class DifyOptions:
         known = [field.name for field in fields(self)]
         for name in given:
             if name not in known:
-                raise BotUsageError(f"{name} is no option of a Dify app. Leave it out, or give {', '.join(known)}.")
+                raise BotUsageError(
+                    f"{NAME}: {name} is no option of a Dify app. Leave it out, or give {', '.join(known)}."
+                )
         return replace(self, **given)
 
     def payload(self) -> dict[str, Any]:

@@ -161,7 +161,8 @@ class GPTBotsTurn:
         if self._usage is not None:
             yield UsageReported(self._usage)
         if self._flow:
-            self._metadata["flow_output"] = self._flow
+            # Beside the text, or as what the text was made of.
+            self._metadata["flow_output" if self._texts or self._transcripts else "output"] = self._flow
         yield Finished("handoff" if self._handed_over else "stop", self._metadata)
 
     def stop_request(self) -> HttpRequest | None:

@@ -1,0 +1,145 @@
+"""What an answer has beside its text, as content blocks: the same in a stream, whole, in v0, v1 and v3."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage
+
+from langchain_chatbots._blocks import ProtocolEvents
+from remote_chatbots import (
+    Answer,
+    Event,
+    Finished,
+    Reasoning,
+    Source,
+    SourcesFound,
+    Started,
+    TextDelta,
+    TextReplaced,
+)
+from tests.unit.langchain_turns import chunks_of, maker
+
+FLOW = [{"content": "So.", "branch": None, "from_component_name": "Answerer"}]
+STARTED = Started(conversation_id="c-1", message_id="m-1")
+SOURCES = SourcesFound(
+    (Source(title="a.md", spans=((0, 5), (13, 19))), Source(title="b.md", raw={"document_name": "b.md"}))
+)
+TURNS: dict[str, tuple[list[Event], list[dict[str, Any]]]] = {
+    "text alone": ([TextDelta("So "), TextDelta("be it.")], [{"type": "text", "text": "So be it."}]),
+    "a thought first": (
+        [Reasoning("Why "), Reasoning("not?"), TextDelta("So "), TextDelta("be it.")],
+        [{"type": "reasoning", "reasoning": "Why not?"}, {"type": "text", "text": "So be it."}],
+    ),
+    "thoughts in between": (
+        [TextDelta("First, "), Reasoning("hm"), Reasoning("?"), TextDelta("then"), TextDelta("."), Reasoning("done")],
+        [
+            {"type": "text", "text": "First, "},
+            {"type": "reasoning", "reasoning": "hm?"},
+            {"type": "text", "text": "then."},
+            {"type": "reasoning", "reasoning": "done"},
+        ],
+    ),
+    "a thought alone": ([Reasoning("hm")], [{"type": "reasoning", "reasoning": "hm"}]),
+    "a flow's output beside the text": (
+        [Reasoning("hm"), TextDelta("So."), Finished("stop", {"flow_output": FLOW})],
+        [
+            {"type": "reasoning", "reasoning": "hm"},
+            {"type": "text", "text": "So."},
+            {"type": "non_standard", "value": {"flow_output": FLOW}},
+        ],
+    ),
+    "sources, some with a place in the text": (
+        [TextDelta("Alpha "), Reasoning("hm"), TextDelta("and so beta."), SOURCES],
+        [
+            {
+                "type": "text",
+                "text": "Alpha ",
+                "annotations": [
+                    {"type": "citation", "title": "a.md", "start_index": 0, "end_index": 5,
+                     "extras": {"document_name": "a.md"}},
+                ],
+            },
+            {"type": "reasoning", "reasoning": "hm"},
+            {
+                "type": "text",
+                "text": "and so beta.",
+                "annotations": [
+                    {"type": "citation", "title": "a.md", "start_index": 7, "end_index": 13,
+                     "extras": {"document_name": "a.md"}},
+                    {"type": "citation", "title": "b.md", "extras": {"document_name": "b.md"}},
+                ],
+            },
+        ],
+    ),
+}  # fmt: skip
+
+
+def events_of(turn: str) -> list[Event]:
+    events = [STARTED, *TURNS[turn][0]]
+    return events if isinstance(events[-1], Finished) else [*events, Finished()]
+
+
+def whole(events: list[Event]) -> AIMessage:
+    made = maker()
+    for event in events:
+        made.take(event)
+    return made.message(Answer.of(events))
+
+
+def bare(blocks: Any) -> list[dict[str, Any]]:
+    return [{key: value for key, value in block.items() if key != "index"} for block in blocks]
+
+
+@pytest.mark.parametrize("turn", TURNS)
+def test_the_blocks_of_a_whole_answer_stand_in_order(turn: str) -> None:
+    message = whole(events_of(turn))
+
+    assert message.content_blocks == TURNS[turn][1]
+    assert message.content == "".join(block.get("text", "") for block in TURNS[turn][1])
+
+
+@pytest.mark.parametrize("turn", TURNS)
+def test_a_sum_of_chunks_has_the_blocks_of_the_whole_answer(turn: str) -> None:
+    events = events_of(turn)
+    total = functools.reduce(operator.add, chunks_of(events))
+
+    assert bare(total.content_blocks) == TURNS[turn][1]
+    assert total.additional_kwargs == whole(events).additional_kwargs
+
+
+@pytest.mark.parametrize("turn", TURNS)
+def test_v3_ends_with_the_same_blocks_each_begun_before(turn: str) -> None:
+    told = ProtocolEvents(maker())
+    events = [protocol for event in events_of(turn) for protocol in told.of(event)]
+
+    begun = {one["index"]: one["content"]["type"] for one in events if one["event"] == "content-block-start"}
+    ended = {one["index"]: one["content"] for one in events if one["event"] == "content-block-finish"}
+    assert [ended[index] for index in sorted(ended)] == TURNS[turn][1]
+    assert begun == {index: block["type"] for index, block in ended.items()}
+    for index, block in ended.items():
+        deltas = [one["delta"] for one in events if one["event"] == "content-block-delta" and one["index"] == index]
+        kind = block["type"]
+        if kind != "non_standard":
+            assert "".join(delta[kind] for delta in deltas) == block[kind]
+
+
+def test_a_withdrawal_keeps_the_thoughts_and_replaces_the_text() -> None:
+    events: list[Event] = [
+        STARTED, TextDelta("A long first answer, "), Reasoning("hm"), TextDelta("and more."), TextReplaced("Sorry."),
+        Reasoning("oh"), TextDelta(" No."), Finished(),
+    ]  # fmt: skip
+    expected = [
+        {"type": "text", "text": "Sorry."},
+        {"type": "reasoning", "reasoning": "hm"},
+        {"type": "reasoning", "reasoning": "oh"},
+        {"type": "text", "text": " No."},
+    ]
+    total = functools.reduce(operator.add, chunks_of(events))
+
+    assert whole(events).content_blocks == expected
+    assert bare(total.content_blocks) == expected
+    assert total.content == "Sorry. No."
