@@ -42,7 +42,7 @@ from remote_chatbots.events import (
 from remote_chatbots.platforms.dify import DifyApp, DifyOptions
 from remote_chatbots.platforms.gptbots import GPTBotsAgent, GPTBotsOptions
 from remote_chatbots.question import Attachment, Question
-from remote_chatbots.stored import StoredConversation, StoredMessage
+from remote_chatbots.stored import StoredConversation, StoredMessage, StoredVariable
 from remote_chatbots.timeouts import Settings, Timeouts
 
 __version__ = "0.1.0"
@@ -83,6 +83,7 @@ __all__ = [
     "Step",
     "StoredConversation",
     "StoredMessage",
+    "StoredVariable",
     "TextDelta",
     "TextReplaced",
     "Timeouts",

@@ -8,7 +8,7 @@ from remote_chatbots.errors import BotUsageError
 from remote_chatbots.events import Source
 from remote_chatbots.flow import Flow, T
 from remote_chatbots.protocol import BotProtocol
-from remote_chatbots.stored import Rating, StoredConversation, StoredMessage
+from remote_chatbots.stored import Rating, StoredConversation, StoredMessage, StoredVariable
 from remote_chatbots.transports.aiohttp_driver import AiohttpTransport
 from remote_chatbots.transports.requests_driver import RequestsTransport
 
@@ -65,14 +65,18 @@ class Management:
         found: list[StoredConversation] = self._call("conversations", user=user or self.user, limit=limit)
         return found
 
-    def rename(self, conversation_id: str, name: str = "", *, user: str = "") -> None:
-        """Give a conversation another name; "" lets the platform find one.
+    def rename(self, conversation_id: str, name: str = "", *, user: str = "") -> str:
+        """Give a conversation another name; "" lets the platform's model find one, which may take seconds.
+
+        Returns:
+            The name.
 
         Raises:
             BotUsageError: If the platform does not offer it.
             BotNotFoundError: If the conversation is unknown, or another user's.
         """
-        self._call("rename", conversation_id, name, user=user or self.user)
+        found: str = self._call("rename", conversation_id, name, user=user or self.user)
+        return found
 
     def delete(self, conversation_id: str, *, user: str = "") -> None:
         """Delete a conversation.
@@ -90,6 +94,35 @@ class Management:
             BotUsageError: If the platform does not offer it.
         """
         self._call("stop", task_id, user=user or self.user)
+
+    def variables(self, conversation_id: str, *, user: str = "") -> list[StoredVariable]:
+        """Return the variables of a conversation (a Dify chatflow has them).
+
+        Raises:
+            BotUsageError: If the platform does not offer it.
+            BotNotFoundError: If the conversation is unknown, or another user's.
+        """
+        found: list[StoredVariable] = self._call("variables", conversation_id, user=user or self.user)
+        return found
+
+    def set_variable(self, conversation_id: str, variable: str, value: Any, *, user: str = "") -> StoredVariable:
+        """Set a variable of a conversation.
+
+        Args:
+            conversation_id: The server's id of the conversation.
+            variable: The variable's name or id.
+            value: What it is to hold, of its type.
+            user: Whose it is. Default: the client's.
+
+        Returns:
+            The variable as the server has it now.
+
+        Raises:
+            BotUsageError: If the platform does not offer it, or the conversation has no such variable.
+            BotRejectedError: If the value is not of the variable's type.
+        """
+        found: StoredVariable = self._call("set_variable", conversation_id, variable, value, user=user or self.user)
+        return found
 
     def feedback(self, message_id: str, rating: Rating | None, *, user: str = "", comment: str = "") -> None:
         """Rate an answer.
@@ -164,9 +197,10 @@ class AsyncManagement:
         found: list[StoredConversation] = await self._call("conversations", user=user or self.user, limit=limit)
         return found
 
-    async def rename(self, conversation_id: str, name: str = "", *, user: str = "") -> None:
-        """Do as `BotClient.rename`."""
-        await self._call("rename", conversation_id, name, user=user or self.user)
+    async def rename(self, conversation_id: str, name: str = "", *, user: str = "") -> str:
+        """Return as `BotClient.rename`."""
+        found: str = await self._call("rename", conversation_id, name, user=user or self.user)
+        return found
 
     async def delete(self, conversation_id: str, *, user: str = "") -> None:
         """Do as `BotClient.delete`."""
@@ -175,6 +209,17 @@ class AsyncManagement:
     async def stop(self, task_id: str, *, user: str = "") -> None:
         """Do as `BotClient.stop`."""
         await self._call("stop", task_id, user=user or self.user)
+
+    async def variables(self, conversation_id: str, *, user: str = "") -> list[StoredVariable]:
+        """Return as `BotClient.variables`."""
+        found: list[StoredVariable] = await self._call("variables", conversation_id, user=user or self.user)
+        return found
+
+    async def set_variable(self, conversation_id: str, variable: str, value: Any, *, user: str = "") -> StoredVariable:
+        """Return as `BotClient.set_variable`."""
+        given = (conversation_id, variable, value)
+        found: StoredVariable = await self._call("set_variable", *given, user=user or self.user)
+        return found
 
     async def feedback(self, message_id: str, rating: Rating | None, *, user: str = "", comment: str = "") -> None:
         """Do as `BotClient.feedback`."""

@@ -50,6 +50,7 @@ class StoredConversation:
         conversation_id: The server's id of it.
         name: Its name or subject; "" if it has none.
         user: Your name for the person it belongs to; "" if the server does not say.
+        created_at: Unix time in seconds of its beginning; None if the server does not say.
         updated_at: Unix time in seconds of the last that happened in it; None if the server does not say.
         message_count: How many messages it has; None if the server does not say.
         raw: The server's record, as sent.
@@ -58,6 +59,28 @@ class StoredConversation:
     conversation_id: str
     name: str = ""
     user: str = ""
+    created_at: int | None = None
     updated_at: int | None = None
     message_count: int | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVariable:
+    """One variable of a conversation, as the server keeps it.
+
+    Attributes:
+        variable_id: The server's id of it.
+        name: Its name.
+        kind: The server's word for its type: "string", "number", "object", "array[string]", …
+        value: Its value, of that type where the server's text for it can be read; else that text.
+        description: What it is for; "" if nobody said.
+        raw: The server's record, as sent.
+    """
+
+    variable_id: str
+    name: str
+    kind: str = ""
+    value: Any = None
+    description: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)

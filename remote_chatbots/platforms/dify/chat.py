@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
 
 from remote_chatbots.address import base_url_of, bot_id_of, checked_headers, checked_key, sent_headers
 from remote_chatbots.errors import BotError, BotRejectedError, BotUsageError
@@ -13,6 +12,7 @@ from remote_chatbots.events import Event
 from remote_chatbots.flow import Abandoned, Flow, open_reply, read_body
 from remote_chatbots.framing import SSEFramer
 from remote_chatbots.platforms.dify.errors import NAME, not_allowed, refusal, refuses_blocking
+from remote_chatbots.platforms.dify.management import Management
 from remote_chatbots.platforms.dify.options import DifyOptions
 from remote_chatbots.platforms.dify.silence import look_into
 from remote_chatbots.platforms.dify.stream import DifyTurn
@@ -20,6 +20,7 @@ from remote_chatbots.protocol import Memory
 from remote_chatbots.question import Attachment, Question
 from remote_chatbots.redaction import Hidden
 from remote_chatbots.retry import RetryPolicy
+from remote_chatbots.stored import Rating, StoredConversation, StoredMessage, StoredVariable
 from remote_chatbots.stream_reader import StreamReader
 from remote_chatbots.timeouts import Settings
 from remote_chatbots.wire import HttpRequest, ResponseHead, json_request
@@ -74,17 +75,64 @@ class DifyApp:
         Raises:
             BotUsageError: At once, if the question names no user, or an option that there is not.
         """
-        if not question.user:
+        self._check_user(question.user)
+        return self._turn(question, self.options.with_those_of(question.options))
+
+    def history(self, conversation_id: str, *, user: str = "", limit: int | None = None) -> Flow[list[StoredMessage]]:
+        """Return the messages of a conversation, the oldest first."""
+        return self._management(user).history(conversation_id, user, limit)
+
+    def conversations(self, *, user: str = "", limit: int | None = None) -> Flow[list[StoredConversation]]:
+        """Return the conversations of a user, the newest first."""
+        return self._management(user).conversations(user, limit)
+
+    def rename(self, conversation_id: str, name: str = "", *, user: str = "") -> Flow[str]:
+        """Give a conversation another name, "" for one by the model; return it."""
+        return self._management(user).rename(conversation_id, name, user)
+
+    def delete(self, conversation_id: str, *, user: str = "") -> Flow[None]:
+        """Delete a conversation."""
+        return self._management(user).delete(conversation_id, user)
+
+    def stop(self, task_id: str, *, user: str = "") -> Flow[None]:
+        """Stop an answer under way."""
+        return self._management(user).stop(task_id, user)
+
+    def variables(self, conversation_id: str, *, user: str = "") -> Flow[list[StoredVariable]]:
+        """Return the conversation variables of a chatflow."""
+        return self._management(user).variables(conversation_id, user)
+
+    def set_variable(
+        self, conversation_id: str, variable: str, value: Any, *, user: str = ""
+    ) -> Flow[StoredVariable]:  # fmt: skip
+        """Set a conversation variable, given by its name or its id; return it."""
+        return self._management(user).set_variable(conversation_id, variable, value, user)
+
+    def feedback(self, message_id: str, rating: Rating | None, *, user: str = "", comment: str = "") -> Flow[None]:
+        """Rate an answer; None takes the rating back."""
+        return self._management(user).feedback(message_id, rating, user, comment)
+
+    def suggestions(self, message_id: str, *, user: str = "") -> Flow[list[str]]:
+        """Return questions that a user may ask next."""
+        return self._management(user).suggestions(message_id, user)
+
+    def _check_user(self, user: str) -> None:
+        if not user:
             raise BotUsageError(
-                f"{NAME}: a question needs a user, your own name for the person who asks. Give user=… with the "
-                "question, or where the bot is set up.",
+                f"{NAME}: a user is needed, your own name for the person who asks. Give user=… with the call, or where "
+                "the bot is set up.",
                 platform=NAME,
             )
-        return self._turn(question, self.options.with_those_of(question.options))
+
+    def _management(self, user: str) -> Management:
+        self._check_user(user)
+        return Management(self.base_url, self._headers(), self.settings, Hidden((self.api_key,)))
 
     def _turn(self, question: Question, options: DifyOptions) -> Flow[None]:
         hidden = Hidden((self.api_key, question.text))
-        turn = DifyTurn(self.settings, lambda task_id: self._stop_request(task_id, question.user), hidden)
+        turn = DifyTurn(
+            self.settings, lambda task_id: self._management(question.user).stop_request(task_id, question.user), hidden
+        )
         reader = StreamReader(
             SSEFramer(self.settings.max_event_bytes, NAME),
             turn,
@@ -151,9 +199,6 @@ class DifyApp:
                 f"{NAME}: inputs hold something that JSON has no form for ({error}). Give text, numbers, lists, dicts.",
                 platform=NAME,
             ) from None
-
-    def _stop_request(self, task_id: str, user: str) -> HttpRequest:
-        return self._post(f"/chat-messages/{quote(task_id, safe='')}/stop", {"user": user})
 
     def _post(self, path: str, payload: object) -> HttpRequest:
         return json_request("POST", self.base_url + path, self._headers(), payload)
