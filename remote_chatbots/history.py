@@ -145,7 +145,7 @@ def _only_strangers(talk: Sequence[Message], bot_id: str) -> bool:
 
 
 def _digest(system: str) -> str:
-    return hashlib.sha256(system.encode()).hexdigest()[:16] if system else ""
+    return hashlib.sha256(system.encode(errors="surrogatepass")).hexdigest()[:16] if system else ""
 
 
 def _rendered(messages: Sequence[Message]) -> str:

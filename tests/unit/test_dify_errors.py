@@ -188,6 +188,24 @@ def test_a_refusal_without_a_reason_is_told_in_whole_sentences(body: bytes) -> N
     assert "no reason given. " in str(refusal(head_of(500), body))
 
 
+@pytest.mark.parametrize(
+    ("body", "seen"),
+    [
+        (b'{"detail": "Not authenticated"}', "Not authenticated. "),
+        (b'{"detail": [{"loc": ["body", "user"], "msg": "field required"}]}', "field required"),
+        (b'{"detail": null, "message": "Locked."}', "Locked. "),
+    ],
+)
+def test_a_gateway_that_gives_its_reason_as_detail_is_quoted(body: bytes, seen: str) -> None:
+    assert seen in str(refusal(head_of(403), body))
+
+
+@pytest.mark.parametrize("status", [500, 502, 504])
+def test_a_failure_is_not_posted_again_whatever_its_body_calls_it(status: int) -> None:
+    error = refusal(head_of(status), body_of("too_many_requests", "Slow down.", status=429))
+    assert not error.retryable
+
+
 def test_the_status_in_a_body_does_not_have_to_be_there() -> None:
     error = refusal(head_of(400), body_of("invalid_param", "limit is wrong", params="limit"))
 

@@ -118,6 +118,22 @@ def test_an_input_that_is_missing_is_an_error_that_names_it(app: DifyApp, drive:
 
 
 @pytest.mark.parametrize(
+    ("version", "refused"), [("1.14.2", True), ("1.0.0", True), ("0.15.3", False), ("", False)], ids=str
+)
+def test_a_conversation_that_goes_on_needs_its_inputs_again_where_the_server_reads_them_each_turn(
+    app: DifyApp, drive: Drive, framed: Any, version: str, refused: bool
+) -> None:
+    head, body = form(city={"required": True})
+    told = ResponseHead(200, {**head.headers, "x-version": version}), body
+
+    played = drive(
+        app.ask(question(conversation_id="c-9")), [None, framed(TEXT), framed(END)], asides=[reply({"data": []}), told]
+    )
+
+    assert (type(played.error) is BotRejectedError) is refused
+
+
+@pytest.mark.parametrize(
     ("control", "inputs"),
     [
         ({"required": True}, {"city": "Bergen"}),

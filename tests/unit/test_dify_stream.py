@@ -315,6 +315,12 @@ def test_an_event_above_the_limit_is_a_dify_error_with_the_text_so_far(told: Tol
 # Agents
 
 
+def test_an_error_behind_an_agents_text_takes_none_of_it_away(told: Told) -> None:
+    failure = {"event": "error", "code": "completion_request_error", "status": 400, "message": "gone"}
+    played = told(agent_message("Let me look. "), message("Rain likely."), failure)
+    assert played.error.partial_text == "Let me look. Rain likely."
+
+
 def test_an_agents_text_comes_in_agent_messages(told: Told) -> None:
     played = told(thought("a-1", 1), agent_message("Rain "), agent_message("likely."), END)
 

@@ -128,6 +128,9 @@ def refusal(head: ResponseHead, body: bytes, hidden: tuple[str, ...] = ()) -> Bo
         told = None
     if not isinstance(told, dict):
         told = {"message": f"no JSON: {shown(body, hidden)}"} if body else {}
+    if "message" not in told and told.get("detail"):  # as FastAPI's gateways write it
+        detail = told["detail"]
+        told["message"] = detail if isinstance(detail, str) else shown(body, hidden)
     if 300 <= head.status < 400 and "location" in head.headers:
         told = {"message": f"it redirects to {head.headers['location'].partition('?')[0]}"}
     wait_s = retry_after_s(head.headers.get("retry-after", ""))
@@ -137,10 +140,16 @@ def refusal(head: ResponseHead, body: bytes, hidden: tuple[str, ...] = ()) -> Bo
         hidden=hidden,
         request_id=without(head.headers.get("x-trace-id", "") or head.headers.get("x-request-id", ""), hidden[:1]),
         retry_after_s=wait_s,
-        # A 503 that says when to come back was given before anything was done; one that does not may be a proxy's
-        # word about an answer it lost.
-        retryable=True if head.status == 503 and wait_s is not None else None,
+        retryable=_retryable(head.status, wait_s),
     )
+
+
+def _retryable(status: int, wait_s: float | None) -> bool | None:
+    """Return whether an answer's status says that nothing was done with the message; None: its class says so."""
+    if status == 503 and wait_s is not None:
+        return True  # given before anything was done; one that names no time may be a proxy's word of a lost answer
+    # Whatever the body of another 5xx calls itself: the server may have failed over an answer that it began.
+    return False if status >= 500 and status != 503 else None
 
 
 def error_from(told: dict[str, Any], status: int, *, hidden: tuple[str, ...] = (), **known: Any) -> BotReplyError:

@@ -17,7 +17,7 @@ from remote_chatbots.flow import Aside, Flow
 from remote_chatbots.framing import parse_json
 from remote_chatbots.platforms.dify.errors import NAME, refusal
 from remote_chatbots.question import Question
-from remote_chatbots.wire import HttpRequest
+from remote_chatbots.wire import HttpRequest, ResponseHead
 
 Get = Callable[[str], HttpRequest]
 
@@ -40,7 +40,9 @@ def look_into(question: Question, get: Get, hidden: tuple[str, ...]) -> Flow[Non
         error = refusal(head, body, hidden) if status in (400, 404) else None
         if error is not None and error.code in ("not_found", "invalid_param"):  # no gateway that knows no such path
             raise error
-    status, body, _ = yield from _got(get("/parameters"))
+    status, body, head = yield from _got(get("/parameters"))
+    if question.conversation_id and not _reads_inputs_each_turn(head):
+        return
     missing = [name for name in _required(body) if question.inputs.get(name) in (None, "")] if status == 200 else []
     if missing:
         raise BotRejectedError(
@@ -57,6 +59,15 @@ def _got(request: HttpRequest) -> Flow[tuple[int, bytes, Any]]:
     except BotError:
         return 0, b"", None  # not to be had: that says nothing of the question
     return head.status, body, head
+
+
+def _reads_inputs_each_turn(head: ResponseHead | None) -> bool:
+    """Return whether the server is known to be of 1.0 or later; one of 0.x goes on with a conversation's first inputs.
+
+    Recorded: each answer of 0.15.3 and 1.14.2 names its version in `X-Version`.
+    """
+    version = "" if head is None else head.headers.get("x-version", "")
+    return version[:1].isdigit() and not version.startswith("0.")
 
 
 def _required(body: bytes) -> list[str]:

@@ -137,7 +137,7 @@ class DifyTurn:
 
     def _take_other(self, name: str, event: dict[str, Any], out: list[Event]) -> None:
         if name in _TELL_WHAT_WAS_HELD:
-            self._settle(out, ends=name in _ENDS)
+            self._settle(out, ends=name in _ENDS, broken=name == "error")
         if not self._over():
             self._begin(event, out)
         handler = _HANDLERS.get(name)
