@@ -89,8 +89,8 @@ def checked_headers(headers: Any) -> dict[str, str]:
     for name, value in headers.items():
         if not isinstance(name, str) or not name or _NO_HEADER_NAME.search(name):
             raise BotUsageError("default_headers: a name is none that HTTP allows. Use letters, digits and hyphens.")
-        if name.lower() in _OURS:
-            raise BotUsageError(f"default_headers: {name} is set by the client. Leave it out.")
+        if name.lower() in _OURS | _OF_THE_CONNECTION:
+            raise BotUsageError(f"default_headers: {name} is set by the client alone. Leave it out.")
         if not isinstance(value, str) or _NO_HEADER_VALUE.search(value):
             raise BotUsageError(f"default_headers: the value of {name} is none that HTTP allows. Give one line.")
     return {name: value.strip() for name, value in headers.items()}
@@ -108,6 +108,9 @@ def sent_headers(api_key: str, headers: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-_OURS = frozenset(
-    {"authorization", "content-type", "content-length", "transfer-encoding", "accept", "accept-encoding", "host"}
+_OURS = frozenset({"authorization", "content-type", "accept", "accept-encoding"})
+# What speaks of the connection, or of how a message is cut on it, is the HTTP library's to say.
+_OF_THE_CONNECTION = frozenset(
+    "connection content-encoding content-length expect host keep-alive proxy-authenticate proxy-authorization "
+    "proxy-connection te trailer transfer-encoding upgrade".split()
 )

@@ -26,6 +26,8 @@ class _Client:
     """What both clients have: the bot, and the questions they make of a caller's arguments."""
 
     def __init__(self, bot: BotProtocol, *, user: str = "", timeout: Any = _STANDARD) -> None:
+        if isinstance(bot, type) or not hasattr(bot, "ask") or not hasattr(bot, "settings"):
+            raise BotUsageError(f"bot must be a bot, not {_named(bot)}. Give one, e.g. DifyApp(api_key=…).")
         self.bot = bot
         self.user = user
         self.timeouts = Timeouts.of(timeout)
@@ -50,10 +52,11 @@ class BotClient(_Client, Management):
         bot: The bot, e.g. `DifyApp(api_key=…)`.
         user: Your name for the person who asks, where a question names none.
         timeout: `Timeouts`, or seconds of silence, or a pair (connect, silence), or None for no limit.
-        session: A `requests.Session` of yours, for its proxies, certificates or adapters; never closed here.
+        session: A `requests.Session` of yours, for its proxies, certificates or adapters; never closed here. Until
+            an answer's head is whole its connections wait as they do: a head that trickles in outlasts `total_s`.
 
     Raises:
-        BotUsageError: If `timeout` is none of these.
+        BotUsageError: If `bot` is no bot, or `timeout` none of these.
     """
 
     def __init__(
@@ -125,10 +128,11 @@ class AsyncBotClient(_Client, AsyncManagement):
         bot: The bot, e.g. `DifyApp(api_key=…)`.
         user: Your name for the person who asks, where a question names none.
         timeout: `Timeouts`, or seconds of silence, or a pair (connect, silence), or None for no limit.
-        session: An `aiohttp.ClientSession` of yours; its time-outs rule, and it is never closed here.
+        session: An `aiohttp.ClientSession` of yours; its time-outs rule, and the limit of its connector,
+            for which a stop call waits as well; it is never closed here.
 
     Raises:
-        BotUsageError: If `timeout` is none of these.
+        BotUsageError: If `bot` is no bot, or `timeout` none of these.
     """
 
     def __init__(
@@ -183,6 +187,10 @@ class AsyncBotClient(_Client, AsyncManagement):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _again, (type(self), self.bot, self.user, self.timeouts)
+
+
+def _named(value: Any) -> str:
+    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
 
 
 def _again(kind: type[BotClient] | type[AsyncBotClient], bot: BotProtocol, user: str, timeouts: Timeouts) -> _Client:

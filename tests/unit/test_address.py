@@ -129,6 +129,15 @@ def test_headers_that_http_does_not_allow_are_refused_by_their_name(headers: Any
         checked_headers(headers)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["Expect", "Content-Length", "transfer-encoding", "Connection", "HOST", "TE", "Upgrade", "Proxy-Authorization"],
+)
+def test_headers_that_speak_of_the_connection_are_refused(name: str) -> None:
+    with pytest.raises(BotUsageError, match=f"{name} is set by the client alone"):
+        checked_headers({name: "100-continue"})
+
+
 @pytest.mark.parametrize("value", [" a", "\ta"], ids=["a space", "a tab"])
 def test_a_value_that_begins_with_white_space_is_refused_or_trimmed(value: str) -> None:
     try:
