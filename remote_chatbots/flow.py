@@ -27,13 +27,15 @@ class Deadline:
 
     Attributes:
         seconds: How long from its first use.
+        pauses: Whether the flow reads on after it: then what has begun to arrive is waited for.
         at: The end, on the driver's clock; stamped by the driver at the first use.
     """
 
-    __slots__ = ("at", "seconds")
+    __slots__ = ("at", "pauses", "seconds")
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, *, pauses: bool = False) -> None:
         self.seconds = seconds
+        self.pauses = pauses
         self.at: float | None = None
 
 
@@ -53,7 +55,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Wait; the outcome is None."""
+    """Wait; the outcome is True, or at once False if the turn's whole time is over before."""
 
     seconds: float
 
@@ -64,7 +66,7 @@ class Aside:
 
     Attributes:
         request: The request.
-        within_s: No single wait of it is longer.
+        within_s: It takes no longer.
     """
 
     request: HttpRequest
@@ -185,10 +187,9 @@ def open_reply(
             raise (yield from _refusal(head, error_of))
         except BotError as error:
             delay_s = policy.delay_s(attempt, error)
-            if delay_s is None:
+            if delay_s is None or not (yield Sleep(delay_s)):
                 raise
         attempt += 1
-        yield Sleep(delay_s)
 
 
 def call_json(

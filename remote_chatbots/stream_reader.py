@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Generator, Iterable
 from typing import Protocol
 
-from remote_chatbots.errors import BotError, BotTransportError
+from remote_chatbots.errors import BotError, BotProtocolError, BotTransportError
 from remote_chatbots.events import Event, Finished, Reasoning, TextDelta
 from remote_chatbots.flow import EFFECTS, READ, Aside, Deadline, Flow, Read
 from remote_chatbots.framing import Frame, Framer
@@ -128,7 +128,7 @@ class StreamReader:
         while True:
             try:
                 chunk = yield Read(patience.deadline)
-            except BotTransportError:
+            except (BotTransportError, BotProtocolError):
                 if not patience.over:
                     raise
                 break  # the turn is over, and whole: how its connection dies is nobody's concern
@@ -227,7 +227,7 @@ class _Patience:
 
     def __init__(self, after_silence_s: float | None) -> None:
         self.beginning = after_silence_s is not None
-        self.deadline = None if after_silence_s is None else Deadline(after_silence_s)
+        self.deadline = None if after_silence_s is None else Deadline(after_silence_s, pauses=True)
         self.over = False
         self._wait_s: float | None = None
 

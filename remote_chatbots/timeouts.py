@@ -17,8 +17,8 @@ class Timeouts:
     """Three clocks. `None` switches a clock off.
 
     Attributes:
-        connect_s: To reach the server. Default 10.
-        silence_s: Without a single byte from the server, also before its first. Default 300: a Dify server sends
+        connect_s: To reach the server, TLS and a proxy's tunnel included. Default 10.
+        silence_s: Until the response's head is whole, and then without a single byte. Default 300: a Dify server sends
             no head before the first token or ping (10 s), and a 1.14 chatflow pings once and then never again
             (recorded: 1.14.2/chat-stream-ping-while-waiting, 1.14.2/err-unknown-conversation-chatflow-stream).
         total_s: For the whole turn. Default none.
@@ -70,7 +70,8 @@ class Settings:
             can answer at all. Default 5.
         stop_wait_s: On leaving a turn early: for the stop call and for the turn's last event. Default 1.5.
         max_event_bytes: The largest event that is taken. Default 16 MiB.
-        max_connections: Connections of one async client at a time, per event loop. Default 1000.
+        max_connections: Turns of one async client that have a connection at a time, per event loop; more wait, at
+            most `connect_s` and `silence_s` together. Stop calls and the like wait for none. Default 1000.
         idle_s: A connection that was idle for longer is not used for a post. Default 4.
         max_retries: How often an opening that cannot have arrived, or was put off, is tried again. Default 2.
 

@@ -1,16 +1,11 @@
-"""The driver on aiohttp: one session per event loop, one run per turn."""
+"""The driver on aiohttp: one run per turn."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
-import io
 import logging
 import sys
-import weakref
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,15 +15,14 @@ from remote_chatbots.events import Event
 from remote_chatbots.flow import EFFECTS, Aside, Deadline, Effect, Flow, Read, Send, Turn
 from remote_chatbots.timeouts import Settings, Timeouts
 from remote_chatbots.transports import faults
-from remote_chatbots.transports.proxies import proxy_of
+from remote_chatbots.transports.aiohttp_sessions import LoopSessions
+from remote_chatbots.transports.decoding import Decoder, UnreadableError, decoder_of
 from remote_chatbots.wire import HttpRequest, ResponseHead
 
 if TYPE_CHECKING:
     import aiohttp
 
 logger = logging.getLogger("remote_chatbots")
-LAST_TURNS_S = 2.0  # for which a loop that ends waits for turns that are being left
-LARGE_BYTES = 1024 * 1024
 # A clean-up must outlive its caller; the loop itself holds tasks weakly.
 _CLEANUPS: set[asyncio.Task[None]] = set()
 
@@ -43,6 +37,11 @@ class AiohttpRun:
 
     def __init__(self, flow: Flow[Any], platform: str, transport: AiohttpTransport) -> None:
         self._closing: asyncio.Task[None] | None = None
+        self._reader: asyncio.Task[Any] | None = None  # the task that waits for the next event
+        self._sent_away = False
+        self._connected = False
+        self._slot: asyncio.Semaphore | None = None
+        self._decoder: Decoder | None = None
         self._closed = False
         self._turn = Turn(flow)
         self._platform = platform
@@ -68,9 +67,14 @@ class AiohttpRun:
         try:
             step = self._turn.resume()
             while type(step) in EFFECTS:
+                self._reader = asyncio.current_task()
                 step = self._turn.resume(await self._perform(step))  # type: ignore[arg-type]
-        except BaseException:
+            self._reader = None
+        except BaseException as error:
+            reader, self._reader = self._reader, None
             await self.aclose()
+            if self._sent_away and reader is not None and reader.uncancel() == 0 and _cancelled(error):
+                raise StopAsyncIteration from None  # the turn was left from another task: no cancellation of this one
             raise
         if step is None:
             await self.aclose()
@@ -78,12 +82,15 @@ class AiohttpRun:
         return step  # type: ignore[return-value]
 
     async def aclose(self) -> None:
-        """Leave the turn, if it is not over, and let go of the connection. May be called again."""
+        """Leave the turn, if it is not over, and let go of the connection. May be called again, and from any task.
+
+        A task that is waiting for the turn's next event meanwhile comes to the iteration's end.
+        """
         if self._closing is None:
             if self._turn.over or self._loop is None:
                 self._end()
                 return
-            self._in_background()
+            self.leave()
         cancelled: asyncio.CancelledError | None = None
         while self._closing is not None and not self._closing.done():
             try:
@@ -93,6 +100,15 @@ class AiohttpRun:
                 cancelled = error
         if cancelled is not None:
             raise cancelled
+
+    def leave(self) -> None:
+        """Begin to leave the turn, in the background."""
+        if self._closing is not None or self._closed:
+            return
+        if self._reader is not None:
+            self._sent_away = True
+            self._reader.cancel()
+        self._in_background()
 
     async def __aenter__(self) -> Self:
         return self
@@ -107,14 +123,14 @@ class AiohttpRun:
             return
         with contextlib.suppress(RuntimeError):  # the loop may close at any moment
             if self._loop.is_running() and not self._turn.over:
-                self._loop.call_soon_threadsafe(self._in_background)
+                self._loop.call_soon_threadsafe(self.leave)
             else:
                 logger.debug("A turn was dropped when its event loop no longer ran: the server was not told to stop.")
                 self._end()
 
     def _begin(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._transport.enter(self._loop)
+        self._transport.sessions.enter(self._loop, self)
         if self._transport.timeouts.total_s is not None:
             self._ends_at = _now() + self._transport.timeouts.total_s
 
@@ -130,6 +146,8 @@ class AiohttpRun:
 
     async def _leave(self) -> None:
         self._ends_at = _now() + self._transport.settings.stop_wait_s
+        while self._reader is not None and _now() < self._ends_at:
+            await asyncio.sleep(0)  # it was sent away, and is on its way out
         try:
             step = self._turn.abandon()
             while step is not None and _now() < self._ends_at:
@@ -153,25 +171,44 @@ class AiohttpRun:
         """Return the effect's outcome, or the error it came to."""
         try:
             if type(effect) is Read:
-                return await self._read(effect.deadline)
+                read = self._read if self._decoder is None else self._read_decoded
+                return await read(effect.deadline)
             if type(effect) is Send:
                 return await self._send(effect.request)
             if type(effect) is Aside:
                 return await self._aside(effect)
-            return await asyncio.sleep(self._within(effect.seconds) or 0)  # type: ignore[union-attr]
+            return await self._sleep(effect.seconds)  # type: ignore[union-attr]
         except Exception as error:
             # What had arrived before the connection died comes first; the next read meets the error again.
-            return (type(effect) is Read and _left_over(self._body)) or self._translated(error, effect)
+            return (type(effect) is Read and self._left_over()) or self._translated(error, effect)
 
     async def _send(self, request: HttpRequest) -> ResponseHead:
         self._release()
-        # The library has no clock for a proxy's CONNECT, a body that nobody reads, or the wait for a free connection.
-        clocks = self._transport.timeouts
-        longest_s = clocks.connect_s + clocks.silence_s if clocks.connect_s and clocks.silence_s else None
-        async with asyncio.timeout(self._within(longest_s)):
-            self._response = await self._transport.request(request)
+        self._connected = False
+        clocks, sessions = self._transport.timeouts, self._transport.sessions
+        both_s = clocks.connect_s + clocks.silence_s if clocks.connect_s and clocks.silence_s else None
+        try:
+            async with asyncio.timeout(self._within(both_s)):
+                self._slot = await sessions.slot()
+        except TimeoutError:
+            if self._out_of_all_time():
+                raise
+            raise faults.no_slot(self._platform, self._transport.settings.max_connections) from None
+        # A session that is not ours does not say when it has connected.
+        async with asyncio.timeout(self._within(both_s if sessions.given else clocks.connect_s)) as clock:
+
+            def has_connected() -> None:
+                self._connected = True
+                within_s = self._within(clocks.silence_s)
+                clock.reschedule(None if within_s is None else _now() + within_s)
+
+            self._response = await sessions.request(request, has_connected)
+        if self._response.status < 200:
+            raise ConnectionError("the server switched to another protocol")
         self._body = self._response.content
-        return _head(self._response)
+        head = _head(self._response)
+        self._decoder = None if sessions.given and sessions.given.auto_decompress else decoder_of(head)
+        return head
 
     async def _read(self, deadline: Deadline | None) -> bytes | None:
         body = self._body
@@ -192,10 +229,38 @@ class AiohttpRun:
         async with asyncio.timeout_at(ends_at):
             return await body.readany()
 
+    async def _read_decoded(self, deadline: Deadline | None) -> bytes | None:
+        decoder = self._decoder
+        assert decoder is not None
+        while True:
+            decoder.check()
+            chunk = await self._read(deadline)
+            if not chunk or (chunk := decoder.feed(chunk)):
+                return chunk
+
     async def _aside(self, aside: Aside) -> tuple[ResponseHead, bytes]:
+        sessions = self._transport.sessions
         async with asyncio.timeout(self._within(aside.within_s)):
-            async with await self._transport.request(aside.request) as response:
-                return _head(response), await _up_to(response.content, faults.ASIDE_BYTES)
+            async with await sessions.request(aside.request, lambda: None) as response:
+                body = await _up_to(response.content, faults.ASIDE_BYTES)
+        head = _head(response)
+        decoder = None if sessions.given and sessions.given.auto_decompress else decoder_of(head)
+        return head, decoder.feed(body)[: faults.ASIDE_BYTES] if decoder is not None and body else body
+
+    async def _sleep(self, seconds: float) -> bool:
+        if self._ends_at is not None and _now() + seconds >= self._ends_at:
+            return False
+        await asyncio.sleep(seconds)
+        return True
+
+    def _left_over(self) -> bytes:
+        """Return what the library has received and would not give any more."""
+        body = self._body
+        left = bytes(body._read_nowait(-1)) if body is not None and body._buffer else b""
+        try:
+            return left if self._decoder is None or not left else self._decoder.feed(left)
+        except UnreadableError:
+            return b""
 
     def _within(self, seconds: float | None) -> float | None:
         """Return `seconds`, or what is left of the whole turn's time if that is less."""
@@ -207,41 +272,39 @@ class AiohttpRun:
     def _release(self) -> None:
         """Give the connection back if its body was read to the end; else close it."""
         response, self._response, self._body = self._response, None, None
-        if response is not None:
-            response.close()
+        slot, self._slot = self._slot, None
+        try:
+            if response is not None:
+                response.close()
+        finally:
+            if slot is not None:
+                slot.release()
 
     def _end(self) -> None:
         if not self._closed:
             self._closed = True
-            self._release()
-            if self._loop is not None:
-                self._transport.leave(self._loop)
+            try:
+                self._release()
+            finally:
+                if self._loop is not None:
+                    self._transport.sessions.leave(self._loop, self)
+
+    def _out_of_all_time(self) -> bool:
+        return self._ends_at is not None and _now() >= self._ends_at - 0.01
 
     def _translated(self, error: Exception, effect: Effect) -> BotError:
+        if isinstance(error, BotError):
+            return error
         host = effect.request.host if isinstance(effect, (Send, Aside)) else ""
-        out_of_all_time = self._ends_at is not None and _now() >= self._ends_at - 0.01
-        meaning = _meaning(error, self._platform, host, out_of_all_time, self._transport.timeouts)
+        sent = self._connected if self._transport.sessions.given is None else not _before_sending(error)
+        sent = sent or type(effect) is not Send
+        meaning = _meaning(error, self._platform, host, self._out_of_all_time(), sent, self._transport.timeouts)
         meaning.__cause__ = error
         return meaning
 
 
-@dataclass(slots=True, eq=False)
-class _Kept:
-    """One loop's session, the generator that closes it when the loop ends, and how many turns use it."""
-
-    session: aiohttp.ClientSession | None = None
-    keeper: AsyncGenerator[None, None] | None = None
-    turns: int = 0
-
-
-# Sessions that are open. Held here, so that the garbage collector never meets one before it is closed.
-_OPEN: set[_Kept] = set()
-
-
 class AiohttpTransport:
-    """Opens runs, and holds the sessions they share: one per event loop, because a session dies with its loop.
-
-    A session is closed when its loop ends as `asyncio.run` ends it, by `aclose`, or when this object is gone.
+    """Opens runs, which share one session per event loop.
 
     Args:
         timeouts: The three clocks.
@@ -252,110 +315,15 @@ class AiohttpTransport:
     def __init__(self, timeouts: Timeouts, settings: Settings, session: aiohttp.ClientSession | None = None) -> None:
         self.timeouts = timeouts
         self.settings = settings
-        self._given = session
-        self._kept: dict[asyncio.AbstractEventLoop, _Kept] = {}
-        weakref.finalize(self, _let_go, self._kept).atexit = False
+        self.sessions = LoopSessions(timeouts.silence_s, settings, session)
 
     def run(self, flow: Flow[Any], platform: str) -> AiohttpRun:
         """Return the run of `flow`. Nothing is sent before its first event is asked for."""
         return AiohttpRun(flow, platform, self)
 
-    async def request(self, request: HttpRequest) -> aiohttp.ClientResponse:
-        """Send `request`; return the response with its body unread."""
-        session = await self._session()
-        # A connection that the server closed while it lay idle shows that only once the loop has looked.
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        return await session.request(
-            request.method,
-            request.url,
-            headers=request.headers,
-            # The library warns of plain bytes above a megabyte, which it would send in one go.
-            data=io.BytesIO(request.body) if len(request.body) > LARGE_BYTES else request.body or None,
-            allow_redirects=False,
-            proxy=None if request.loopback else proxy_of(request.url),
-        )
-
-    def enter(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Note that one more turn of `loop` is under way."""
-        for ended in [other for other in self._kept if other.is_closed()]:
-            _OPEN.discard(self._kept.pop(ended))
-        self._kept.setdefault(loop, _Kept()).turns += 1
-
-    def leave(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Note that a turn of `loop` is over."""
-        if loop in self._kept:
-            self._kept[loop].turns -= 1
-
     async def aclose(self) -> None:
         """Close this loop's session; turns that are under way in it break."""
-        kept = self._kept.pop(asyncio.get_running_loop(), None)
-        if kept is not None and kept.session is not None:
-            _OPEN.discard(kept)
-            await kept.session.close()
-
-    async def _session(self) -> aiohttp.ClientSession:
-        if self._given is not None:
-            return self._given
-        kept = self._kept.setdefault(asyncio.get_running_loop(), _Kept())
-        if kept.session is None:
-            # The library takes 0.2 s to import: with the first call, not with the package, and beside the loop.
-            library = await asyncio.to_thread(importlib.import_module, "aiohttp")
-            if kept.session is None:
-                kept.session = self._new_session(library)
-                _OPEN.add(kept)
-                kept.keeper = _until_the_loop_ends(kept, self._kept)
-                await kept.keeper.__anext__()
-        return kept.session
-
-    def _new_session(self, library: Any) -> aiohttp.ClientSession:
-        connector = library.TCPConnector(
-            limit=self.settings.max_connections, keepalive_timeout=self.settings.idle_s, limit_per_host=0
-        )
-        timeout = library.ClientTimeout(
-            total=None, sock_connect=self.timeouts.connect_s, sock_read=self.timeouts.silence_s
-        )
-        session: aiohttp.ClientSession = library.ClientSession(
-            connector=connector,
-            timeout=timeout,
-            skip_auto_headers=("User-Agent", "Accept"),
-            cookie_jar=library.DummyCookieJar(),
-        )
-        return session
-
-
-async def _until_the_loop_ends(
-    kept: _Kept, kept_by_loop: dict[asyncio.AbstractEventLoop, _Kept]
-) -> AsyncGenerator[None, None]:
-    """Close the session when `asyncio.run` closes the async generators that are still open in its loop."""
-    loop = asyncio.get_running_loop()
-    try:
-        yield
-    finally:
-        until = loop.time() + LAST_TURNS_S
-        while kept.turns > 0 and loop.time() < until:
-            await asyncio.sleep(0.01)  # turns that are being left: their stop call needs the session
-        _OPEN.discard(kept)
-        if kept_by_loop.get(loop) is kept:
-            del kept_by_loop[loop]
-        if kept.session is not None:
-            await kept.session.close()
-
-
-def _let_go(kept_by_loop: dict[asyncio.AbstractEventLoop, _Kept]) -> None:
-    """Have the sessions of a transport that is gone closed, each in its loop."""
-    for loop, kept in kept_by_loop.items():
-        if loop.is_closed() or kept.keeper is None:
-            _OPEN.discard(kept)
-            continue
-        with contextlib.suppress(RuntimeError):  # the loop may close at any moment
-            loop.call_soon_threadsafe(_close_in_background, kept.keeper)
-
-
-def _close_in_background(keeper: AsyncGenerator[None, None]) -> None:
-    task = asyncio.get_running_loop().create_task(keeper.aclose())
-    _CLEANUPS.add(task)
-    task.add_done_callback(_CLEANUPS.discard)
+        await self.sessions.aclose()
 
 
 def _now() -> float:
@@ -363,12 +331,11 @@ def _now() -> float:
 
 
 def _head(response: aiohttp.ClientResponse) -> ResponseHead:
-    return ResponseHead(response.status, {name.lower(): value for name, value in response.headers.items()})
-
-
-def _left_over(body: aiohttp.StreamReader | None) -> bytes:
-    """Return what the library has received and would not give any more."""
-    return bytes(body._read_nowait(-1)) if body is not None and body._buffer else b""
+    headers: dict[str, str] = {}
+    for name, value in response.headers.items():
+        name = name.lower()
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return ResponseHead(response.status, headers)
 
 
 async def _up_to(body: aiohttp.StreamReader, limit_bytes: int) -> bytes:
@@ -378,7 +345,22 @@ async def _up_to(body: aiohttp.StreamReader, limit_bytes: int) -> bytes:
     return bytes(read[:limit_bytes])
 
 
-def _meaning(error: Exception, platform: str, host: str, out_of_all_time: bool, timeouts: Timeouts) -> BotError:
+def _cancelled(error: BaseException) -> bool:
+    return isinstance(error, (asyncio.CancelledError, BotError))
+
+
+def _before_sending(error: Exception) -> bool:
+    """Return whether `error` says of itself that nothing was sent."""
+    import aiohttp
+
+    return isinstance(
+        error, (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.ConnectionTimeoutError, ValueError)
+    )
+
+
+def _meaning(
+    error: Exception, platform: str, host: str, out_of_all_time: bool, sent: bool, timeouts: Timeouts
+) -> BotError:
     """Return what an exception of the library means."""
     import aiohttp
 
@@ -387,13 +369,14 @@ def _meaning(error: Exception, platform: str, host: str, out_of_all_time: bool, 
         error.request_info, error.history, error.args = None, (), (error.message,)  # type: ignore[assignment]
     if isinstance(error, TimeoutError):
         if out_of_all_time:
-            return faults.out_of_time(platform, "total", timeouts)
-        connecting = isinstance(error, aiohttp.ConnectionTimeoutError)
-        return faults.out_of_time(platform, "connect" if connecting else "silence", timeouts)
+            return faults.out_of_time(platform, "total", timeouts, sent=sent)
+        return faults.out_of_time(platform, "silence" if sent else "connect", timeouts)
+    if isinstance(error, UnreadableError) or isinstance(error.__cause__, aiohttp.http_exceptions.ContentEncodingError):
+        return faults.unreadable(platform)
+    if sent:
+        return faults.broken(platform)
     if isinstance(error, aiohttp.ClientSSLError):
         return faults.no_trust(platform, host)
-    if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError)):
-        return faults.no_connection(platform, host)
-    if isinstance(error.__cause__, aiohttp.http_exceptions.ContentEncodingError):
-        return faults.unreadable(platform)
-    return faults.broken(platform)
+    if isinstance(error, ValueError):
+        return faults.unusable(platform, host, error)
+    return faults.no_connection(platform, host)

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from remote_chatbots.errors import BotConnectError, BotProtocolError, BotTimeoutError, BotTruncatedError, Phase
+from remote_chatbots.errors import (
+    BotConnectError,
+    BotProtocolError,
+    BotTimeoutError,
+    BotTruncatedError,
+    BotUsageError,
+    Phase,
+)
 from remote_chatbots.timeouts import Timeouts
 
 ASIDE_BYTES = 64 * 1024
@@ -29,15 +36,36 @@ def no_trust(platform: str, host: str) -> BotConnectError:
     )
 
 
-def out_of_time(platform: str, phase: Phase, timeouts: Timeouts) -> BotTimeoutError:
+def unusable(platform: str, host: str, error: Exception) -> BotUsageError:
+    """Return the error of an address or setting that no connection can be made with: nothing was sent."""
+    return BotUsageError(
+        f"{platform}: no connection to {host} can be made with these settings ({type(error).__name__}). Nothing was "
+        "sent. Check base_url's host name; HTTPS_PROXY and its like (a socks:// one works in sync calls only, with the "
+        "package PySocks); and REQUESTS_CA_BUNDLE.",
+        platform=platform,
+    )
+
+
+def out_of_time(platform: str, phase: Phase, timeouts: Timeouts, *, sent: bool = True) -> BotTimeoutError:
     """Return the error of a clock that ran out."""
+    fate = _MAYBE if sent else "Nothing was sent."
     told = {
         "connect": f"no connection within connect_s={timeouts.connect_s}. Nothing was sent. "
         "Check base_url and the network, or raise connect_s.",
         "silence": f"not a byte for silence_s={timeouts.silence_s}. {_MAYBE} Raise silence_s for a slow bot.",
-        "total": f"the turn took longer than total_s={timeouts.total_s}. {_MAYBE} Raise total_s for a slow bot.",
+        "total": f"the turn took longer than total_s={timeouts.total_s}. {fate} Raise total_s for a slow bot.",
     }[phase]
-    return BotTimeoutError(f"{platform}: {told}", phase=phase, platform=platform)
+    return BotTimeoutError(f"{platform}: {told}", phase=phase, platform=platform, retryable=None if sent else True)
+
+
+def no_slot(platform: str, max_connections: int) -> BotTimeoutError:
+    """Return the error of a turn that waited in vain for others to end: nothing was sent."""
+    return BotTimeoutError(
+        f"{platform}: all max_connections={max_connections} connections were in use for too long. Nothing was sent. "
+        "Raise max_connections, or ask less at once.",
+        phase="connect",
+        platform=platform,
+    )
 
 
 def broken(platform: str) -> BotTruncatedError:

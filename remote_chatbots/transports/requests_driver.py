@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
+import atexit
 import os
-import re
 import ssl
 import sys
 import threading
 import time
-from http.cookiejar import DefaultCookiePolicy
+import weakref
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,16 +18,13 @@ from remote_chatbots.events import Event
 from remote_chatbots.flow import EFFECTS, Aside, Deadline, Effect, Flow, Read, Send, Turn
 from remote_chatbots.timeouts import Settings, Timeouts
 from remote_chatbots.transports import faults
-from remote_chatbots.transports.chunks import whole_chunks
+from remote_chatbots.transports.decoding import Decoder, UnreadableError, decoder_of
+from remote_chatbots.transports.requests_body import clock, next_bytes, wait
+from remote_chatbots.transports.waiting import WAITING
 from remote_chatbots.wire import HttpRequest, ResponseHead
 
 if TYPE_CHECKING:
-    import socket
-
     import requests
-
-READ_BYTES = 64 * 1024
-_NEXT_CHUNK = re.compile(rb"\r\n0*[1-9a-fA-F][0-9a-fA-F]*[^\r\n]*\r\n.", re.DOTALL)
 
 
 class RequestsRun:
@@ -44,7 +40,9 @@ class RequestsRun:
         self._platform = platform
         self._transport = transport
         self._response: requests.Response | None = None
+        self._decoder: Decoder | None = None
         self._begun = False
+        self.busy = False
         self._pid = os.getpid()
         self._ends_at: float | None = None
 
@@ -61,6 +59,7 @@ class RequestsRun:
             raise StopIteration
         if not self._begun:
             self._begin()
+        self.busy = True
         try:
             step = self._turn.resume()
             while type(step) in EFFECTS:
@@ -68,6 +67,8 @@ class RequestsRun:
         except BaseException:
             self.close()
             raise
+        finally:
+            self.busy = False
         if step is None:
             self.close()
             raise StopIteration
@@ -78,6 +79,7 @@ class RequestsRun:
         if self._closed:
             return
         self._closed = True
+        _UNDER_WAY.discard(self)
         try:
             # After a fork the turn is the parent's.
             if self._begun and not self._turn.over and self._pid == os.getpid():
@@ -97,6 +99,7 @@ class RequestsRun:
 
     def _begin(self) -> None:
         self._begun = True
+        _UNDER_WAY.add(self)
         if self._transport.timeouts.total_s is not None:
             self._ends_at = time.monotonic() + self._transport.timeouts.total_s
 
@@ -112,6 +115,8 @@ class RequestsRun:
 
     def _perform(self, effect: Effect) -> Any:
         """Return the effect's outcome, or the error it came to."""
+        before = WAITING.ends_at  # another turn's, if this one is left by the garbage collector
+        WAITING.ends_at = self._ends_at
         try:
             if type(effect) is Read:
                 return self._read(effect.deadline)
@@ -119,35 +124,54 @@ class RequestsRun:
                 return self._send(effect.request)
             if type(effect) is Aside:
                 return self._aside(effect)
-            return time.sleep(self._within(effect.seconds) or 0)  # type: ignore[union-attr]
+            return self._sleep(effect.seconds)  # type: ignore[union-attr]
         except Exception as error:
             return self._translated(error, effect)
+        finally:
+            WAITING.ends_at = before
 
     def _send(self, request: HttpRequest) -> ResponseHead:
         self._release()
-        self._response = self._transport.request(request, self._within)
-        return _head(self._response)
+        self._response, head = self._transport.request(request, self._ends_at)
+        self._decoder = decoder_of(head)
+        return head
 
     def _read(self, deadline: Deadline | None) -> bytes | None:
-        response = self._response
+        response, decoder = self._response, self._decoder
         assert response is not None, "a flow reads only after it has sent"
-        if deadline is not None or self._ends_at is not None:
-            wait_s = self._within(self._transport.timeouts.silence_s)
-            if deadline is not None:
-                deadline.at = deadline.at or time.monotonic() + deadline.seconds
-                left_s = max(deadline.at - time.monotonic(), 0.0)
-                if wait_s is None or left_s < wait_s:
-                    return _read_within(response, left_s)
-            _set_timeout(response, wait_s)
-        chunk: bytes = response.raw.read1(READ_BYTES)
-        return chunk + _already_there(response) if chunk else chunk
+        if deadline is None:
+            return next_bytes(response, decoder)
+        deadline.at = deadline.at or time.monotonic() + deadline.seconds
+        if self._ends_at is not None and self._ends_at < deadline.at:
+            return next_bytes(response, decoder)
+        WAITING.ends_at = deadline.at
+        try:
+            wait(response)
+            if not deadline.pauses:
+                return next_bytes(response, decoder)
+        except Exception:
+            if time.monotonic() < deadline.at:
+                raise
+            return None
+        WAITING.ends_at = self._ends_at  # half a chunk cannot be given back: what has begun to arrive is read
+        return next_bytes(response, decoder)
 
     def _aside(self, aside: Aside) -> tuple[ResponseHead, bytes]:
-        def within(seconds: float | None) -> float | None:
-            return self._within(aside.within_s if seconds is None else min(seconds, aside.within_s))
+        ends_at = time.monotonic() + aside.within_s
+        response, head = self._transport.request(aside.request, min(ends_at, self._ends_at or ends_at))
+        WAITING.ends_at = min(ends_at, self._ends_at or ends_at)
+        decoder = decoder_of(head)
+        body = bytearray()
+        with response:
+            while len(body) < faults.ASIDE_BYTES and (chunk := next_bytes(response, decoder)):
+                body += chunk
+        return head, bytes(body[: faults.ASIDE_BYTES])
 
-        with self._transport.request(aside.request, within) as response:
-            return _head(response), response.raw.read(faults.ASIDE_BYTES)
+    def _sleep(self, seconds: float) -> bool:
+        if self._ends_at is not None and time.monotonic() + seconds >= self._ends_at:
+            return False
+        time.sleep(seconds)
+        return True
 
     def _within(self, seconds: float | None) -> float | None:
         """Return `seconds`, or what is left of the whole turn's time if that is less."""
@@ -161,12 +185,12 @@ class RequestsRun:
         response, self._response = self._response, None
         if response is not None:
             response.close()
-            self._transport.mark_used()
 
     def _translated(self, error: Exception, effect: Effect) -> BotError:
         host = effect.request.host if isinstance(effect, (Send, Aside)) else ""
         out_of_all_time = self._ends_at is not None and time.monotonic() >= self._ends_at - 0.01
-        meaning = _meaning(error, self._platform, host, out_of_all_time, self._transport.timeouts)
+        sent = type(effect) is Read or self._transport.has_sent(error)
+        meaning = _meaning(error, self._platform, host, out_of_all_time, sent, self._transport.timeouts)
         meaning.__cause__ = error
         return meaning
 
@@ -190,33 +214,59 @@ class RequestsTransport:
         """Return the run of `flow`. Nothing is sent before its first event is asked for."""
         return RequestsRun(flow, platform, self)
 
-    def request(self, request: HttpRequest, within: Any) -> requests.Response:
-        """Send `request`; return the response with its body unread."""
-        response = self._session().request(
+    def request(self, request: HttpRequest, ends_at: float | None = None) -> tuple[requests.Response, ResponseHead]:
+        """Send `request`; return the response, its body unread, and its head.
+
+        Args:
+            request: What to send.
+            ends_at: When the head must be there at the latest, on the monotonic clock.
+        """
+        now, clocks = time.monotonic(), self.timeouts
+        WAITING.connected = False
+        WAITING.ends_at = _sooner(ends_at, now, clocks.connect_s)
+        WAITING.head_within_s, WAITING.head_ends_at = clocks.silence_s, ends_at
+        heads: list[ResponseHead] = []
+
+        def keep_head(response: requests.Response, **_: Any) -> None:
+            # Also without following a redirect the library would read all of its body.
+            heads.append(_head(response))
+            response.headers.pop("location", None)
+
+        session = self._session()
+        response = session.request(
             request.method,
             request.url,
             headers=dict(request.headers),
             data=request.body or None,
-            timeout=(within(self.timeouts.connect_s), within(self.timeouts.silence_s)),
+            timeout=(_left(ends_at, now, clocks.connect_s), _left(ends_at, now, clocks.silence_s)),
             auth=_no_netrc,
             proxies={"no_proxy": request.hostname} if request.loopback else None,
             allow_redirects=False,
+            hooks={"response": [keep_head, *session.hooks["response"]]},
             stream=True,
         )
         if response.status_code < 200:
-            # http.client took an interim head for the answer: the real one would be read as the next turn's.
+            # An interim head, or another protocol's beginning: what follows would be read as the next turn's answer.
             connection = response.raw.connection
             response.close()
-            self._session().close()
             if connection is not None:
                 connection.close()
-            raise ConnectionError("an interim response that http.client does not skip")
-        response.raw.decode_content = True  # for proxies that compress although they were told not to
-        return response
+            raise ConnectionError("the server switched to another protocol")
+        if self._given is not None:
+            clock(response)
+        return response, heads[0]
 
-    def mark_used(self) -> None:
-        """Note that a connection of this thread was in use until now."""
-        self._local.used_at = time.monotonic()
+    def has_sent(self, error: Exception) -> bool:
+        """Return whether something may have been sent when this thread's request came to `error`."""
+        if self._given is None:
+            return WAITING.connected
+        from urllib3 import exceptions
+
+        # Its connections are not ours, and cannot be asked.
+        reason = getattr(error.args[0] if error.args else None, "reason", None)
+        origin = getattr(reason, "original_error", None) or reason
+        before = (exceptions.NewConnectionError, exceptions.ConnectTimeoutError, exceptions.SSLError, ssl.SSLError)
+        return not (isinstance(error, ValueError) or isinstance(origin, before) or "Tunnel connection" in str(origin))
 
     def close(self) -> None:
         """Close this thread's session. Those of other threads go with their thread, or with this object."""
@@ -229,18 +279,26 @@ class RequestsTransport:
             return self._given
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None or self._local.pid != os.getpid():
-            # After a fork the old one's sockets are the parent's.
-            import requests  # with the first call, not with the package: users of the async client never need it
+            # With the first call, not with the package: users of the async client never need the library. And after a
+            # fork the old one's sockets are the parent's.
+            from remote_chatbots.transports.requests_session import new_session
 
-            session = self._local.session = requests.Session()
-            session.headers.clear()
-            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+            session = self._local.session = new_session(self.settings.idle_s)
             self._local.pid = os.getpid()
-        elif time.monotonic() - self._local.used_at > self.settings.idle_s:
-            # The server may just be closing what was idle, and a post that meets that has an unknown fate.
-            session.close()
-        self.mark_used()
         return session
+
+
+def _left(ends_at: float | None, now: float, seconds: float | None) -> float | None:
+    """Return `seconds`, or what is left until `ends_at` if that is less."""
+    if ends_at is None:
+        return seconds
+    left_s = max(ends_at - now, 0.001)
+    return left_s if seconds is None else min(seconds, left_s)
+
+
+def _sooner(ends_at: float | None, now: float, seconds: float | None) -> float | None:
+    left_s = _left(ends_at, now, seconds)
+    return None if left_s is None else now + left_s
 
 
 def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -252,93 +310,35 @@ def _head(response: requests.Response) -> ResponseHead:
     return ResponseHead(response.status_code, {name.lower(): value for name, value in response.headers.items()})
 
 
-def _read_within(response: requests.Response, seconds: float) -> bytes | None:
-    """Return the next bytes, b"" at the end of the body, None if neither comes within `seconds`."""
-    from urllib3.exceptions import ReadTimeoutError
-    from urllib3.util.wait import wait_for_read
-
-    raw: Any = response.raw
-    sock = _socket(response)
-    if sock is None:
-        return raw.read1(READ_BYTES)  # type: ignore[no-any-return]  # the body is over, or played back
-    usual_s = sock.gettimeout()
-    sock.settimeout(0)
-    try:
-        buffered = raw._fp.fp.peek(1)
-    except (BlockingIOError, ssl.SSLWantReadError):
-        buffered = b""
-    sock.settimeout(max(seconds, 0.001))
-    try:
-        # The line end behind a chunk stays in the buffer until the next chunk is read: it is no news.
-        if buffered in (b"", b"\r\n") and not wait_for_read(sock, seconds):
-            return None
-        return raw.read1(READ_BYTES)  # type: ignore[no-any-return]
-    except ReadTimeoutError:
-        return None
-    finally:
-        with contextlib.suppress(OSError):  # closed with the body's end
-            sock.settimeout(usual_s)
-
-
-def _already_there(response: requests.Response) -> bytes:
-    """Return what has arrived behind the chunk that was just read; never wait for it.
-
-    A read gives one HTTP chunk, and a server that is faster than its reader sends a chunk per event.
-    """
-    sock = _socket(response)
-    body: Any = getattr(response.raw, "_fp", None)
-    if sock is None or "content-encoding" in response.headers or not body.chunked:
-        return b""
-    usual_s = sock.gettimeout()
-    sock.settimeout(0)
-    there = bytearray()
-    # What is broken behind it is met again by the next read, and must not take the text before it along.
-    with contextlib.suppress(Exception):
-        while len(there) < READ_BYTES and (buffered := body.fp.peek(1)):
-            data, end = whole_chunks(buffered) if body.chunk_left == 0 else (b"", 0)
-            if end:
-                there += data
-                body.fp.read(end)
-            elif body.chunk_left or _NEXT_CHUNK.match(buffered):
-                there += body.read1(READ_BYTES)
-            else:
-                break  # only of a chunk whose size and first byte are there can something be read without waiting
-    with contextlib.suppress(OSError):  # closed with the body's end
-        sock.settimeout(usual_s)
-    return bytes(there)
-
-
-def _socket(response: requests.Response) -> socket.socket | None:
-    """Return the socket of a response whose body is under way; None once it is read."""
-    found: Any = response.raw
-    for name in ("_fp", "fp", "raw", "_sock"):
-        found = getattr(found, name, None)
-    return found  # type: ignore[no-any-return]
-
-
-def _set_timeout(response: requests.Response, seconds: float | None) -> None:
-    sock = _socket(response)
-    if sock is not None:
-        sock.settimeout(seconds)
-
-
-def _meaning(error: Exception, platform: str, host: str, out_of_all_time: bool, timeouts: Timeouts) -> BotError:
+def _meaning(
+    error: Exception, platform: str, host: str, out_of_all_time: bool, sent: bool, timeouts: Timeouts
+) -> BotError:
     """Return what an exception of the library means."""
     import requests
     from urllib3 import exceptions
 
-    reason = getattr(error.args[0] if error.args else None, "reason", None)
     if isinstance(error, (TimeoutError, requests.Timeout, exceptions.TimeoutError)):
         if out_of_all_time:
-            return faults.out_of_time(platform, "total", timeouts)
-        connecting = isinstance(error, requests.ConnectTimeout)
-        return faults.out_of_time(platform, "connect" if connecting else "silence", timeouts)
+            return faults.out_of_time(platform, "total", timeouts, sent=sent)
+        return faults.out_of_time(platform, "silence" if sent else "connect", timeouts)
+    if isinstance(error, UnreadableError):
+        return faults.unreadable(platform)
+    if sent:
+        return faults.broken(platform)
     if isinstance(error, requests.exceptions.SSLError):
         return faults.no_trust(platform, host)
-    # Behind a proxy urllib3 names every fault a proxy's; only two of them come before anything is sent.
-    origin = getattr(reason, "original_error", None) or reason
-    if isinstance(origin, exceptions.NewConnectionError) or "Tunnel connection failed" in str(origin):
-        return faults.no_connection(platform, host)
-    if isinstance(error, exceptions.DecodeError):
-        return faults.unreadable(platform)
-    return faults.broken(platform)
+    # A host or proxy that is none, a package that a proxy needs, a file of certificates that is not there.
+    if isinstance(error, ValueError) or (type(error) is OSError and error.errno is None):
+        return faults.unusable(platform, host, error)
+    return faults.no_connection(platform, host)
+
+
+# Turns under way. The interpreter's end is an early leave like any other.
+_UNDER_WAY: weakref.WeakSet[RequestsRun] = weakref.WeakSet()
+
+
+@atexit.register
+def _leave_all() -> None:
+    for run in list(_UNDER_WAY):
+        if not run.busy:
+            run.close()

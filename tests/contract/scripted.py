@@ -86,6 +86,7 @@ class Scripted:
     received: list[Received] = field(default_factory=list)
     connections: int = 0
     closed_by_client: int = 0
+    deaf: bool = False  # reads nothing, says nothing
 
     def __post_init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -126,6 +127,9 @@ class Scripted:
         with peer:
             while True:
                 try:
+                    while self.deaf:
+                        if not peer.recv(65536):
+                            return
                     request = _read_request(peer, connection)
                     if request is None:
                         self.closed_by_client += 1

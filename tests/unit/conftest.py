@@ -93,7 +93,7 @@ def _drive(
             return head
         if type(effect) is Aside:
             return next(calls, STOPPED)
-        return next(chunks, b"") if type(effect) is Read else None
+        return next(chunks, b"") if type(effect) is Read else True
 
     def leave() -> Any:
         nonlocal left
