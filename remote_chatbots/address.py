@@ -16,13 +16,14 @@ _NO_HEADER_NAME = re.compile(r"[^!#$%&'*+.^_`|~0-9A-Za-z-]")
 _VERSION = re.compile(r"v\d+")
 
 
-def base_url_of(value: Any, *, default_version: str = "") -> str:
+def base_url_of(value: Any, *, default_version: str = "", example: str = "https://api.dify.ai/v1") -> str:
     """Return the API's base, without a trailing slash, and with a version where one belongs to it.
 
     Args:
         value: The address as a user writes it, with or without slash, version or the path of a call.
         default_version: The path's last part where the address names none; "" for a platform whose calls have each
             a version of their own: the base then has none.
+        example: An address of the platform, for the error.
 
     Raises:
         BotUsageError: If it is no http(s) address, or holds a user, a query or a fragment.
@@ -36,7 +37,7 @@ def base_url_of(value: Any, *, default_version: str = "") -> str:
     except ValueError:
         port_is_one = False
     if not port_is_one or parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", text):
-        raise BotUsageError("base_url is no address. Give one like https://api.dify.ai/v1, with http:// or https://.")
+        raise BotUsageError(f"base_url is no address. Give one like {example}, with http:// or https://.")
     if parts.username is not None or parts.query or parts.fragment:
         raise BotUsageError("base_url must hold no user, query or fragment. Give the address of the API alone.")
     path = [part for part in parts.path.rstrip("/").removesuffix("/chat-messages").split("/") if part]

@@ -32,6 +32,11 @@ def decimal(value: Any) -> Decimal | None:
     return price if price.is_finite() else None
 
 
+def objects(value: Any) -> list[dict[str, Any]]:
+    """Return the objects in a list; of a lone object, a list of it; an empty list if it is neither."""
+    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, dict)]
+
+
 def mapping(value: Any) -> dict[str, Any]:
     """Return an object; an empty one if it is none."""
     return value if isinstance(value, dict) else {}

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 import pytest
 
-from remote_chatbots import Answer, BotError, DifyApp, Event, Question, Settings
+from remote_chatbots import Answer, BotError, DifyApp, Event, GPTBotsAgent, Question, Settings
 from remote_chatbots.flow import EFFECTS, Abandoned, Aside, Effect, Flow, Read, Send, Sleep, Turn
 from remote_chatbots.wire import HttpRequest, ResponseHead
 
+JSON = ResponseHead(200, {"content-type": "application/json;charset=UTF-8"})
 STREAM = ResponseHead(200, {"content-type": "text/event-stream; charset=utf-8"})
 STOPPED = (ResponseHead(200, {"content-type": "application/json"}), b'{"result":"success"}')
 ENVELOPE = {"conversation_id": "c-1", "message_id": "m-1", "created_at": 1767225600, "task_id": "t-1"}
@@ -39,8 +41,13 @@ class Played:
 
     @property
     def posted(self) -> list[dict[str, Any]]:
-        """The bodies of those requests."""
-        return [orjson.loads(request.body) for request in self.requests]
+        """The bodies of those of them that submit."""
+        return [orjson.loads(request.body) for request in self.requests if request.body]
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths of all of them."""
+        return [urlsplit(request.url).path for request in self.requests]
 
     @property
     def asides(self) -> list[HttpRequest]:
@@ -117,18 +124,26 @@ def _drive(
 
 
 def _framed(*events: Any) -> bytes:
-    """Return events as Dify's bytes. Named ones get the envelope; `...` as a value leaves a key out."""
+    """Return events or frames as a server's bytes.
+
+    Dify's named events get the envelope, in which `...` as a value leaves a key out. Bytes stay as they are.
+    """
     body = b""
     for event in events:
         if isinstance(event, dict) and "event" in event:
             event = {key: value for key, value in {**ENVELOPE, **event}.items() if value is not ...}
-        body += b"data: " + orjson.dumps(event) + b"\n\n"
+        body += event if isinstance(event, bytes) else b"data: " + orjson.dumps(event) + b"\n\n"
     return body
 
 
 @pytest.fixture
 def app() -> DifyApp:
     return DifyApp("app-secret-key-123", "https://dify.example.com/v1")
+
+
+@pytest.fixture
+def agent() -> GPTBotsAgent:
+    return GPTBotsAgent("app-secret-key-123", "https://bots.example.com")
 
 
 @pytest.fixture
@@ -139,17 +154,33 @@ def drive() -> Callable[..., Played]:
 
 @pytest.fixture
 def framed() -> Callable[..., bytes]:
-    """`framed(*events)` is Dify's bytes for these events; see `_framed`."""
+    """`framed(*events)` is a server's bytes for these events; see `_framed`."""
     return _framed
 
 
 @pytest.fixture
-def told() -> Callable[..., Played]:
+def told(app: DifyApp) -> Callable[..., Played]:
     """`told(*events)` asks an app that answers with these events, each in a read of its own."""
 
     def told(*events: Any, settings: Settings | None = None, leave_after: int | None = None, **question: Any) -> Played:
-        app = DifyApp("app-secret-key-123", "https://dify.example.com/v1", settings=settings or Settings())
         asked = Question(**{"text": "Will it rain?", "user": "ann", **question})
-        return _drive(app.ask(asked), [_framed(event) for event in events], leave_after=leave_after)
+        flow = replace(app, settings=settings or Settings()).ask(asked)
+        return _drive(flow, [_framed(event) for event in events], leave_after=leave_after)
 
     return told
+
+
+@pytest.fixture
+def heard(agent: GPTBotsAgent) -> Callable[..., Played]:
+    """`heard(*frames)` asks an agent, which answers in conversation c-1 with these frames, each in a read of its own.
+
+    With `blocking=True` the only frame is the body, as JSON. `then` are the replies to what is asked after it.
+    """
+
+    def heard(*frames: Any, settings: Settings | None = None, then: Iterable[Any] = (), **question: Any) -> Played:
+        asked = Question(**{"text": "Will it rain?", "conversation_id": "c-1", **question})
+        flow = replace(agent, settings=settings or Settings()).ask(asked)
+        whole = (JSON, orjson.dumps(frames[0])) if asked.blocking else None
+        return _drive(flow, whole or [_framed(frame) for frame in frames], *then)
+
+    return heard

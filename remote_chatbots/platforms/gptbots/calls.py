@@ -53,7 +53,7 @@ class Calls:
 
     def get(self, path: str, **query: Any) -> HttpRequest:
         """Return a request that reads."""
-        return HttpRequest("GET", f"{self.base_url}{path}?{urlencode(query)}", self.headers)
+        return HttpRequest("GET", f"{self.base_url}{path}?{urlencode(query, errors='replace')}", self.headers)
 
     def post(self, path: str, payload: object) -> HttpRequest:
         """Return a request that submits."""
@@ -92,7 +92,7 @@ def message(version: Version, question: Question, options: GPTBotsOptions) -> di
     return text | ({"files": [_file_v1(file) for file in question.files]} if question.files else {}) | told
 
 
-def checked(question: Question) -> None:
+def checked(question: Question, options: GPTBotsOptions) -> None:
     """Refuse what no version of the send call takes.
 
     Limits: GPTBots API reference, "Create conversation" (user_id), "Send message" (files).
@@ -139,13 +139,15 @@ def checked(question: Question) -> None:
                 'name="….pdf" or the like.',
                 platform=NAME,
             )
-    try:
-        orjson.dumps(dict(question.inputs))
-    except TypeError as error:
-        raise BotUsageError(
-            f"{NAME}: inputs hold something that JSON has no form for ({error}). Give text, numbers, lists, dicts.",
-            platform=NAME,
-        ) from None
+    files = [[file.url, file.name, file.width_px, file.height_px] for file in question.files]
+    for name, value in {"inputs": dict(question.inputs), "files": files, "knowledge": options.scope()}.items():
+        try:
+            orjson.dumps(value)
+        except TypeError as error:
+            raise BotUsageError(
+                f"{NAME}: {name} hold something that JSON has no form for ({error}). Give text, numbers, lists, dicts.",
+                platform=NAME,
+            ) from None
 
 
 def _file_v1(file: Attachment) -> dict[str, Any]:

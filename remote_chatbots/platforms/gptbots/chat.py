@@ -65,8 +65,10 @@ class GPTBotsAgent:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "api_key", checked_key(self.api_key, "api_key"))
-        address = REGIONS.get(self.base_url, self.base_url) if isinstance(self.base_url, str) else self.base_url
-        object.__setattr__(self, "base_url", base_url_of(address))
+        region = self.base_url.strip().lower() if isinstance(self.base_url, str) else ""
+        address = REGIONS.get(region, self.base_url)
+        example = f"{CLOUD_URL}, or a region ({', '.join(REGIONS)})"
+        object.__setattr__(self, "base_url", base_url_of(address, example=example))
         object.__setattr__(self, "headers", checked_headers(self.headers))
         if self.api_version not in ("auto", *get_args(Version)):
             raise BotUsageError(f'{NAME}: api_version must be "auto", "v1" or "v2". Give one of these.', platform=NAME)
@@ -95,8 +97,8 @@ class GPTBotsAgent:
         Raises:
             BotUsageError: At once, if the question cannot be sent, or has an option that there is not.
         """
-        checked(question)
         options = self.options.with_those_of(question.options)
+        checked(question, options)
         message(self._versions()[0], question, options)
         return self._turn(question, options)
 
@@ -143,11 +145,12 @@ class GPTBotsAgent:
             partial(calls.sources_behind, conversation_id) if options.fetch_sources else None,
             hidden,
         )
+        marked = options.corner_citation or not options.citation_marks
         yield from StreamReader(
             JSONFramer(self.settings.max_event_bytes, NAME),
             turn,
             question,
-            filters=[CornerMarks(keep=options.citation_marks)] if options.corner_citation else [],
+            filters=[CornerMarks(keep=options.citation_marks)] if marked else [],
             stop_wait_s=self.settings.stop_wait_s,
         ).events()
 
@@ -165,8 +168,10 @@ class GPTBotsAgent:
                     policy=RetryPolicy(max_retries=self.settings.max_retries),
                 )
             except BotReplyError as error:
-                # A path that the server does not know has no code of the platform's: nothing was done with it.
-                if version == versions[-1] or error.http_status not in (404, 405) or error.code:
+                # A path that the server does not know has no code of the platform's (a gateway may repeat the
+                # status): nothing was done with it.
+                unknown = error.http_status in (404, 405) and error.code in ("", str(error.http_status))
+                if version == versions[-1] or not unknown:
                     raise
             else:
                 self._learnt[self.base_url] = version

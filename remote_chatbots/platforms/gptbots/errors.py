@@ -19,7 +19,8 @@ from remote_chatbots.errors import (
     BotServerError,
 )
 from remote_chatbots.framing import parse_json
-from remote_chatbots.reading import mapping, whole
+from remote_chatbots.platforms.gptbots.values import count
+from remote_chatbots.reading import mapping
 from remote_chatbots.redaction import plain, shown, without
 from remote_chatbots.retry import retry_after_s
 from remote_chatbots.wire import ResponseHead
@@ -27,8 +28,8 @@ from remote_chatbots.wire import ResponseHead
 NAME = "gptbots"
 # The frames of a stream have codes below this; from here on a code is an error's.
 FIRST_ERROR_CODE = 20000
-WRAPPED_ERROR = -50000
-_FINE = (None, 0, 200)
+WRAPPED_ERROR = "-50000"
+_FINE = ("0", "200")
 
 _KEY = "Check api_key, and that base_url is the region that the key belongs to."
 _SETTINGS = "Change the agent's settings in GPTBots."
@@ -89,11 +90,10 @@ def code_of(told: dict[str, Any]) -> str:
     Args:
         told: A body, or a frame of a stream. A refusal has `code` and `message` (or `msg`), or both inside `error`.
     """
-    inner = mapping(told.get("error"))
-    code = inner.get("code", told.get("code"))
+    code = _code(mapping(told.get("error")).get("code", told.get("code")))
     if code == WRAPPED_ERROR:
-        code = mapping(told.get("payload") or told.get("data")).get("originalCode") or code
-    return "" if code in _FINE or isinstance(code, (bool, dict, list)) else str(code)
+        code = _code(mapping(told.get("payload") or told.get("data")).get("originalCode")) or code
+    return code
 
 
 def refusal(head: ResponseHead, body: bytes, hidden: tuple[str, ...] = ()) -> BotReplyError | BotProtocolError:
@@ -108,7 +108,7 @@ def refusal(head: ResponseHead, body: bytes, hidden: tuple[str, ...] = ()) -> Bo
         told = parse_json(body)
     except ValueError:
         told = None
-    if head.status < 300 and not (isinstance(told, dict) and code_of(told)):
+    if head.status < 300 and not (isinstance(told, dict) and (code_of(told) or told.get("error"))):
         return not_allowed("the reply is not what was asked for", body, hidden)
     if not isinstance(told, dict):
         told = {"message": f"no JSON: {shown(body, hidden)}"} if body else {}
@@ -136,9 +136,10 @@ def error_from(told: dict[str, Any], status: int, *, hidden: tuple[str, ...] = (
         **known: More attributes of the error.
     """
     code = without(code_of(told), hidden[:1])
-    inner = mapping(told.get("error")) or mapping(told.get("payload")) or told
-    message = next((line for key in ("message", "msg", "detail") if (line := plain(inner.get(key), hidden))), "")
-    kind, cure = ERROR_TABLE.get(code) or _by_status(status or whole(inner.get("status")) or 0)
+    places = (mapping(told.get("error")), mapping(told.get("payload")), mapping(told.get("data")), told)
+    words = [place.get(key) for place in places for key in ("message", "msg", "detail")]
+    message = next(filter(None, (plain(word, hidden) for word in (*words, told.get("error")))), "")
+    kind, cure = ERROR_TABLE.get(code) or _by_status(status if status >= 300 else _status_in(told, code))
     if kind is BotRateLimitError and status >= 500 and not known.get("retryable"):
         known["retryable"] = False  # a gateway's word about an answer it lost: the question may have arrived
     head = " ".join(filter(None, (str(status) if status else "", code))) or "error"
@@ -160,6 +161,17 @@ def not_allowed(what: str, data: bytes, hidden: tuple[str, ...] = ()) -> BotProt
         "page or another service.",
         platform=NAME,
     )
+
+
+def _code(value: Any) -> str:
+    code = str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
+    return "" if code in _FINE else code
+
+
+def _status_in(told: dict[str, Any], code: str) -> int:
+    """Return the HTTP status that a refusal speaks of, where its response had none of the kind."""
+    named = (mapping(told.get("error")).get("status"), told.get("status"), code)
+    return next((status for one in named if 400 <= (status := count(one) or 0) < 600), 0)
 
 
 def _by_status(status: int) -> tuple[type[BotReplyError], str]:

@@ -15,7 +15,7 @@ from remote_chatbots.flow import Flow, Sleep, call_json
 from remote_chatbots.platforms.gptbots.calls import Calls
 from remote_chatbots.platforms.gptbots.errors import NAME, code_of, refusal
 from remote_chatbots.platforms.gptbots.values import seconds, source_of
-from remote_chatbots.reading import mapping, text, whole
+from remote_chatbots.reading import mapping, objects, text, whole
 from remote_chatbots.retry import RetryPolicy
 from remote_chatbots.stored import Rating, StoredConversation, StoredMessage
 from remote_chatbots.timeouts import Settings
@@ -142,8 +142,7 @@ class Management:
             if wait_s:
                 yield Sleep(wait_s)
             _, _, told = yield from self._call(self.calls.get("/v1/correlate/dataset", message_id=message_id))
-            items = told.get("correlate_dataset")
-            found = [source_of(one) for one in items if isinstance(one, dict)] if isinstance(items, list) else []
+            found = [source_of(one) for one in objects(told.get("correlate_dataset"))]
             if found:
                 break
         return found
@@ -191,6 +190,7 @@ class Management:
         self, path: str, query: dict[str, Any], key: str, size: int, limit: int | None = None
     ) -> Flow[list[dict[str, Any]]]:
         found: list[dict[str, Any]] = []
+        items: list[dict[str, Any]] = []
         page = 1
         while limit is None or len(found) < limit:
             try:
@@ -199,8 +199,9 @@ class Management:
                 if error.code == _PAST_THE_END:
                     break
                 raise
-            items = told.get(key)
-            items = [one for one in items if isinstance(one, dict)] if isinstance(items, list) else []
+            before, items = items, objects(told.get(key))
+            if items == before:
+                break  # a server that knows no pages would give its first for ever
             found += items
             if len(items) < size:  # `total` means now this and now that
                 break
@@ -222,14 +223,12 @@ class Management:
 
 
 def _message(told: dict[str, Any], conversation_id: str) -> StoredMessage:
-    content = told.get("content")
-    branches = content if isinstance(content, list) else []
-    parts = [mapping(part) for branch in branches for part in mapping(branch).get("branch_content") or ()]
+    parts = [part for branch in objects(told.get("content")) for part in objects(branch.get("branch_content"))]
     media = [
-        MediaProduced(kind, url=text(mapping(file).get("url")), raw=mapping(file))
+        MediaProduced(kind, url=text(file.get("url")), raw=file)
         for part in parts
         if (kind := text(part.get("type"))) != "text"
-        for file in part.get(kind) or ()
+        for file in objects(part.get(kind))
     ]
     return StoredMessage(
         role="user" if told.get("role") == "user" else "assistant",

@@ -80,5 +80,5 @@ class CornerMarks:
         self._since = []
 
     def _with_spans(self, source: Source) -> Source:
-        spans = tuple(self._spans.get(source.position or 0, ()))
+        spans = () if source.position is None else tuple(self._spans.get(source.position, ()))
         return replace(source, spans=spans) if spans else source

@@ -41,7 +41,7 @@ class GPTBotsOptions:
 
     def __post_init__(self) -> None:
         for name in ("short_term_memory", "long_term_memory", "corner_citation"):
-            if getattr(self, name) not in (None, True, False):
+            if not isinstance(getattr(self, name), bool | None):
                 raise BotUsageError(f"{NAME}: {name} must be True, False or None. Give one of these.", platform=NAME)
         for name in ("citation_marks", "fetch_sources"):
             if not isinstance(getattr(self, name), bool):

@@ -36,8 +36,8 @@ from remote_chatbots.platforms.gptbots.errors import (
     error_from,
     not_allowed,
 )
-from remote_chatbots.platforms.gptbots.values import TOOL_CALL, seconds, source_of, step_id, tool_step, usage_of
-from remote_chatbots.reading import mapping, text
+from remote_chatbots.platforms.gptbots.values import TOOL_CALL, count, seconds, source_of, step_id, tool_step, usage_of
+from remote_chatbots.reading import mapping, objects, text
 from remote_chatbots.timeouts import Settings
 from remote_chatbots.wire import HttpRequest
 
@@ -78,7 +78,7 @@ class GPTBotsTurn:
         self._tools: list[str] = []  # the ids of calls under way
         self._calls = 0
         self._heard = False
-        self._came_whole = False
+        self._came_empty = False  # as one object, in which nothing is said
         self._ended = False
         self._handed_over = False
         self._error: BotReplyError | None = None
@@ -97,6 +97,7 @@ class GPTBotsTurn:
                 raise not_allowed("a frame of the stream is no JSON", frame.data, self._hidden) from None
             return  # a frame cut in two; `closing` says whether that matters
         code = told.get("code") if isinstance(told, dict) else None
+        code = count(code) if isinstance(code, str) else code
         if code == TEXT and isinstance(said := told.get("data"), str) and not self._over():
             # The one frame that comes by the thousand.
             if said and self._transcripts:
@@ -109,17 +110,17 @@ class GPTBotsTurn:
             return
         if not isinstance(told, dict):
             out.append(Unrecognized("", told))
-        elif self._over():
+        elif self._over() and not (self._ended and code in _AFTER_THE_END):
             out.append(Unrecognized(text(told.get("message")), told))
-        elif _is_error(told):
+        elif _is_error(told, heard=self._heard):
             self._error = error_from(told, 200 if not self._heard else 0, hidden=self._hidden, in_stream=self._heard,
                                      retryable=False if self._heard else None)  # fmt: skip
-        elif "code" not in told and {"output", "text", "message_id"} & told.keys():
-            out.extend(self._whole(told))
+        elif not self._heard and (whole := _whole_in(told)):
+            out.extend(self._whole(whole))
         elif "code" not in told and not self._heard:
             raise not_allowed("the reply is no answer", frame.data, self._hidden)
         else:
-            handler = _HANDLERS.get(code) if isinstance(code, int) else None
+            handler = _HANDLERS.get(code) if type(code) is int else None
             out.extend(handler(self, told) if handler else [Unrecognized(text(told.get("message")), told)])
             self._heard = True
 
@@ -146,7 +147,7 @@ class GPTBotsTurn:
                 "conversation's history before you ask again.",
                 platform=NAME,
             )
-        if self._came_whole and not (self._texts or self._flow_text()) and self._look_up is not None:
+        if self._came_empty and not self._flow_text() and self._look_up is not None:
             # Some answers come empty, and are whole in the history a moment later (found by a public client).
             said = yield from self._look_up(self._message_id)
             if said:
@@ -174,7 +175,7 @@ class GPTBotsTurn:
 
     def _flow_text(self) -> str:
         """Return what the components of a flow said: the answer, where nothing else is."""
-        return BETWEEN_COMPONENTS.join(filter(None, (_component_text(mapping(item)) for item in self._flow)))
+        return BETWEEN_COMPONENTS.join(filter(None, map(_component_text, self._flow)))
 
     def _info(self, told: dict[str, Any]) -> Iterator[Event]:
         message_id = text(mapping(told.get("data")).get("message_id"))
@@ -183,13 +184,13 @@ class GPTBotsTurn:
             yield Started(message_id=message_id)
 
     def _flow_output(self, told: dict[str, Any]) -> Iterator[Event]:
-        items = told.get("data")
-        items = items if isinstance(items, list) else [items]
+        data = told.get("data")
+        items = data if isinstance(data, list) else [data] if data else []
         self._flow += items
-        for item in items:
-            for speech in mapping(item).get("audioDatas") or ():
-                if text(mapping(speech).get("url")):
-                    yield MediaProduced("audio", url=speech["url"], raw=speech)
+        for item in objects(items):
+            for speech in objects(item.get("audioDatas")):
+                if url := text(speech.get("url")):
+                    yield MediaProduced("audio", url=url, raw=speech)
 
     def _speech(self, told: dict[str, Any]) -> Iterator[Event]:
         said = mapping(told.get("data"))
@@ -207,7 +208,8 @@ class GPTBotsTurn:
 
     def _thought(self, told: dict[str, Any]) -> Iterator[Event]:
         data = told.get("data")
-        said = data if isinstance(data, str) else next(filter(None, map(text, mapping(data).values())), "")
+        words = (mapping(data).get(key) for key in ("thought", "reasoning", "text", "content"))
+        said = text(data) or next(filter(None, map(text, words)), "")
         yield Reasoning(said) if said else Unrecognized("Thought", told)
 
     def _cite(self, told: dict[str, Any]) -> Iterator[Event]:
@@ -230,11 +232,10 @@ class GPTBotsTurn:
             self._calls += 1
             id_ = id_ or f"call-{self._calls}"
             self._tools.append(id_)
-        elif self._tools:
-            # An outcome without an id is that of the oldest call under way.
-            at = self._tools.index(id_) if id_ in self._tools else 0
-            id_ = id_ or self._tools[at]
-            del self._tools[at]
+        elif id_ in self._tools:
+            self._tools.remove(id_)
+        elif self._tools and not id_:
+            id_ = self._tools.pop(0)  # the oldest call under way
         yield tool_step(code, data, id_ or f"call-{self._calls}")
 
     def _hand_over(self, told: dict[str, Any]) -> Iterator[Event]:
@@ -249,59 +250,67 @@ class GPTBotsTurn:
         """Yield the events of an answer that came as one object, of either version."""
         self._message_id = text(told.get("message_id"))
         yield Started(message_id=self._message_id, created_at=seconds(told.get("create_time")))
-        output = told.get("output")
-        for item in output if isinstance(output, list) else []:
-            content = mapping(item).get("content")
-            for speech in mapping(content).get("audio") or ():
-                if url := text(mapping(speech).get("audio")):
-                    yield MediaProduced("audio", url=url, raw=speech)
-        if isinstance(output, list):
-            said = BETWEEN_COMPONENTS.join(filter(None, map(_output_text, output)))
-            if len(output) > 1:
-                self._metadata["output"] = output
-        else:
-            said = text(told.get("text"))
+        output = objects(told.get("output"))
+        spoken = [speech for item in output for speech in objects(mapping(item.get("content")).get("audio"))]
+        for speech in spoken:
+            if url := text(speech.get("audio")):
+                yield MediaProduced("audio", url=url, raw=speech)
+        if len(output) > 1:
+            self._metadata["output"] = output
+        said = BETWEEN_COMPONENTS.join(filter(None, map(_output_text, output))) or text(told.get("text"))
         if said:
             self._texts = True
             yield TextDelta(said)
-        self._came_whole = True
-        flow = told.get("flow_output")
-        self._flow = flow if isinstance(flow, list) else []
+        self._came_empty = not said and not spoken
+        self._flow = objects(told.get("flow_output"))
         self._cited = _sources(told.get("citations"))
         if isinstance(told.get("usage"), dict):
             self._usage = usage_of(told["usage"])
         self._ended = True
 
 
-def _is_error(told: dict[str, Any]) -> bool:
+def _is_error(told: dict[str, Any], *, heard: bool) -> bool:
     code = code_of(told)
     if not code:
-        return False
-    try:
-        number = int(code)
-    except ValueError:
-        return True  # COIN_NOT_ENOUGH and its like
-    # Frames carry data; a gateway's refusal is a code below the platform's own, and a message.
-    refused = number >= 400 and "data" not in told and "message" in told
-    return number >= FIRST_ERROR_CODE or told.get("code") == WRAPPED_ERROR or refused or "error" in told
+        return "code" not in told and bool(told.get("error"))
+    number = count(code)
+    if number is None:
+        return True  # COIN_NOT_ENOUGH and its like, and what is negative
+    # A gateway's refusal is a code below the platform's own, and words. Frames carry data; in mid-stream, where a
+    # frame of a kind that is not known may stand, even if it is null.
+    carries = "data" in told if heard else told.get("data") is not None
+    refused = number >= 400 and not carries and ("message" in told or "msg" in told)
+    return number >= FIRST_ERROR_CODE or str(told.get("code")) == WRAPPED_ERROR or refused or bool(told.get("error"))
+
+
+def _whole_in(told: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer that `told` is, bare or in the envelope that other calls have; {} if it is none."""
+    if "code" not in told:
+        return told if told.keys() & {"output", "text", "message_id"} else {}
+    wrapped = {} if code_of(told) else mapping(told.get("data"))
+    return wrapped if wrapped.keys() & {"output", "text"} else {}
 
 
 def _sources(told: Any) -> list[Source]:
-    return [source_of(item) for item in told if isinstance(item, dict)] if isinstance(told, list) else []
+    return [source_of(item) for item in objects(told)]
 
 
-def _component_text(item: dict[str, Any]) -> str:
-    spoken = [text(mapping(speech).get("transcript")) for speech in item.get("audioDatas") or ()]
+def _transcript(spoken: Any) -> str:
+    return "\n".join(filter(None, (text(speech.get("transcript")) for speech in objects(spoken))))
+
+
+def _component_text(item: Any) -> str:
     # Beside speech, `content` is a sentence made of its address and transcript.
-    return "\n".join(filter(None, spoken)) or text(item.get("content"))
+    return text(item) or _transcript(mapping(item).get("audioDatas")) or text(mapping(item).get("content"))
 
 
-def _output_text(item: Any) -> str:
-    content = mapping(item).get("content")
-    if isinstance(content, str):
-        return content
-    spoken = [text(mapping(speech).get("transcript")) for speech in mapping(content).get("audio") or ()]
-    return text(mapping(content).get("text")) or "\n".join(filter(None, spoken))
+def _output_text(item: dict[str, Any]) -> str:
+    content = item.get("content")
+    return text(content) or text(mapping(content).get("text")) or _transcript(mapping(content).get("audio"))
+
+
+# No order of frames is promised: these are as good behind the End as before it.
+_AFTER_THE_END = frozenset({4, 11, 20, 83})
 
 
 _HANDLERS: dict[int, Callable[[GPTBotsTurn, dict[str, Any]], Iterator[Event]]] = {

@@ -7,16 +7,24 @@ from decimal import Decimal
 from typing import Any
 
 from remote_chatbots.events import Source, Step, Usage
-from remote_chatbots.reading import decimal, mapping, number, text, whole
+from remote_chatbots.reading import decimal, mapping, text, whole
 
 CREDITS = "credits"
 _MILLISECONDS_FROM = 100_000_000_000
+_MOST_DIGITS = 18  # of a whole number that is one, and no text
 
 
 def seconds(value: Any) -> int | None:
     """Return a time as Unix seconds; the platform writes seconds in some places and milliseconds in others."""
-    time = whole(value)
+    time = count(value)
     return time // 1000 if time is not None and time > _MILLISECONDS_FROM else time
+
+
+def count(value: Any) -> int | None:
+    """Return a whole number, which some examples write as text; None if it is none."""
+    if isinstance(value, str) and value.isdecimal() and len(value) <= _MOST_DIGITS:
+        return int(value)
+    return whole(value)
 
 
 def usage_of(told: Mapping[str, Any]) -> Usage:
@@ -25,9 +33,9 @@ def usage_of(told: Mapping[str, Any]) -> Usage:
     total = mapping(told.get("credits")).get("total_credits")
     price: Decimal | None = decimal(total)
     return Usage(
-        prompt_tokens=whole(tokens.get("prompt_tokens")) or 0,
-        completion_tokens=whole(tokens.get("completion_tokens")) or 0,
-        total_tokens=whole(tokens.get("total_tokens")) or 0,
+        prompt_tokens=count(tokens.get("prompt_tokens")) or 0,
+        completion_tokens=count(tokens.get("completion_tokens")) or 0,
+        total_tokens=count(tokens.get("total_tokens")) or 0,
         total_price=price,
         currency="" if price is None else CREDITS,
         raw=told,
@@ -41,16 +49,15 @@ def source_of(told: Mapping[str, Any]) -> Source:
     (frame 83); the separate request has `data_name` and `source_url`.
     """
     told = mapping(told.get("citation")) or told
-    index = text(told.get("index")) or str(whole(told.get("index")) or "")
-    score = told.get("score")
+    score = decimal(told.get("score"))
     return Source(
         content=text(told.get("content")),
         title=_first(told, "name", "dataName", "data_name", "document_name")
         or text(mapping(told.get("attachment")).get("name")),
         document_id=_first(told, "dataId", "data_id"),
         segment_id=_first(told, "segmentId", "segment_id"),
-        score=_number_or_text(score),
-        position=int(index) if index.isdecimal() else None,
+        score=None if score is None else float(score),
+        position=count(told.get("index")),
         raw=told,
     )
 
@@ -88,8 +95,3 @@ TOOL_CALL, TOOL_OUTCOME = 5, 6
 
 def _first(told: Mapping[str, Any], *keys: str) -> str:
     return next((value for key in keys if (value := text(told.get(key)))), "")
-
-
-def _number_or_text(value: Any) -> float | None:
-    price = decimal(value)
-    return number(value) if price is None else float(price)
