@@ -209,7 +209,8 @@ class JSONFramer:
                     if not _SAYS_NOTHING.match(line):
                         yield Frame("", line)
                     continue
-                line = chunk[at:end_of_line].rstrip() if end_of_line >= 0 else b""
+                small = 0 <= end_of_line - at <= self._max_event_bytes
+                line = chunk[at:end_of_line].rstrip() if small else b""
                 if line[-1:] == b"}" and line.count(b"{") == 1 and line.count(b"}") == 1:
                     # A line, an object, and nothing nested in it: as nearly all frames are.
                     yield Frame("", line)

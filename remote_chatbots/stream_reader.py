@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterable
+from functools import partial
 from typing import Protocol
 
 from remote_chatbots.errors import BotError, BotProtocolError, BotTransportError
 from remote_chatbots.events import Event, Finished, Reasoning, TextDelta
-from remote_chatbots.flow import EFFECTS, READ, Aside, Deadline, Flow, Read
+from remote_chatbots.flow import EFFECTS, READ, Aside, Deadline, Effect, Flow, Read
 from remote_chatbots.framing import Frame, Framer
 from remote_chatbots.question import Question
 from remote_chatbots.stopping import StopCutter
@@ -172,10 +173,10 @@ class StreamReader:
     def _closing(self) -> Flow[None]:
         flow = self._interpreter.closing()
         finished = Finished()
-        outcome = None
+        go_on: Callable[[], Effect | Event] = partial(flow.send, None)
         while True:
             try:
-                step = flow.send(outcome)
+                step = go_on()
             except StopIteration:
                 break
             except BotError:
@@ -183,11 +184,13 @@ class StreamReader:
                 if not self._cutter.found:
                     raise
                 break
+            go_on = partial(flow.send, None)
             if type(step) in EFFECTS:
-                outcome = yield step
-                continue
-            outcome = None
-            if isinstance(step, Finished):
+                try:
+                    go_on = partial(flow.send, (yield step))
+                except BotError as error:  # the flow's own affair: it may try again, or do without
+                    go_on = partial(flow.throw, error)
+            elif isinstance(step, Finished):
                 finished = step
             else:
                 yield from self._filtered([step])  # type: ignore[list-item]  # no effect, so an event
