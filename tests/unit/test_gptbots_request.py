@@ -196,7 +196,7 @@ def test_what_v1_has_no_place_for_is_refused_before_anything_is_sent(v1: GPTBots
 
 @pytest.mark.parametrize(
     "knowledge",
-    ["abc", 5, {"a", "b"}, [1], {"ids": ["a"]}, {"data_ids": "abc"}, {"data_ids": None}, [None]],
+    ["abc", 5, {"a"}, [1], {"ids": ["a"]}, {"data_ids": "abc"}, {"data_ids": None}, [None]],
     ids=repr,
 )
 def test_knowledge_that_is_no_list_of_ids_is_refused(agent: GPTBotsAgent, knowledge: Any) -> None:
@@ -262,7 +262,7 @@ def test_a_file_may_have_its_kinds_size_and_not_a_byte_more(agent: GPTBotsAgent,
         (Attachment("document", data=b"x", name="pdf"), "no name with an extension"),
         (Attachment("image", "https://x.example.com/\ud800.png"), "JSON has no form"),
         (Attachment("image", PICTURE, name="\udfff.png"), "JSON has no form"),
-        (Attachment("image", PICTURE, width_px=object()), "JSON has no form"),  # type: ignore[arg-type]
+        (Attachment("image", PICTURE, width_px=1j), "JSON has no form"),  # type: ignore[arg-type]
     ],
     ids=lambda value: value if isinstance(value, str) else value.kind,
 )
@@ -271,7 +271,7 @@ def test_a_file_that_cannot_go_with_a_message_is_refused(agent: GPTBotsAgent, fi
         agent.ask(Question("HI!", user="ann", files=[file]))
 
 
-@pytest.mark.parametrize("value", [object(), {1: 2}, "\ud800", {"a": b"x"}, {1, 2}], ids=repr)
+@pytest.mark.parametrize("value", [1j, {1: 2}, "\ud800", {"a": b"x"}, {1}], ids=ascii)
 def test_variables_that_json_has_no_form_for_are_refused_before_a_conversation_is_begun(
     agent: GPTBotsAgent, value: Any
 ) -> None:
