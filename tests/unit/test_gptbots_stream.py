@@ -106,7 +106,7 @@ def test_where_there_is_text_the_flows_output_is_metadata(heard: Heard, first: b
 def test_without_text_the_components_are_the_answer_joined_by_a_blank_line(heard: Heard) -> None:
     answer = heard(INFO, said(""), flowed("One.", "", None), flowed("Two."), END).answer
     assert answer.text == "One.\n\nTwo."
-    assert answer.metadata["flow_output"] == flowed("One.", "", None, "Two.")["data"]
+    assert answer.metadata == {"output": flowed("One.", "", None, "Two.")["data"]}
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def test_a_flow_whose_text_is_empty_answers_by_its_components(heard: Heard) -> N
     answer = heard(
         {"message_id": "m-1", "message_type": "ANSWER", "text": "", "flow_output": flow}, blocking=True
     ).answer
-    assert (answer.text, answer.metadata) == ("One.\n\nTwo.", {"flow_output": flow})
+    assert (answer.text, answer.metadata) == ("One.\n\nTwo.", {"output": flow})
 
 
 def test_speech_of_a_whole_answer_is_media_and_its_words_are_the_text(heard: Heard) -> None:
