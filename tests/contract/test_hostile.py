@@ -15,7 +15,6 @@ from remote_chatbots import (
     AsyncBotClient,
     BotAuthError,
     BotClient,
-    BotConnectError,
     BotProtocolError,
     BotRateLimitError,
     BotReplyError,
@@ -314,39 +313,18 @@ def test_bytes_behind_an_answer_are_not_the_next_one(serve: Serve, driver: Drive
         assert [first, client.ask(HELLO).text] == ["true", "true"]
 
 
-def test_a_silent_tls_handshake_is_a_timeout_of_connecting(serve: Serve, driver: Driver) -> None:
-    silent = serve([b""])
-    silent.deaf = True
-    began = time.monotonic()
-    error = driver.one(silent.url.replace("http:", "https:"), timeout=(0.3, 5), max_retries=0).error
-    assert isinstance(error, BotTimeoutError)
-    assert error.phase == "connect"
-    assert error.retryable
-    assert time.monotonic() - began < 2
-
-
-PROXIES = {
-    "closes": [Close],
-    "resets": [Reset],
-    "refuses": [b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"],
-    "talks nonsense": [b"nonsense\r\n\r\n", Close],
-    "trickles": dripping(b"HTTP/1.1 200 OK\r\nX: ", b"a"),
-}
-
-
-@pytest.mark.parametrize("what", PROXIES)
-def test_a_proxy_that_makes_no_tunnel_is_no_connection(
-    serve: Serve, driver: Driver, monkeypatch: pytest.MonkeyPatch, what: str
-) -> None:
-    proxy = serve(PROXIES[what])
-    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    error = driver.one("https://dify.invalid", timeout=(0.5, 3), max_retries=0).error
-    assert isinstance(error, (BotConnectError, BotTimeoutError))
-    assert error.retryable
-    assert "Nothing was sent" in str(error)
-    assert [request.line[:24] for request in proxy.received] == ["CONNECT dify.invalid:443"]
+def test_a_connection_lies_idle_by_itself_whatever_others_of_the_thread_do(serve: Serve) -> None:
+    silent = [CHUNKED, Wait(0.2), chunk(text("Hello") + END), LAST_CHUNK]
+    look = [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"]
+    server = serve(silent, look, WHOLE, WHOLE, WHOLE, silent, look)
+    client = BotClient(DifyApp(KEY, server.url, settings=Settings(probe_after_s=0.1, idle_s=0.4)))
+    for _ in range(5):
+        client.ask(HELLO)
+        time.sleep(0.15)
+    client.close()
+    stream, first_look, *_, second_stream, second_look = [request.connection for request in server.received]
+    assert stream == second_stream
+    assert second_look not in (stream, first_look)
 
 
 def test_a_session_of_the_callers_keeps_the_clocks_of_a_body(serve: Serve) -> None:
