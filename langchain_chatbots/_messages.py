@@ -104,10 +104,11 @@ class MessageMaker:
 
     def chunk(self, event: Event) -> RemoteMessageChunk | None:
         """Return the chunk that `event` is; None if it is none. Each metadata key is on exactly one chunk."""
-        block = self._beside.of(event)
         if type(event) is TextDelta:
+            self._beside.text(event)
             # The dict is copied where it is checked.
             return RemoteMessageChunk(content=event.text, id=self._answer.message_id, response_metadata=self._of_all)
+        block = self._beside.of(event)
         metadata = self.told(event)
         if metadata is None and block is None:
             return None
@@ -150,10 +151,16 @@ class _Beside:
         self._blocks: list[dict[str, Any]] = []
         self._thought: list[str] | None = None  # the pieces of the thought under way
 
+    def text(self, event: TextDelta) -> None:
+        """Take more of the text."""
+        self._at += len(event.text)
+        if self._thought is not None:
+            self._end_thought()
+
     def of(self, event: Event) -> dict[str, Any] | None:
         """Return the block, or the piece of one, that `event` is; None if it is none."""
         if type(event) is TextDelta:
-            self._at += len(event.text)
+            self.text(event)
         elif isinstance(event, TextReplaced):
             self._at = len(event.text)
         elif isinstance(event, Reasoning):
