@@ -129,6 +129,11 @@ def is_own(message: Message, bot_id: str) -> bool:
     return told.get("bot") == bot_id and bool(told.get("conversation_id")) and message.role == "assistant"
 
 
+def newest_conversation(messages: Sequence[Message], bot_id: str) -> str:
+    """Return the conversation of the newest own answer; "" if there is none."""
+    return _newest_own(messages, bot_id, None)[1]
+
+
 def _newest_own(talk: Sequence[Message], bot_id: str, conversation_id: str | None) -> tuple[int | None, str]:
     for at in range(len(talk) - 1, -1, -1):
         if is_own(talk[at], bot_id):

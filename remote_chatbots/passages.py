@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from remote_chatbots.errors import BotUsageError
+
 
 @dataclass(frozen=True, slots=True)
 class Passage:
@@ -60,3 +62,20 @@ def _passage(resource: Mapping[str, Any], of_answer: Mapping[str, Any]) -> Passa
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+def answer_metadata(text: str, told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what rides beside each passage that a retriever found by asking: the answer and its ids."""
+    ids = {f"answer_{name}": told[name] for name in ("conversation_id", "message_id") if told.get(name)}
+    return {"answer_text": text, **ids}
+
+
+def checked_k(k: Any) -> int | None:
+    """Return `k`, how many passages a retriever returns at most; None is all.
+
+    Raises:
+        BotUsageError: If it is no whole number of at least 1.
+    """
+    if k is None or (isinstance(k, int) and not isinstance(k, bool) and k > 0):
+        return k
+    raise BotUsageError("k must be a whole number of at least 1. Give such a number, or None for all.")

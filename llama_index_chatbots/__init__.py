@@ -1,0 +1,27 @@
+"""Remote chat bots (Dify apps, GPTBots agents) as native parts of LlamaIndex."""
+
+try:
+    import llama_index.core as _llama_index_core  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        "llama_index_chatbots needs LlamaIndex. Install it with: pip install 'remote-chatbots[llama-index]'"
+    ) from error
+
+from llama_index_chatbots.chat_engines import RemoteChatEngine
+from llama_index_chatbots.llms import Dify
+from llama_index_chatbots.query_engines import RemoteQueryEngine
+from llama_index_chatbots.remote_llm import RemoteLLM
+from llama_index_chatbots.retrievers import DifyRetriever, RemoteRetriever
+from llama_index_chatbots.sources import source_nodes
+from llama_index_chatbots.streaming import RemoteStreamingResponse
+
+__all__ = [
+    "Dify",
+    "DifyRetriever",
+    "RemoteChatEngine",
+    "RemoteLLM",
+    "RemoteQueryEngine",
+    "RemoteRetriever",
+    "RemoteStreamingResponse",
+    "source_nodes",
+]

@@ -1,0 +1,165 @@
+"""Events as LlamaIndex responses: each holds all of the answer so far, and what is new in it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar, Self
+
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    CompletionResponse,
+    ContentBlock,
+    MessageRole,
+    TextBlock,
+    ThinkingBlock,
+)
+from pydantic import BaseModel, PrivateAttr, SerializerFunctionWrapHandler, model_serializer
+
+from remote_chatbots import (
+    Event,
+    Finished,
+    Reasoning,
+    TextDelta,
+    TextReplaced,
+    Usage,
+    UsageReported,
+)
+from remote_chatbots.metadata import AnswerMetadata, merge
+
+
+class _Late(BaseModel):
+    """A response of a stream. What holds all of the answer so far is made when it is read, and kept.
+
+    Otherwise each piece of a stream would cost a copy of all the text before it.
+    """
+
+    _field: ClassVar[str]
+    _make: Callable[[], Any] = PrivateAttr()
+
+    @classmethod
+    def late(cls, make: Callable[[], Any], **fields: Any) -> Self:
+        """Return a response with all but the late field; `make` makes that. `model_construct`, without its price."""
+        response = cls.__new__(cls)
+        response.__dict__.update(fields)
+        object.__setattr__(response, "__pydantic_fields_set__", {*fields, cls._field})
+        object.__setattr__(response, "__pydantic_extra__", None)
+        object.__setattr__(response, "__pydantic_private__", {"_make": make})
+        return response
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._field:
+            self.__dict__[name] = made = self._make()
+            return made
+        return super().__getattr__(name)  # type: ignore[misc]
+
+    @model_serializer(mode="wrap")
+    def _whole(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        getattr(self, self._field)
+        return handler(self)  # type: ignore[no-any-return]
+
+    def __getstate__(self) -> dict[Any, Any]:
+        getattr(self, self._field)
+        return {**super().__getstate__(), "__pydantic_private__": None}
+
+    def __eq__(self, other: object) -> bool:
+        for one in (self, other):
+            if isinstance(one, _Late):
+                getattr(one, one._field)
+        return isinstance(other, BaseModel) and self.__dict__ == other.__dict__
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class StreamedChat(_Late, ChatResponse):
+    """A `ChatResponse` whose message is made when it is read."""
+
+    _field = "message"
+
+
+class StreamedCompletion(_Late, CompletionResponse):
+    """A `CompletionResponse` whose text is made when it is read."""
+
+    _field = "text"
+
+
+class ResponseMaker:
+    """Makes the responses of one turn.
+
+    Args:
+        platform: `model_provider` of the answer.
+        model_name: `model_name` of the answer.
+        bot_id: `bot` of the answer.
+        system: Digest of the system message that the conversation holds; "" if none.
+    """
+
+    def __init__(self, *, platform: str, model_name: str, bot_id: str, system: str) -> None:
+        self._metadata = AnswerMetadata(model_name=model_name, bot_id=bot_id, system=system)
+        self._told: dict[str, Any] = {"model_provider": platform}
+        self._tokens: dict[str, Any] = {}
+        self._pieces: list[str] = []
+        self._thoughts: list[str] = []
+
+    def take(self, event: Event) -> ChatResponse | None:
+        """Take one more event; return the answer so far if a reader of a stream should see it, else None."""
+        if type(event) is TextDelta:
+            self._pieces.append(event.text)
+            return self.response(event.text)
+        if told := self._metadata.of(event):
+            self._told = dict(self._told)  # responses that were given away keep theirs
+            merge(self._told, told)
+        match event:
+            case TextReplaced(text):
+                self._pieces = [text]
+                return self.response(text, replaced=True)
+            case Reasoning(text):
+                self._thoughts.append(text)
+                return self.response("", thinking_delta=text)
+            case UsageReported(usage):
+                self._tokens = _tokens(usage)
+            case Finished():
+                return self.response("")
+        return None
+
+    def response(self, delta: str | None = None, **news: Any) -> ChatResponse:
+        """Return the answer so far.
+
+        Args:
+            delta: What is new in its text.
+            **news: What else its reader is told of this moment alone, in the response's `additional_kwargs`.
+        """
+        usage = {**self._tokens, **self._told.get("usage", {})}
+        return StreamedChat.late(
+            partial(_message, self._pieces, len(self._pieces), self._thoughts, len(self._thoughts), self._told),
+            delta=delta,
+            raw={**self._told, "usage": usage} if usage else dict(self._told),
+            additional_kwargs=self._tokens | news,
+            logprobs=None,
+        )
+
+
+def as_completion(response: ChatResponse) -> CompletionResponse:
+    """Return a chat response of ours as one of a completion."""
+    return StreamedCompletion.late(
+        lambda: response.message.content or "",
+        delta=response.delta,
+        raw=response.raw,
+        additional_kwargs={**(response.raw or {}), **response.additional_kwargs},
+        logprobs=None,
+    )
+
+
+def _message(pieces: list[str], n: int, thoughts: list[str], n_thoughts: int, told: dict[str, Any]) -> ChatMessage:
+    blocks: list[ContentBlock] = [ThinkingBlock(content="".join(thoughts[:n_thoughts]))] if n_thoughts else []
+    blocks.append(TextBlock(text="".join(pieces[:n])))
+    return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=told)
+
+
+def _tokens(usage: Usage) -> dict[str, Any]:
+    """Return the counts under the names that LlamaIndex's token counters and tracers read."""
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": max(usage.total_tokens, usage.prompt_tokens + usage.completion_tokens),
+    }

@@ -1,0 +1,35 @@
+"""The LLMs that users meet, one for each platform."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, SecretStr
+
+from llama_index_chatbots.remote_llm import RemoteLLM
+from remote_chatbots.bot_fields import DifyFields
+
+
+class Dify(DifyFields, RemoteLLM):
+    """A Dify app (chatbot, agent, chatflow or new agent) as a LlamaIndex LLM.
+
+    Example:
+        >>> llm = Dify(api_key="app-…", base_url="https://dify.example.com", user="anna")
+        >>> first = llm.chat([ChatMessage("When does the ferry leave?")])
+        >>> llm.chat([ChatMessage("When does the ferry leave?"), first.message, ChatMessage("And on Sundays?")])
+
+    The key is read from DIFY_API_KEY, the address from DIFY_BASE_URL, then DIFY_API_BASE, the user from DIFY_USER.
+    """
+
+    api_key: SecretStr = Field(exclude=True, repr=False)  # again, because the platform's fields come first
+    """The app's key. Never shown, not serialised; a pickle of the LLM carries it."""
+
+    # Without it, type checkers would build a constructor from the fields, and refuse a key that is a plain string.
+    def __init__(self, *, api_key: SecretStr | str | None = None, **given: Any) -> None:
+        """Take the fields of `DifyFields` and of LlamaIndex's `LLM` as keyword arguments.
+
+        Raises:
+            BotUsageError: If a field is missing, wrong or unknown. The message names it and never shows a value.
+        """
+        api_key = SecretStr(api_key) if isinstance(api_key, str) else api_key
+        super().__init__(**{"api_key": api_key, **given})

@@ -1,0 +1,127 @@
+"""A query engine over a remote bot, which retrieves and answers by itself."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import aclosing, closing
+from typing import Any, Self
+
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole
+from llama_index.core.base.response.schema import (
+    RESPONSE_TYPE,
+    AsyncStreamingResponse,
+    Response,
+    StreamingResponse,
+)
+from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload
+from llama_index.core.prompts.mixin import PromptMixinType
+from llama_index.core.query_engine import BaseQueryEngine
+from llama_index.core.schema import NodeWithScore, QueryBundle
+
+from llama_index_chatbots.chat_engines import checked_llm
+from llama_index_chatbots.remote_llm import RemoteLLM
+from llama_index_chatbots.sources import source_nodes
+
+
+class RemoteQueryEngine(BaseQueryEngine):
+    """Asks a remote bot; each query begins a conversation of its own.
+
+    A response has the bot's sources as `source_nodes` and the ids, usage and whatever else rides on the answer as
+    `metadata`; a streamed one has them once it was read. Closing its `response_gen` early tells the server to stop.
+
+    Args:
+        llm: The bot.
+        streaming: Whether responses are streamed.
+        conversation_id: Ask in this conversation, in place of new ones.
+        user: Your name for the person who asks. Default: the LLM's.
+        inputs: Values of the app's variables, laid over the LLM's.
+        callback_manager: Default: the LLM's.
+
+    Raises:
+        BotUsageError: If `llm` is no remote bot.
+    """
+
+    def __init__(
+        self,
+        llm: RemoteLLM,
+        *,
+        streaming: bool = False,
+        conversation_id: str | None = None,
+        user: str | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        callback_manager: CallbackManager | None = None,
+    ) -> None:
+        self._llm = checked_llm(llm)
+        self._streaming = streaming
+        given = {"conversation_id": conversation_id, "user": user, "inputs": inputs}
+        self._of_each_call = {name: value for name, value in given.items() if value is not None}
+        super().__init__(callback_manager or llm.callback_manager)
+
+    @classmethod
+    def from_llm(cls, llm: RemoteLLM, **options: Any) -> Self:
+        """Return an engine over `llm`; the options are those of the constructor."""
+        return cls(llm, **options)
+
+    def _get_prompt_modules(self) -> PromptMixinType:
+        return {}
+
+    def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
+        asked = _asked(query_bundle)
+        with self.callback_manager.event(
+            CBEventType.QUERY, payload={EventPayload.QUERY_STR: query_bundle.query_str}
+        ) as event:
+            response: RESPONSE_TYPE
+            if self._streaming:
+                nodes: list[NodeWithScore] = []
+                metadata: dict[str, Any] = {}
+                response = StreamingResponse(self._tokens(asked, nodes, metadata), nodes, metadata)
+            else:
+                response = _response(self._llm.chat(asked, **self._of_each_call))
+            event.on_end(payload={EventPayload.RESPONSE: response})
+        return response
+
+    async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
+        asked = _asked(query_bundle)
+        with self.callback_manager.event(
+            CBEventType.QUERY, payload={EventPayload.QUERY_STR: query_bundle.query_str}
+        ) as event:
+            response: RESPONSE_TYPE
+            if self._streaming:
+                nodes: list[NodeWithScore] = []
+                metadata: dict[str, Any] = {}
+                response = AsyncStreamingResponse(self._atokens(asked, nodes, metadata), nodes, metadata)
+            else:
+                response = _response(await self._llm.achat(asked, **self._of_each_call))
+            event.on_end(payload={EventPayload.RESPONSE: response})
+        return response
+
+    def _tokens(
+        self, asked: list[ChatMessage], nodes: list[NodeWithScore], metadata: dict[str, Any]
+    ) -> Generator[str, None, None]:
+        with closing(self._llm.stream_chat(asked, **self._of_each_call)) as stream:
+            for response in stream:
+                if response.delta:
+                    yield response.delta
+        _fill(response, nodes, metadata)
+
+    async def _atokens(
+        self, asked: list[ChatMessage], nodes: list[NodeWithScore], metadata: dict[str, Any]
+    ) -> AsyncGenerator[str, None]:
+        async with aclosing(await self._llm.astream_chat(asked, **self._of_each_call)) as stream:
+            async for response in stream:
+                if response.delta:
+                    yield response.delta
+        _fill(response, nodes, metadata)
+
+
+def _asked(query: QueryBundle) -> list[ChatMessage]:
+    return [ChatMessage(role=MessageRole.USER, content=query.query_str)]
+
+
+def _fill(response: ChatResponse, nodes: list[NodeWithScore], metadata: dict[str, Any]) -> None:
+    nodes.extend(source_nodes(response))
+    metadata.update(response.message.additional_kwargs)
+
+
+def _response(answer: ChatResponse) -> Response:
+    return Response(answer.message.content or "", source_nodes(answer), dict(answer.message.additional_kwargs))

@@ -1,0 +1,197 @@
+"""The general LLM: a remote bot behind LlamaIndex's own interface. It knows no platform."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    ChatResponseAsyncGen,
+    ChatResponseGen,
+    CompletionResponse,
+    CompletionResponseAsyncGen,
+    CompletionResponseGen,
+    MessageRole,
+)
+
+from llama_index_chatbots._responses import ResponseMaker, as_completion
+from llama_index_chatbots._steps import CHAT, COMPLETION, Kind, Step, begun
+from llama_index_chatbots._translate import Said
+from llama_index_chatbots.settings import RemoteLLMSettings
+from remote_chatbots import Question
+
+Response = TypeVar("Response", ChatResponse, CompletionResponse)
+
+
+class RemoteLLM(RemoteLLMSettings):
+    """A bot that runs on a platform and keeps the conversation there. This class knows no platform.
+
+    The conversation's id rides on each answer (`message.additional_kwargs["conversation_id"]`), so a history that holds
+    the bot's answers continues by itself, and only what is new in it is sent. Nothing is kept on the LLM: one object
+    serves many users and conversations at once, in threads and in tasks.
+
+    `user`, `conversation_id`, `inputs`, `files` and `stop` may also be given per call; the call rules, then the
+    history, then the constructor. In a stream each response holds all of the answer so far, and `delta` what is new; if
+    the platform withdraws what it has said, `additional_kwargs["replaced"]` is true and `delta` is the whole new text.
+
+    Errors are those of `remote_chatbots.errors`; one that breaks a stream holds the text so far.
+    """
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Return the name that `to_dict` writes."""
+        return cls.__name__
+
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """Return the bot's answer; it is read from the stream."""
+        return self._answer(CHAT, messages, messages, kwargs, _as_it_is)
+
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        """Return the answer while it arrives. Leaving early tells the server to stop (at most `stop_wait_s`)."""
+        return self._stream(CHAT, messages, messages, kwargs, _as_it_is)
+
+    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """Return the bot's answer; it is read from the stream."""
+        return await self._aanswer(CHAT, messages, messages, kwargs, _as_it_is)
+
+    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+        """Return the answer while it arrives.
+
+        Leave early by `contextlib.aclosing`: when it returns, the server was told to stop (at most `stop_wait_s`) and
+        the connection is closed. After a bare `break` that happens in the background.
+        """
+        return await self._astream(CHAT, messages, messages, kwargs, _as_it_is)
+
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        """Return the bot's answer to one question."""
+        return self._answer(COMPLETION, prompt, self._asking(prompt, formatted), kwargs, as_completion)
+
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
+        """Return the answer to one question while it arrives, as `stream_chat`."""
+        return self._stream(COMPLETION, prompt, self._asking(prompt, formatted), kwargs, as_completion)
+
+    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        """Return the bot's answer to one question."""
+        return await self._aanswer(COMPLETION, prompt, self._asking(prompt, formatted), kwargs, as_completion)
+
+    async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
+        """Return the answer to one question while it arrives, as `astream_chat`."""
+        return await self._astream(COMPLETION, prompt, self._asking(prompt, formatted), kwargs, as_completion)
+
+    def _answer(
+        self,
+        kind: Kind,
+        asked: Any,
+        messages: Sequence[ChatMessage],
+        kwargs: Mapping[str, Any],
+        shape: Callable[[ChatResponse], Response],
+    ) -> Response:
+        with begun(kind, self, asked, kwargs) as step:
+            question, maker = self._turn(messages, kwargs)
+            if self.rate_limiter is not None:
+                self.rate_limiter.acquire()
+            with self._sync_client().stream(question) as run:
+                for event in run:
+                    maker.take(event)
+            answer = shape(maker.response())
+            step.ended(answer)
+        return answer
+
+    async def _aanswer(
+        self,
+        kind: Kind,
+        asked: Any,
+        messages: Sequence[ChatMessage],
+        kwargs: Mapping[str, Any],
+        shape: Callable[[ChatResponse], Response],
+    ) -> Response:
+        with begun(kind, self, asked, kwargs) as step:
+            question, maker = self._turn(messages, kwargs)
+            if self.rate_limiter is not None:
+                await self.rate_limiter.async_acquire()
+            async with self._loop_client().stream(question) as run:
+                async for event in run:
+                    maker.take(event)
+            answer = shape(maker.response())
+            step.ended(answer)
+        return answer
+
+    def _stream(
+        self,
+        kind: Kind,
+        asked: Any,
+        messages: Sequence[ChatMessage],
+        kwargs: Mapping[str, Any],
+        shape: Callable[[ChatResponse], Response],
+    ) -> Generator[Response, None, None]:
+        with begun(kind, self, asked, kwargs) as step:
+            question, maker = self._turn(messages, kwargs)
+            if self.rate_limiter is not None:
+                self.rate_limiter.acquire()
+        return self._read(step, question, maker, shape)
+
+    async def _astream(
+        self,
+        kind: Kind,
+        asked: Any,
+        messages: Sequence[ChatMessage],
+        kwargs: Mapping[str, Any],
+        shape: Callable[[ChatResponse], Response],
+    ) -> AsyncGenerator[Response, None]:
+        with begun(kind, self, asked, kwargs) as step:
+            question, maker = self._turn(messages, kwargs)
+            if self.rate_limiter is not None:
+                await self.rate_limiter.async_acquire()
+        return self._aread(step, question, maker, shape)
+
+    def _read(
+        self, step: Step, question: Question, maker: ResponseMaker, shape: Callable[[ChatResponse], Response]
+    ) -> Generator[Response, None, None]:
+        with step.following(), self._sync_client().stream(question) as run:
+            for event in run:
+                told = maker.take(event)
+                if told is not None:
+                    response = shape(told)
+                    step.progress(response)
+                    yield response
+
+    async def _aread(
+        self, step: Step, question: Question, maker: ResponseMaker, shape: Callable[[ChatResponse], Response]
+    ) -> AsyncGenerator[Response, None]:
+        with step.following():
+            async with self._loop_client().stream(question) as run:
+                async for event in run:
+                    told = maker.take(event)
+                    if told is not None:
+                        response = shape(told)
+                        step.progress(response)
+                        yield response
+
+    def _asking(self, prompt: str, formatted: bool) -> list[ChatMessage]:
+        text = prompt if formatted or self.completion_to_prompt is None else self.completion_to_prompt(prompt)
+        return [ChatMessage(role=MessageRole.USER, content=text)]
+
+    def _turn(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> tuple[Question, ResponseMaker]:
+        """Return what to ask, and what makes responses of the answer.
+
+        Raises:
+            BotUsageError: If an argument is unknown, missing or wrong.
+        """
+        given = dict(kwargs)
+        stop = given.pop("stop", None) or given.pop("stop_sequences", None)
+        question, planned = self._asked(
+            [Said(message) for message in messages], [stop] if isinstance(stop, str) else stop, given
+        )
+        maker = ResponseMaker(
+            platform=self.platform,
+            model_name=given.get("model") or self.model_name,
+            bot_id=self._own_bot_id(),
+            system=planned.system,
+        )
+        return question, maker
+
+
+def _as_it_is(response: ChatResponse) -> ChatResponse:
+    return response

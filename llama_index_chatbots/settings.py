@@ -1,0 +1,59 @@
+"""What a LlamaIndex LLM is beside its fields: what is read, what is shown and what is serialised."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from llama_index.core.base.llms.types import LLMMetadata
+from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW, DEFAULT_NUM_OUTPUTS
+from llama_index.core.llms import LLM
+from pydantic import Field, SecretStr, field_serializer
+
+from remote_chatbots import Timeouts
+from remote_chatbots.arguments import with_environment
+from remote_chatbots.bot_fields import BotFields
+
+
+class RemoteLLMSettings(BotFields, LLM):
+    """The fields of every LLM of this package."""
+
+    api_key: SecretStr = Field(exclude=True, repr=False)
+    """The bot's key. Never shown, not serialised; a pickle of the LLM carries it."""
+    context_window: int = DEFAULT_CONTEXT_WINDOW
+    """How many tokens LlamaIndex's memories and synthesizers may fill: the platform does not say."""
+    num_output: int = DEFAULT_NUM_OUTPUTS
+    """How many tokens of an answer they leave room for."""
+
+    def __init__(self, **given: Any) -> None:
+        """Take the fields as keyword arguments; what is not given is read from the environment.
+
+        `api_base` is another name of `base_url`.
+
+        Raises:
+            BotUsageError: If a field is missing, wrong or unknown. The message names it and never shows a value.
+        """
+        if "api_base" in given:
+            given.setdefault("base_url", given.pop("api_base"))
+        super().__init__(**with_environment(given, self._environment, os.environ))
+
+    @field_serializer("timeout")
+    def _clocks(self, value: Any) -> list[float | None]:
+        clocks = Timeouts.of(value)
+        return [clocks.connect_s, clocks.silence_s, clocks.total_s]
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        """A chat model that calls no functions of the caller's."""
+        return LLMMetadata(
+            context_window=self.context_window,
+            num_output=self.num_output,
+            is_chat_model=True,
+            is_function_calling_model=False,
+            model_name=self.model_name,
+        )
+
+    def to_payload(self) -> dict[str, Any]:
+        """Return what events and callbacks may say of this LLM; never a key."""
+        known = {"provider": self.platform, "model": self.model_name, "bot": self._own_bot_id()}
+        return {"class_name": self.class_name(), **self.metadata.model_dump(), **known}

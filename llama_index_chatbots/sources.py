@@ -1,0 +1,59 @@
+"""The sources of an answer as LlamaIndex nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.schema import NodeRelationship, NodeWithScore, RelatedNodeInfo, TextNode
+
+from remote_chatbots.passages import Passage, passages
+
+_FOR_MODELS = ("title",)  # what a model may read of a node's metadata; ids and scores would only cost it tokens
+
+
+def source_nodes(answer: Any) -> list[NodeWithScore]:
+    """Return the passages that a bot named as sources of its answer.
+
+    Args:
+        answer: A `ChatResponse` or `CompletionResponse`, a `ChatMessage` (also one read from a chat store), what a chat
+            engine or a query engine returned, or a list of any of these: then of the newest answer in it.
+
+    Returns:
+        Nodes in the server's order; [] where there are none. A node's text is the passage's, its id the segment's (of
+        its own where the server gave none), its source relationship the document; `score` is None if the server gave
+        none. The metadata has all the server's keys, and `source` and `title` (the document's name), `bot` and
+        `message_id`.
+    """
+    told = _metadata(answer)
+    return [] if told is None else [_node(passage) for passage in passages(told)]
+
+
+def _node(passage: Passage) -> NodeWithScore:
+    hidden = [name for name in passage.metadata if name not in _FOR_MODELS]
+    node = TextNode(
+        text=passage.text,
+        metadata=passage.metadata,
+        excluded_llm_metadata_keys=hidden,
+        excluded_embed_metadata_keys=hidden,
+        **({"id_": passage.segment_id} if passage.segment_id else {}),
+    )
+    if passage.document_id:
+        document = RelatedNodeInfo(node_id=passage.document_id, metadata={"title": passage.metadata["title"]})
+        node.relationships[NodeRelationship.SOURCE] = document
+    return NodeWithScore(node=node, score=passage.score)
+
+
+def _metadata(answer: Any) -> Mapping[str, Any] | None:
+    if isinstance(answer, (list, tuple)):
+        return next((told for one in reversed(answer) if (told := _metadata(one)) is not None), None)
+    if isinstance(answer, ChatMessage):
+        return answer.additional_kwargs if "bot" in answer.additional_kwargs else None
+    for name in ("message", "metadata", "additional_kwargs"):
+        inner = getattr(answer, name, None)
+        if isinstance(inner, ChatMessage):
+            return _metadata(inner)
+        if isinstance(inner, Mapping) and "bot" in inner:
+            return inner
+    return None
