@@ -8,16 +8,18 @@ except ImportError as error:
     ) from error
 
 from llama_index_chatbots.chat_engines import RemoteChatEngine
-from llama_index_chatbots.llms import Dify
+from llama_index_chatbots.llms import Dify, GPTBots
 from llama_index_chatbots.query_engines import RemoteQueryEngine
 from llama_index_chatbots.remote_llm import RemoteLLM
-from llama_index_chatbots.retrievers import DifyRetriever, RemoteRetriever
+from llama_index_chatbots.retrievers import DifyRetriever, GPTBotsRetriever, RemoteRetriever
 from llama_index_chatbots.sources import source_nodes
 from llama_index_chatbots.streaming import RemoteStreamingResponse
 
 __all__ = [
     "Dify",
     "DifyRetriever",
+    "GPTBots",
+    "GPTBotsRetriever",
     "RemoteChatEngine",
     "RemoteLLM",
     "RemoteQueryEngine",

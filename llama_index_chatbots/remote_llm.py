@@ -180,7 +180,7 @@ class RemoteLLM(RemoteLLMSettings):
             BotUsageError: If an argument is unknown, missing or wrong.
         """
         given = dict(kwargs)
-        stop = given.pop("stop", None) or given.pop("stop_sequences", None)
+        stop = given.pop("stop", None)
         question, planned = self._asked(
             [Said(message) for message in messages], [stop] if isinstance(stop, str) else stop, given
         )

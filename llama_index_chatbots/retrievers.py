@@ -10,7 +10,7 @@ from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
 from llama_index_chatbots.chat_engines import checked_llm
-from llama_index_chatbots.llms import Dify
+from llama_index_chatbots.llms import Dify, GPTBots
 from llama_index_chatbots.remote_llm import RemoteLLM
 from llama_index_chatbots.sources import source_nodes
 from remote_chatbots.passages import answer_metadata, checked_k
@@ -76,6 +76,19 @@ class DifyRetriever(RemoteRetriever):
     """
 
     llm_class = Dify
+
+
+class GPTBotsRetriever(RemoteRetriever):
+    """Asks a GPTBots agent and returns its sources: see `RemoteRetriever`.
+
+    An agent names its sources where `corner_citation` or `fetch_sources` is on.
+
+    Example:
+        >>> retriever = GPTBotsRetriever(api_key="app-…", base_url="sg", user="anna", corner_citation=True)
+        >>> nodes = retriever.retrieve("How many leave days are left?")
+    """
+
+    llm_class = GPTBots
 
 
 def _asked(query: QueryBundle) -> list[ChatMessage]:

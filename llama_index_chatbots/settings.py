@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypedDict
 
-from llama_index.core.base.llms.types import LLMMetadata
+from llama_index.core.base.llms.types import ChatMessage, LLMMetadata
+from llama_index.core.callbacks import CallbackManager
 from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW, DEFAULT_NUM_OUTPUTS
 from llama_index.core.llms import LLM
+from llama_index.core.types import BaseOutputParser, PydanticProgramMode
 from pydantic import Field, SecretStr, field_serializer
 
 from remote_chatbots import Timeouts
@@ -15,15 +18,30 @@ from remote_chatbots.arguments import with_environment
 from remote_chatbots.bot_fields import BotFields
 
 
+class LLMArguments(TypedDict, total=False):
+    """What every LLM of LlamaIndex takes, and ours beside, for type checkers."""
+
+    api_base: str | None
+    context_window: int | None
+    num_output: int | None
+    callback_manager: CallbackManager | None
+    rate_limiter: Any
+    system_prompt: str | None
+    messages_to_prompt: Callable[[Sequence[ChatMessage]], str] | None
+    completion_to_prompt: Callable[[str], str] | None
+    output_parser: BaseOutputParser | None
+    pydantic_program_mode: PydanticProgramMode | None
+
+
 class RemoteLLMSettings(BotFields, LLM):
     """The fields of every LLM of this package."""
 
     api_key: SecretStr = Field(exclude=True, repr=False)
-    """The bot's key. Never shown, not serialised; a pickle of the LLM carries it."""
-    context_window: int = DEFAULT_CONTEXT_WINDOW
-    """How many tokens LlamaIndex's memories and synthesizers may fill: the platform does not say."""
-    num_output: int = DEFAULT_NUM_OUTPUTS
-    """How many tokens of an answer they leave room for."""
+    context_window: int = Field(
+        DEFAULT_CONTEXT_WINDOW,
+        description="How many tokens LlamaIndex's memories and synthesizers may fill: the platform does not say.",
+    )
+    num_output: int = Field(DEFAULT_NUM_OUTPUTS, description="How many tokens of an answer they leave room for.")
 
     def __init__(self, **given: Any) -> None:
         """Take the fields as keyword arguments; what is not given is read from the environment.

@@ -15,7 +15,7 @@ from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import TextNode
 
-from llama_index_chatbots import Dify, DifyRetriever, RemoteChatEngine
+from llama_index_chatbots import Dify, DifyRetriever, GPTBots, GPTBotsRetriever, RemoteChatEngine
 from llama_index_chatbots.conformance import ChatEngineConformance, LLMConformance, RetrieverConformance
 from remote_chatbots import BotServerError
 from remote_chatbots.emulator import Emulator
@@ -51,6 +51,18 @@ class TestDifyChatflow(TestDify):
     kind = "advanced-chat"
 
 
+class TestGPTBots(_OnEmulator, LLMConformance):
+    question = "Tell me how to get to the island by ferry, and when."
+
+    def fields(self) -> dict[str, Any]:
+        self.secret = self._emulator.gptbots_key
+        self.given_again = {"api_key": self.secret}
+        return {"api_key": self.secret, "base_url": self._emulator.gptbots_url, "user": "anna", "coalesce": False}
+
+    def make_llm(self) -> GPTBots:
+        return GPTBots(**self.fields())
+
+
 class TestMockLLM(LLMConformance):
     waits = False
     accumulates = False  # each response of its stream holds the whole text
@@ -79,6 +91,15 @@ class TestRemoteChatEngineOnAChatflow(TestRemoteChatEngine):
     kind = "advanced-chat"
 
 
+class TestRemoteChatEngineOnGPTBots(TestRemoteChatEngine):
+    question = TestGPTBots.question
+    breaks = None
+
+    def make_engine(self) -> RemoteChatEngine:
+        fields = {"api_key": self._emulator.gptbots_key, "base_url": self._emulator.gptbots_url, "user": "anna"}
+        return RemoteChatEngine.from_llm(GPTBots(coalesce=False, **fields))
+
+
 class TestSimpleChatEngine(ChatEngineConformance):
     waits = False
     reads_in_the_background = True
@@ -96,6 +117,15 @@ class TestDifyRetriever(_OnEmulator, RetrieverConformance):
 
     def make_retriever_of(self, k: int) -> DifyRetriever:
         return DifyRetriever(k=k, **self.fields())
+
+
+class TestGPTBotsRetriever(TestDifyRetriever):
+    def make_retriever(self) -> GPTBotsRetriever:  # type: ignore[override]
+        return self.make_retriever_of(10)
+
+    def make_retriever_of(self, k: int) -> GPTBotsRetriever:  # type: ignore[override]
+        fields = {"api_key": self._emulator.gptbots_key, "base_url": self._emulator.gptbots_url, "user": "anna"}
+        return GPTBotsRetriever(k=k, corner_citation=True, **fields)
 
 
 class TestIndexRetriever(RetrieverConformance):
