@@ -18,6 +18,7 @@ import pytest
 from langchain_core.messages import AIMessageChunk
 
 from langchain_chatbots import RemoteChatModel
+from llama_index_chatbots import RemoteChatEngine, RemoteLLM
 from remote_chatbots import (
     AsyncBotClient,
     BotClient,
@@ -100,11 +101,26 @@ class ChatPolling(RemoteChatModel):
         return PollingBot(self.base_url)
 
 
+class Polling(RemoteLLM):
+    """The LlamaIndex face of it."""
+
+    base_url: str
+    platform: ClassVar[str] = "poller"
+    _environment: ClassVar[Any] = {"api_key": ("POLLER_KEY",), "user": ("POLLER_USER",)}
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**{"api_key": "none", **given})
+
+    def _bot(self) -> BotProtocol:
+        return PollingBot(self.base_url)
+
+
 # A server of it.
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet
     server: _Server
 
     def do_POST(self) -> None:
@@ -227,3 +243,17 @@ def test_the_langchain_face_streams_it_and_continues_its_conversation(server: _S
     assert second.response_metadata["conversation_id"] == first.response_metadata["conversation_id"]
     assert second.response_metadata["model_provider"] == "poller"
     model.close()
+
+
+def test_the_llama_index_face_streams_it_and_continues_its_conversation(server: _Server) -> None:
+    engine = RemoteChatEngine.from_llm(Polling(base_url=server.url, user="anna"))
+
+    first = engine.stream_chat("Hello")
+    assert list(first.response_gen) == ["Turn", " 1: ", "Hell", "o"]
+    assert first.metadata["message_id"] == "task-1"
+
+    second = asyncio.run(engine.achat("Again"))
+    assert second.response == "Turn 2: Again"
+    assert second.metadata["conversation_id"] == first.metadata["conversation_id"] == engine.conversation_id
+    assert second.metadata["model_provider"] == "poller"
+    engine._llm.close()
