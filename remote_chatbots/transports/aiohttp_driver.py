@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     import aiohttp
 
 logger = logging.getLogger("remote_chatbots")
+# What turns under way are made of: the garbage collector, which ends a cycle's objects in any order, must not end a
+# flow before the run that has yet to leave it.
+_HELD: dict[int, dict[str, Any]] = {}
 # A clean-up must outlive its caller; the loop itself holds tasks weakly.
 _CLEANUPS: set[asyncio.Task[None]] = set()
 
@@ -39,7 +42,7 @@ class AiohttpRun:
         self._closing: asyncio.Task[None] | None = None
         self._reader: asyncio.Task[Any] | None = None  # the task that waits for the next event
         self._sent_away = False
-        self._connected = False
+        self._sending: _Sending | None = None
         self._slot: asyncio.Semaphore | None = None
         self._decoder: Decoder | None = None
         self._closed = False
@@ -131,6 +134,7 @@ class AiohttpRun:
     def _begin(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._transport.sessions.enter(self._loop, self)
+        _HELD[id(self)] = vars(self)
         if self._transport.timeouts.total_s is not None:
             self._ends_at = _now() + self._transport.timeouts.total_s
 
@@ -184,7 +188,6 @@ class AiohttpRun:
 
     async def _send(self, request: HttpRequest) -> ResponseHead:
         self._release()
-        self._connected = False
         clocks, sessions = self._transport.timeouts, self._transport.sessions
         both_s = clocks.connect_s + clocks.silence_s if clocks.connect_s and clocks.silence_s else None
         try:
@@ -196,13 +199,8 @@ class AiohttpRun:
             raise faults.no_slot(self._platform, self._transport.settings.max_connections) from None
         # A session that is not ours does not say when it has connected.
         async with asyncio.timeout(self._within(both_s if sessions.given else clocks.connect_s)) as clock:
-
-            def has_connected() -> None:
-                self._connected = True
-                within_s = self._within(clocks.silence_s)
-                clock.reschedule(None if within_s is None else _now() + within_s)
-
-            self._response = await sessions.request(request, has_connected)
+            self._sending = _Sending(clock, clocks.silence_s, self._ends_at)
+            self._response = await sessions.request(request, self._sending.has_connected)
         if self._response.status < 200:
             raise ConnectionError("the server switched to another protocol")
         self._body = self._response.content
@@ -283,6 +281,7 @@ class AiohttpRun:
     def _end(self) -> None:
         if not self._closed:
             self._closed = True
+            _HELD.pop(id(self), None)
             try:
                 self._release()
             finally:
@@ -296,11 +295,28 @@ class AiohttpRun:
         if isinstance(error, BotError):
             return error
         host = effect.request.host if isinstance(effect, (Send, Aside)) else ""
-        sent = self._connected if self._transport.sessions.given is None else not _before_sending(error)
+        given = self._transport.sessions.given is not None
+        sent = not _before_sending(error) if given else self._sending is not None and self._sending.connected
         sent = sent or type(effect) is not Send
         meaning = _meaning(error, self._platform, host, self._out_of_all_time(), sent, self._transport.timeouts)
         meaning.__cause__ = error
         return meaning
+
+
+class _Sending:
+    """A request under way. The library holds it as long as the response, so it must not hold the run."""
+
+    def __init__(self, clock: asyncio.Timeout, silence_s: float | None, ends_at: float | None) -> None:
+        self.connected = False
+        self._clock = clock
+        self._silence_s = silence_s
+        self._ends_at = ends_at
+
+    def has_connected(self) -> None:
+        """Note that the connection is there, and go over from its clock to that of the response's head."""
+        self.connected = True
+        ends = [self._ends_at, None if self._silence_s is None else _now() + self._silence_s]
+        self._clock.reschedule(min((end for end in ends if end is not None), default=None))
 
 
 class AiohttpTransport:

@@ -80,6 +80,7 @@ class RequestsRun:
             return
         self._closed = True
         _UNDER_WAY.discard(self)
+        _HELD.pop(id(self), None)
         try:
             # After a fork the turn is the parent's.
             if self._begun and not self._turn.over and self._pid == os.getpid():
@@ -100,6 +101,7 @@ class RequestsRun:
     def _begin(self) -> None:
         self._begun = True
         _UNDER_WAY.add(self)
+        _HELD[id(self)] = vars(self)
         if self._transport.timeouts.total_s is not None:
             self._ends_at = time.monotonic() + self._transport.timeouts.total_s
 
@@ -333,6 +335,9 @@ def _meaning(
     return faults.no_connection(platform, host)
 
 
+# What turns under way are made of: the garbage collector, which ends a cycle's objects in any order, must not end a
+# flow before the run that has yet to leave it.
+_HELD: dict[int, dict[str, Any]] = {}
 # Turns under way. The interpreter's end is an early leave like any other.
 _UNDER_WAY: weakref.WeakSet[RequestsRun] = weakref.WeakSet()
 

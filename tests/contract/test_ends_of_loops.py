@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import signal
 import subprocess
@@ -135,6 +136,56 @@ async def test_a_reader_that_is_cancelled_while_another_task_leaves_is_cancelled
     await leaving
     with pytest.raises(asyncio.CancelledError):
         await reader
+
+
+class Box:
+    """Something in a cycle with what it holds."""
+
+    def __init__(self, run: object) -> None:
+        self.run, self.myself = run, self
+
+
+def test_a_run_that_the_garbage_collector_meets_in_a_cycle_is_left(emulator: Emulator) -> None:
+    before = stops(emulator)
+    run = BotClient(DifyApp(emulator.key("chat"), emulator.dify_url), user="cyclic").stream(SLOW)
+    while not isinstance(next(run), TextDelta):
+        pass
+    box = Box(run)
+    del box, run
+    gc.collect()
+    assert stops(emulator) == before + 1
+    assert kept(emulator, "cyclic")
+
+
+async def test_an_async_run_that_is_dropped_is_left_without_the_garbage_collector(emulator: Emulator) -> None:
+    before = stops(emulator)
+    run = AsyncBotClient(DifyApp(emulator.key("chat"), emulator.dify_url), user="dropped").stream(SLOW)
+    while not isinstance(await anext(run), TextDelta):
+        pass
+    gc.disable()
+    try:
+        del run
+        await asyncio.sleep(0.3)
+        assert stops(emulator) == before + 1
+    finally:
+        gc.enable()
+
+
+async def test_an_async_run_that_the_garbage_collector_meets_in_a_cycle_is_left(emulator: Emulator) -> None:
+    before = stops(emulator)
+    run = AsyncBotClient(DifyApp(emulator.key("chat"), emulator.dify_url), user="cyclic and async").stream(SLOW)
+    while not isinstance(await anext(run), TextDelta):
+        pass
+    box = Box(run)
+    del box, run
+    gc.collect()
+    for _ in range(200):
+        await asyncio.sleep(0.01)
+        if stops(emulator) > before:
+            break
+    await asyncio.sleep(0.3)
+    assert stops(emulator) == before + 1
+    assert kept(emulator, "cyclic and async")
 
 
 def test_ctrl_c_stops_the_server_which_keeps_the_partial_answer(emulator: Emulator) -> None:
