@@ -38,7 +38,11 @@ class Management:
     _transport: RequestsTransport
 
     def history(self, conversation_id: str, *, user: str = "", limit: int | None = None) -> list[StoredMessage]:
-        """Return the messages of a conversation, the oldest first.
+        """Return the messages of a conversation, the oldest first, whatever the server's order.
+
+        Servers give the newest page first: before the oldest message is known, all are read. `limit` reads no more
+        pages, and no larger ones, than it needs. Dify counts whole seconds: turns made within one stay in the order
+        that the server gives them, which may be any.
 
         Args:
             conversation_id: The server's id of the conversation.

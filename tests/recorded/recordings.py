@@ -41,6 +41,7 @@ REFUSALS: tuple[tuple[int, str, str, type[BotError]], ...] = (
     (504, "", "", BotServerError),  # HTML of nginx
 )
 
+_SMALL_CALL = re.compile(r"/v1/(messages|conversations|chat-messages/)")
 _THOUGHT = re.compile(r"<think>(.*?)</think>\s*", re.DOTALL)
 
 
@@ -51,6 +52,7 @@ class Recording:
     version: str
     name: str
     note: str = field(repr=False)
+    method: str = field(repr=False)
     target: str = field(repr=False)
     sent: Any = field(repr=False)
     status: int = field(repr=False)
@@ -126,6 +128,7 @@ def recording(version: str, name: str) -> Recording:
         version=version,
         name=name,
         note=told.get("note") or "",
+        method=request["method"],
         target=request["path"],
         sent=request["body"],
         status=response["status"],
@@ -140,12 +143,18 @@ def recording(version: str, name: str) -> Recording:
 @cache
 def questions() -> tuple[Recording, ...]:
     """Return every recording of `POST /v1/chat-messages`."""
-    found = []
-    for path in sorted(WIRE.glob("*/*.json")):
-        request = json.loads(path.read_text("utf-8"))["request"]
-        if (request["method"], request["path"]) == ("POST", "/v1/chat-messages"):
-            found.append(recording(path.parent.name, path.stem))
-    return tuple(found)
+    return tuple(each for each in _all() if (each.method, each.target) == ("POST", "/v1/chat-messages"))
+
+
+@cache
+def small_calls() -> tuple[Recording, ...]:
+    """Return every recording of what is kept of conversations and answers, and of the call that stops one."""
+    return tuple(each for each in _all() if _SMALL_CALL.match(each.target))
+
+
+@cache
+def _all() -> tuple[Recording, ...]:
+    return tuple(recording(path.parent.name, path.stem) for path in sorted(WIRE.glob("*/*.json")))
 
 
 def meaning(sent: Mapping[str, Any]) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def reply_of(
 
 
 class ReplayServer:
-    """Gives every request the same reply, on a port of 127.0.0.1 that the system chooses.
+    """Gives every request its reply, and when all are given the last one again, on a port that the system chooses.
 
     A context manager: when it is left, its port is free and its threads have ended.
 
@@ -95,11 +95,11 @@ class ReplayServer:
         release: Set it to end a body that is held open.
     """
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, *replies: Reply) -> None:
         self.received: list[Received] = []
         self.marks: list[str] = []
         self.release = threading.Event()
-        self._reply = reply
+        self._replies = replies
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._connections: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept)]
@@ -149,12 +149,13 @@ class ReplayServer:
                     headers[name.lower()] = value.strip()
                 body = lines.read(int(headers.get("content-length", 0)))
                 self.received.append(Received(method, path, headers, body))
-                self._answer(connection)
-                if not self._reply.whole:
+                reply = self._replies[min(len(self.received), len(self._replies)) - 1]
+                self._answer(connection, reply)
+                if not reply.whole:
                     return
 
-    def _answer(self, connection: socket.socket) -> None:
-        reply, head = self._reply, self._reply.head
+    def _answer(self, connection: socket.socket, reply: Reply) -> None:
+        head = reply.head
         for piece, wait_s in zip(reply.pieces, reply.waits_s, strict=True):
             if wait_s:
                 time.sleep(wait_s)

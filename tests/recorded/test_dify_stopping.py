@@ -14,13 +14,8 @@ from remote_chatbots.flow import Aside, Read, Send, Turn
 from remote_chatbots.wire import HttpRequest, ResponseHead
 from tests.recorded.asking import KEY, question_of
 from tests.recorded.cassettes import URL
-from tests.recorded.recordings import VERSIONS, WIRE, Recording, recording
+from tests.recorded.recordings import VERSIONS, Recording, recording
 
-# Recorded stop calls that this library does not make, and why.
-NOT_MADE = {
-    "chat-stop-no-user": "a question without a user is refused before it is sent",
-    "chat-stop-unknown-task": "only a task that the stream has named is stopped",
-}
 APPS = ("chat", "chatflow")
 LEAVES_AFTER = 4  # pieces of text; the recorder stopped there as well
 
@@ -47,12 +42,6 @@ def left(stream: Recording, stop: Recording) -> tuple[list[HttpRequest], int]:
             heard += isinstance(step, TextDelta)
             step = turn.abandon() if heard == LEAVES_AFTER and not calls else turn.resume()
     return calls, len(list(pieces))
-
-
-def test_every_recorded_stop_call_is_made_or_named_with_a_reason() -> None:
-    targets = {path.stem: recording(path.parent.name, path.stem).target for path in WIRE.glob("*/*.json")}
-    recorded = {name for name, target in targets.items() if target.endswith("/stop")}
-    assert recorded == {*NOT_MADE, *(f"{app}-stop-call" for app in APPS)}
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -8,21 +8,20 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from remote_chatbots.errors import BotRejectedError, BotUsageError
+from remote_chatbots.errors import BotError, BotRejectedError, BotUsageError
 from remote_chatbots.events import MediaProduced
 from remote_chatbots.flow import Flow, call_json, open_reply, read_body
 from remote_chatbots.framing import parse_json
-from remote_chatbots.platforms.dify.errors import NAME, not_allowed, refusal
+from remote_chatbots.platforms.dify.errors import NAME, error_from, not_allowed, refusal
 from remote_chatbots.platforms.dify.values import source_of, usage_of
 from remote_chatbots.reading import mapping, text, whole
 from remote_chatbots.retry import RetryPolicy
 from remote_chatbots.stored import Rating, StoredConversation, StoredMessage, StoredVariable
 from remote_chatbots.timeouts import Settings
-from remote_chatbots.wire import HttpRequest, json_request
+from remote_chatbots.wire import HttpRequest, ResponseHead, json_request
 
 PAGE_SIZE = 100
 _LONGEST_LITERAL = 100_000
@@ -47,78 +46,58 @@ class Management:
     def history(self, conversation_id: str, user: str, limit: int | None) -> Flow[list[StoredMessage]]:
         """Return the messages of a conversation, the oldest first; each of the server's records is two of them.
 
-        Pages go back in time. The server knows whole seconds, and a page loses the turns that were made in the same
-        second as the oldest of the page before it (recorded: 1.14.2/messages-same-second-page-1): so the next page
-        begins at the second before which all are known, and what comes twice is dropped.
+        Pages go back in time, and no more of them are read than `limit` needs. The server knows whole seconds: a page
+        loses the turns that were made in the same second as the oldest of the page before it, and neither counts them
+        in `has_more` (recorded: messages-same-second-page-1 of both versions). So a full page is never taken for the
+        last, the next one begins at the second before which all are known, and what comes twice is dropped. Turns of
+        one second stay in the server's order, which is any (recorded: messages-same-second-all).
         """
+        query = {"conversation_id": _known(conversation_id), "user": user}
+        size = _page_size(limit, of=2)
         found: dict[str, dict[str, Any]] = {}
         first_id = ""
         while limit is None or 2 * len(found) < limit:
-            query = {"conversation_id": conversation_id, "user": user, "limit": PAGE_SIZE}
-            told = yield from self._read("/messages", query | ({"first_id": first_id} if first_id else {}))
-            page = _items(told)
-            if page and (whole(page[0].get("created_at")) or 0) > (whole(page[-1].get("created_at")) or 0):
+            position = {"first_id": first_id} if first_id else {}
+            page, has_more = yield from self._page("/messages", query | position, size)
+            if page and _time(page[0]) > _time(page[-1]):
                 page.reverse()  # as the documents have it; servers are recorded to begin with the oldest
-            new = [one for one in page if text(one.get("id")) not in found]
-            found = {text(one.get("id")): one for one in new} | found
-            if not new or not (told.get("has_more") or len(page) >= PAGE_SIZE):
+            new = {text(one.get("id")): one for one in page if text(one.get("id")) not in found}
+            found = new | found
+            if not new or not (has_more or len(page) >= size):
                 break
-            oldest = whole(page[0].get("created_at"))
-            first_id = next(
-                (text(one["id"]) for one in page if one.get("created_at") != oldest), text(page[0].get("id"))
-            )
-        turns = sorted(found.values(), key=lambda one: whole(one.get("created_at")) or 0)
+            again_from = next((one for one in page if _time(one) != _time(page[0])), page[0])
+            first_id = text(again_from.get("id"))
+        turns = sorted(found.values(), key=_time)
         messages = [message for turn in turns for message in _messages(turn, conversation_id)]
         return messages if limit is None else messages[max(0, len(messages) - limit) :]
 
     def conversations(self, user: str, limit: int | None) -> Flow[list[StoredConversation]]:
         """Return the conversations of a user, the newest first."""
-        found: list[StoredConversation] = []
-        last_id = ""
-        while limit is None or len(found) < limit:
-            query = {"user": user, "limit": PAGE_SIZE} | ({"last_id": last_id} if last_id else {})
-            told = yield from self._read("/conversations", query)
-            page = [_conversation(one, user) for one in _items(told)]
-            found += page
-            if not page or not told.get("has_more"):
-                break
-            last_id = page[-1].conversation_id
-        return found[:limit]
+        found = yield from self._listed("/conversations", user, limit)
+        return [_conversation(one, user) for one in found]
 
     def rename(self, conversation_id: str, name: str, user: str) -> Flow[str]:
         """Name a conversation, or have the model name it; return the name."""
         payload = {"user": user} | ({"name": name} if name else {"auto_generate": True})
-        told = yield from self._call(self._post(f"/conversations/{_part(conversation_id)}/name", payload))
+        told = yield from self._done(self._write("POST", f"/conversations/{_part(conversation_id)}/name", payload))
         return text(told.get("name")) or name  # a server of 2023 says no more than that it is done
 
     def delete(self, conversation_id: str, user: str) -> Flow[None]:
-        """Delete a conversation. What the body says, if there is one, differs from age to age."""
-        request = json_request(
-            "DELETE", f"{self.base_url}/conversations/{_part(conversation_id)}", self.headers, {"user": user}
-        )
-        yield from open_reply(request, error_of=partial(refusal, hidden=self.hidden), policy=self._policy())
-        yield from read_body(self.settings.max_event_bytes, NAME)
+        """Delete a conversation."""
+        yield from self._done(self._write("DELETE", f"/conversations/{_part(conversation_id)}", {"user": user}))
 
     def stop(self, task_id: str, user: str) -> Flow[None]:
-        """Stop an answer under way. The server says yes to any id."""
-        yield from self._call(self.stop_request(task_id, user))
+        """Stop an answer under way. The server says yes to any id (recorded: chat-stop-unknown-task)."""
+        yield from self._done(self.stop_request(task_id, user))
 
     def stop_request(self, task_id: str, user: str) -> HttpRequest:
         """Return the request that stops an answer."""
-        return self._post(f"/chat-messages/{_part(task_id)}/stop", {"user": user})
+        return self._write("POST", f"/chat-messages/{_part(task_id)}/stop", {"user": user})
 
     def variables(self, conversation_id: str, user: str) -> Flow[list[StoredVariable]]:
         """Return the conversation variables of a chatflow."""
-        found: list[StoredVariable] = []
-        last_id = ""
-        while True:
-            query = {"user": user, "limit": PAGE_SIZE} | ({"last_id": last_id} if last_id else {})
-            told = yield from self._read(f"/conversations/{_part(conversation_id)}/variables", query)
-            page = [_variable(one) for one in _items(told)]
-            found += page
-            if not page or not told.get("has_more"):
-                return found
-            last_id = page[-1].variable_id
+        found = yield from self._listed(f"/conversations/{_part(conversation_id)}/variables", user)
+        return [_variable(one) for one in found]
 
     def set_variable(self, conversation_id: str, variable: str, value: Any, user: str) -> Flow[StoredVariable]:
         """Set a conversation variable, given by its name or its id.
@@ -134,8 +113,7 @@ class Management:
                 f"{NAME}: the conversation has no variable {variable!r}. Give one of: {names}.", platform=NAME
             )
         path = f"/conversations/{_part(conversation_id)}/variables/{_part(match.variable_id)}"
-        payload = {"value": value, "user": user}
-        return _variable((yield from self._call(json_request("PUT", self.base_url + path, self.headers, payload))))
+        return _variable((yield from self._call(self._write("PUT", path, {"value": value, "user": user}))))
 
     def feedback(self, message_id: str, rating: Rating | None, user: str, comment: str) -> Flow[None]:
         """Rate an answer; None takes the rating back, and is fine where there is none."""
@@ -143,7 +121,7 @@ class Management:
             raise BotUsageError(f'{NAME}: rating must be "like", "dislike" or None. Give one of these.', platform=NAME)
         payload = {"rating": rating, "user": user} | ({"content": comment} if comment else {})
         try:
-            yield from self._call(self._post(f"/messages/{_part(message_id)}/feedbacks", payload), may_be_bare=True)
+            yield from self._done(self._write("POST", f"/messages/{_part(message_id)}/feedbacks", payload))
         except BotRejectedError as error:
             # Recorded: 1.14.2/err-feedback-null-when-none.
             if rating is not None or "feedback not exists" not in error.message:
@@ -151,49 +129,102 @@ class Management:
 
     def suggestions(self, message_id: str, user: str) -> Flow[list[str]]:
         """Return questions that a user may ask next."""
-        told = yield from self._read(f"/messages/{_part(message_id)}/suggested", {"user": user})
+        told = yield from self._call(self._read(f"/messages/{_part(message_id)}/suggested", {"user": user}))
         questions = told.get("data")
         return [one for one in questions if isinstance(one, str)] if isinstance(questions, list) else []
 
-    def _read(self, path: str, query: Mapping[str, Any]) -> Flow[dict[str, Any]]:
-        return self._call(HttpRequest("GET", f"{self.base_url}{path}?{urlencode(query)}", self.headers))
+    def _listed(self, path: str, user: str, limit: int | None = None) -> Flow[list[dict[str, Any]]]:
+        """Return the items of a list whose pages each begin after the last item of the one before."""
+        found: dict[str, dict[str, Any]] = {}
+        last_id = ""
+        while limit is None or len(found) < limit:
+            query = {"user": user} | ({"last_id": last_id} if last_id else {})
+            page, has_more = yield from self._page(path, query, _page_size(limit))
+            new = {text(one.get("id")): one for one in page if text(one.get("id")) not in found}
+            found |= new
+            if not new or not has_more:
+                break
+            last_id = text(page[-1].get("id"))
+        return list(found.values())[: None if limit is None else max(0, limit)]
 
-    def _post(self, path: str, payload: object) -> HttpRequest:
-        return json_request("POST", self.base_url + path, self.headers, payload)
+    def _page(self, path: str, query: Mapping[str, Any], size: int) -> Flow[tuple[list[dict[str, Any]], bool]]:
+        told = yield from self._call(self._read(path, {**query, "limit": size}))
+        items = told.get("data")
+        if not isinstance(items, list):
+            raise not_allowed("the reply holds no list", str(told).encode(), self.hidden)
+        return [one for one in items if isinstance(one, dict)], bool(told.get("has_more"))
 
-    def _call(self, request: HttpRequest, *, may_be_bare: bool = False) -> Flow[dict[str, Any]]:
-        """Make a call, and return the object that it is answered with.
-
-        Args:
-            request: The call.
-            may_be_bare: Whether the answer may be a word instead, as a server of 2023 gives it.
-        """
-        _, body, told = yield from call_json(
+    def _call(self, request: HttpRequest) -> Flow[dict[str, Any]]:
+        """Make a call, and return the object that it is answered with."""
+        head, body, told = yield from call_json(
             request,
-            error_of=partial(refusal, hidden=self.hidden),
+            error_of=self._error_of,
             policy=self._policy(),
             limit_bytes=self.settings.max_event_bytes,
             platform=NAME,
         )
-        if may_be_bare and isinstance(told, str):
-            return {"result": told}
+        return self._checked(told, head, body)
+
+    def _done(self, request: HttpRequest) -> Flow[dict[str, Any]]:
+        """Make a call that only needs to be done, and return what was said of it.
+
+        That is an object mostly, a bare word in 2023, and nothing at all after a deletion in 1.14 (status 204).
+        """
+        head = yield from open_reply(request, error_of=self._error_of, policy=self._policy())
+        body = yield from read_body(self.settings.max_event_bytes, NAME)
+        if not body.strip():
+            return {}
+        try:
+            told = parse_json(body)
+        except ValueError:
+            raise self._error_of(head, body) from None
+        return {"result": told} if isinstance(told, str) else self._checked(told, head, body)
+
+    def _checked(self, told: Any, head: ResponseHead, body: bytes) -> dict[str, Any]:
         if not isinstance(told, dict):
             raise not_allowed("the reply is no object", body, self.hidden)
+        if "code" in told and "message" in told:
+            raise error_from(told, head.status, hidden=self.hidden)
         return told
+
+    def _error_of(self, head: ResponseHead, body: bytes) -> BotError:
+        if head.status < 300:
+            return not_allowed("the reply is no JSON", body, self.hidden)
+        return refusal(head, body, self.hidden)
+
+    def _read(self, path: str, query: Mapping[str, Any]) -> HttpRequest:
+        return HttpRequest("GET", f"{self.base_url}{path}?{urlencode(query)}", self.headers)
+
+    def _write(self, method: str, path: str, payload: object) -> HttpRequest:
+        try:
+            return json_request(method, self.base_url + path, self.headers, payload)
+        except TypeError as error:
+            raise BotUsageError(
+                f"{NAME}: JSON has no form for what was given ({error}). Give text, numbers, lists, dicts.",
+                platform=NAME,
+            ) from None
 
     def _policy(self) -> RetryPolicy:
         return RetryPolicy(max_retries=self.settings.max_retries)
 
 
-def _part(id_: str) -> str:
+def _known(id_: str) -> str:
     if not isinstance(id_, str) or not id_ or set(id_) <= {"."}:
         raise BotUsageError(f"{NAME}: an id is missing. Give the one that the server gave.", platform=NAME)
-    return quote(id_, safe="")
+    return id_
 
 
-def _items(told: Mapping[str, Any]) -> list[dict[str, Any]]:
-    items = told.get("data")
-    return [one for one in items if isinstance(one, dict)] if isinstance(items, list) else []
+def _part(id_: str) -> str:
+    return quote(_known(id_), safe="")
+
+
+def _page_size(limit: int | None, *, of: int = 1) -> int:
+    """Return how many records of `of` items to ask for at a time, where `limit` items are wanted."""
+    return PAGE_SIZE if limit is None else min(PAGE_SIZE, -(-limit // of))
+
+
+def _time(told: Mapping[str, Any]) -> int:
+    return whole(told.get("created_at")) or 0
 
 
 def _messages(turn: dict[str, Any], conversation_id: str) -> tuple[StoredMessage, StoredMessage]:
@@ -201,7 +232,8 @@ def _messages(turn: dict[str, Any], conversation_id: str) -> tuple[StoredMessage
     files = turn.get("message_files")
     files = [one for one in files if isinstance(one, dict)] if isinstance(files, list) else []
     sources = turn.get("retriever_resources")
-    rating = mapping(turn.get("feedback")).get("rating")
+    feedback = turn.get("feedback")
+    rating: Any = feedback if isinstance(feedback, str) else mapping(feedback).get("rating")  # a bare word in 2023
     known: dict[str, Any] = {
         "message_id": text(turn.get("id")),
         "conversation_id": text(turn.get("conversation_id")) or conversation_id,

@@ -1,0 +1,101 @@
+"""Every recorded small call to a real Dify server, made again: what comes of it must be what that server said."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.recorded.asking import DRIVERS, KEY
+from tests.recorded.managing import (
+    MADE,
+    NOT_MADE,
+    SO_ALREADY,
+    Call,
+    call_of,
+    expected_of,
+    make,
+    messages_in,
+    outcome_of,
+    query_of,
+)
+from tests.recorded.recordings import VERSIONS, Recording, recording, small_calls
+from tests.recorded.replay import Received, ReplayServer, reply_of
+
+every_recording = pytest.mark.parametrize("exchange", MADE, ids=str, scope="module")
+both_drivers = pytest.mark.parametrize("driver", DRIVERS, scope="module")
+
+
+@cache
+def over_a_socket(driver: str, exchange: Recording) -> tuple[Any, list[Received]]:
+    """Return what came of the call, and the requests that the server got."""
+    with ReplayServer(reply_of(exchange)) as server:
+        got = make(driver, server.url, call_of(exchange))
+    return outcome_of(got), server.received
+
+
+def test_every_recorded_small_call_is_made_or_named_with_a_reason() -> None:
+    assert Counter(exchange.version for exchange in small_calls()) == {"0.15.3": 58, "1.14.2": 62}
+    assert Counter(exchange.version for exchange in MADE) == {"0.15.3": 43, "1.14.2": 47}
+    assert set(NOT_MADE) | SO_ALREADY <= {exchange.name for exchange in small_calls()}
+
+
+@every_recording
+@both_drivers
+def test_a_small_call_comes_to_what_the_server_told(driver: str, exchange: Recording) -> None:
+    outcome, _ = over_a_socket(driver, exchange)
+    assert outcome == expected_of(exchange, call_of(exchange))
+
+
+@every_recording
+@both_drivers
+def test_the_request_is_the_recorded_one_and_is_sent_once(driver: str, exchange: Recording) -> None:
+    _, (request,) = over_a_socket(driver, exchange)
+    assert (request.method, urlsplit(request.path).path) == (exchange.method, urlsplit(exchange.target).path)
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+    asked = query_of(request.path)
+    if call_of(exchange).name == "variables":
+        assert asked.pop("limit") == "100"
+    assert asked == query_of(exchange.target)
+    assert (json.loads(request.body) if request.body else None) == exchange.sent
+    assert not request.body or request.headers["content-type"] == "application/json"
+
+
+def pages_of(driver: str, call: Call, *pages: Recording) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+    """Make a call that is answered with one page after the other; return what came of it, and what was asked."""
+    with ReplayServer(*map(reply_of, pages)) as server:
+        got = make(driver, server.url, call)
+    return outcome_of(got), [query_of(request.path) for request in server.received]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@both_drivers
+def test_conversations_of_two_pages_are_asked_for_as_recorded(driver: str, version: str) -> None:
+    pages = [recording(version, name) for name in ("conversations-page-1", "conversations-page-2")]
+    user = query_of(pages[0].target)["user"]
+    told, asked = pages_of(driver, Call("conversations", (), {"user": user}), *pages)
+    assert told == [one for page in pages for one in expected_of(page, call_of(page))]
+    assert asked == [query_of(page.target) | {"limit": "100"} for page in pages]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@both_drivers
+def test_a_history_of_two_pages_is_oldest_first_and_asks_again_from_within_the_page_before(
+    driver: str, version: str
+) -> None:
+    newer, older = (recording(version, name) for name in ("messages-page-2", "messages-page-3-last"))
+    query = query_of(newer.target)
+    told, asked = pages_of(driver, Call("history", (query["conversation_id"],), {"user": query["user"]}), newer, older)
+    bodies = [json.loads(page.body) for page in (older, newer)]
+    assert told == [message for body in bodies for message in messages_in(body)]
+    # The recorder asked by the first id of the page, and would have lost what shares its second; see
+    # messages-same-second-page-1.
+    first, second, *_ = bodies[1]["data"]
+    assert first["created_at"] < second["created_at"]
+    assert query_of(older.target)["first_id"] == first["id"]
+    del query["first_id"]
+    assert asked == [query | {"limit": "100"}, query | {"limit": "100", "first_id": second["id"]}]
