@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 logger = logging.getLogger("remote_chatbots")
+MOST_HEADERS = 100  # as in the standard library, which serves sync calls
 # What turns under way are made of: the garbage collector, which ends a cycle's objects in any order, must not end a
 # flow before the run that has yet to leave it.
 _HELD: dict[int, dict[str, Any]] = {}
@@ -201,8 +202,8 @@ class AiohttpRun:
         async with asyncio.timeout(self._within(both_s if sessions.given else clocks.connect_s)) as clock:
             self._sending = _Sending(clock, clocks.silence_s, self._ends_at)
             self._response = await sessions.request(request, self._sending.has_connected)
-        if self._response.status < 200:
-            raise ConnectionError("the server switched to another protocol")
+        if self._response.status < 200 or len(self._response.headers) > MOST_HEADERS:
+            raise ConnectionError("no head of an answer")
         self._body = self._response.content
         head = _head(self._response)
         self._decoder = None if sessions.given and sessions.given.auto_decompress else decoder_of(head)

@@ -198,7 +198,7 @@ def test_a_large_head_is_taken(serve: Serve, driver: Driver, lines: list[bytes])
 
 
 @pytest.mark.parametrize(
-    "lines", [[b"X-Big: " + b"a" * 70_000 + b"\r\n"], [b"X-%d: a\r\n" % n for n in range(200)]], ids=["long", "many"]
+    "lines", [[b"X-Big: " + b"a" * 70_000 + b"\r\n"], [b"X-%d: a\r\n" % n for n in range(110)]], ids=["long", "many"]
 )
 def test_a_giant_head_is_an_error(serve: Serve, driver: Driver, lines: list[bytes]) -> None:
     server = serve([CHUNKED[:-2] + b"".join(lines) + b"\r\n", *WHOLE[1:]])
