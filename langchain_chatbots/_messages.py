@@ -88,12 +88,13 @@ class MessageMaker:
         model_name: `model_name` of the messages.
         bot_id: `bot` of the messages.
         system: Digest of the system message that the conversation holds; "" if none.
+        asked_in: The conversation that the question named; "" if it named none.
     """
 
-    def __init__(self, *, platform: str, model_name: str, bot_id: str, system: str) -> None:
+    def __init__(self, *, platform: str, model_name: str, bot_id: str, system: str, asked_in: str = "") -> None:
         self.platform = platform
         self.model_name = model_name
-        self._answer = AnswerMetadata(model_name=model_name, bot_id=bot_id, system=system)
+        self._answer = AnswerMetadata(model_name=model_name, bot_id=bot_id, system=system, asked_in=asked_in)
         self._beside = _Beside()
         self._of_all = {"model_provider": platform}
         self._metadata: dict[str, Any] = {}

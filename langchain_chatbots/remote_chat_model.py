@@ -312,7 +312,13 @@ class RemoteChatModel(RemoteModelSettings):
         question, planned = self._asked([Said(message) for message in messages], stop, kwargs)
         name = kwargs.get("model") or self.model_name
         bot_id = self._own_bot_id()
-        return question, MessageMaker(platform=self.platform, model_name=name, bot_id=bot_id, system=planned.system)
+        return question, MessageMaker(
+            platform=self.platform,
+            model_name=name,
+            bot_id=bot_id,
+            system=planned.system,
+            asked_in=question.conversation_id,
+        )
 
 
 def _result(message: AIMessage) -> ChatResult:

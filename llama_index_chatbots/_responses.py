@@ -94,8 +94,8 @@ class ResponseMaker:
         system: Digest of the system message that the conversation holds; "" if none.
     """
 
-    def __init__(self, *, platform: str, model_name: str, bot_id: str, system: str) -> None:
-        self._metadata = AnswerMetadata(model_name=model_name, bot_id=bot_id, system=system)
+    def __init__(self, *, platform: str, model_name: str, bot_id: str, system: str, asked_in: str = "") -> None:
+        self._metadata = AnswerMetadata(model_name=model_name, bot_id=bot_id, system=system, asked_in=asked_in)
         self._told: dict[str, Any] = {"model_provider": platform}
         self._tokens: dict[str, Any] = {}
         self._pieces: list[str] = []

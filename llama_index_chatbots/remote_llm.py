@@ -189,6 +189,7 @@ class RemoteLLM(RemoteLLMSettings):
             model_name=given.get("model") or self.model_name,
             bot_id=self._own_bot_id(),
             system=planned.system,
+            asked_in=question.conversation_id,
         )
         return question, maker
 

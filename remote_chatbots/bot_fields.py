@@ -11,8 +11,9 @@ import sys
 import warnings
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 
@@ -61,6 +62,8 @@ class BotFields(BaseModel):
     system_input: str | None = None
     """The app variable that takes the system message. Default: none; the message is put before the question whenever
     it is new to the conversation."""
+    on_missing: Literal["error", "restart"] = "error"
+    """When the server has forgotten the conversation: raise, or begin a new one with what the history tells of it."""
     streaming: bool | None = None
     """None: the framework's rule; whole answers are read from the stream too. True: tokens are always streamed. False:
     the platform's blocking form, and streams give one whole message."""
@@ -189,6 +192,13 @@ class BotFields(BaseModel):
                 reasoning=self.reasoning,
                 options={name: kwargs[name] for name in self._options if kwargs.get(name) is not None},
             )
+            if self.on_missing == "restart" and planned.conversation_id:
+                afresh = plan(
+                    messages, bot_id=self._own_bot_id(), conversation_id="", system_input=self.system_input
+                )  # fmt: skip
+                question = replace(
+                    question, instead=replace(question, text=afresh.text, conversation_id="", files=afresh.files)
+                )  # fmt: skip
         return question, planned
 
     def _user(self, given: Any) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from remote_chatbots.answer import Answer
 from remote_chatbots.errors import BotUsageError
+from remote_chatbots.forgotten import ask
 from remote_chatbots.management import AsyncManagement, Management
 from remote_chatbots.protocol import BotProtocol
 from remote_chatbots.question import Attachment, Question
@@ -96,7 +97,7 @@ class BotClient(_Client, Management):
         """
         given = {"user": user, "conversation_id": conversation_id, "inputs": inputs, "files": files, "stop": stop}
         given["options"] = options
-        return self._transport.run(self.bot.ask(self._question(question, given)), self.bot.name)
+        return self._transport.run(ask(self.bot, self._question(question, given)), self.bot.name)
 
     def ask(self, question: Question | str, **given: Any) -> Answer:
         """Return the whole answer; it is read from the stream. Arguments and errors as of `stream`."""
@@ -164,7 +165,7 @@ class AsyncBotClient(_Client, AsyncManagement):
         """
         given = {"user": user, "conversation_id": conversation_id, "inputs": inputs, "files": files, "stop": stop}
         given["options"] = options
-        return self._transport.run(self.bot.ask(self._question(question, given)), self.bot.name)
+        return self._transport.run(ask(self.bot, self._question(question, given)), self.bot.name)
 
     async def ask(self, question: Question | str, **given: Any) -> Answer:
         """Return the whole answer; it is read from the stream. Arguments and errors as of `stream`."""

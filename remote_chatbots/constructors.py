@@ -7,7 +7,7 @@ is apart: each constructor hides it at once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from remote_chatbots.timeouts import Timeouts
 
@@ -21,6 +21,7 @@ class BotArguments(TypedDict, total=False):
     conversation_id: str | None
     bot_id: str | None
     system_input: str | None
+    on_missing: Literal["error", "restart"] | None
     streaming: bool | None
     reasoning: bool | None
     coalesce: bool | None

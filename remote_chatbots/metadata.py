@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,13 +27,15 @@ class AnswerMetadata:
         model_name: `model_name` of the answer.
         bot_id: `bot` of the answer.
         system: Digest of the system message that the conversation holds; "" if none.
+        asked_in: The conversation that the question named; "" if it named none.
 
     Attributes:
         message_id: The server's id of the answer; None until it is known.
     """
 
-    def __init__(self, *, model_name: str, bot_id: str, system: str) -> None:
+    def __init__(self, *, model_name: str, bot_id: str, system: str, asked_in: str = "") -> None:
         self.message_id: str | None = None
+        self._asked_in = asked_in
         self._of_first: dict[str, Any] = {"bot": bot_id, "model_name": model_name}
         if system:
             self._of_first["system"] = system
@@ -43,7 +46,7 @@ class AnswerMetadata:
             case Started():
                 self.message_id = event.message_id or self.message_id
                 told = {name: value for name in _OF_STARTED if (value := getattr(event, name))}
-                return self._once() | told
+                return self._once() | told | self._other_than_asked(event.conversation_id)
             case TextReplaced():
                 return {"replaced": True}
             case UsageReported(usage):
@@ -56,6 +59,16 @@ class AnswerMetadata:
                 said = {key: value for key, value in metadata.items() if value is not None}
                 return self._once() | said | {"finish_reason": reason}
         return None
+
+    def _other_than_asked(self, conversation_id: str) -> dict[str, Any]:
+        if not conversation_id or conversation_id == self._asked_in or not self._asked_in:
+            return {}
+        warnings.warn(
+            "The server does not know the conversation that was asked in, or answers in another: this answer, and what "
+            "follows it, stand in a new one. The old one's id is conversation_replaced in the metadata.",
+            stacklevel=2,
+        )
+        return {"conversation_replaced": self._asked_in}
 
     def _once(self) -> dict[str, Any]:
         told, self._of_first = self._of_first, {}

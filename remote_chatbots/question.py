@@ -61,6 +61,8 @@ class Question:
             answer, because gateways cut blocking calls after a minute or so.
         options: What the platform may be told beside (for Dify: `DifyOptions`); laid over the bot's own.
         coalesce: Join pieces of text that arrived together. Default on.
+        instead: What is asked in its place where the server has forgotten the conversation: a question that begins a
+            new one. Default none: that it has is an error.
         reasoning: Tell what the model says between `<think>` marks apart from its answer. Default on; off leaves
             the text untouched.
 
@@ -77,6 +79,7 @@ class Question:
     blocking: bool = False
     coalesce: bool = True
     reasoning: bool = True
+    instead: Question | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
