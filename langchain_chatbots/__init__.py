@@ -10,8 +10,20 @@ except ImportError as error:
 from langchain_chatbots.chat_models import ChatDify, ChatGPTBots
 from langchain_chatbots.errors import retryable
 from langchain_chatbots.remote_chat_model import RemoteChatModel
+from langchain_chatbots.retrievers import DifyRetriever, GPTBotsRetriever, RemoteRetriever
 from langchain_chatbots.settings import RemoteModelSettings
 from langchain_chatbots.sources import sources
 from remote_chatbots import __version__
 
-__all__ = ["ChatDify", "ChatGPTBots", "RemoteChatModel", "RemoteModelSettings", "__version__", "retryable", "sources"]
+__all__ = [
+    "ChatDify",
+    "ChatGPTBots",
+    "DifyRetriever",
+    "GPTBotsRetriever",
+    "RemoteChatModel",
+    "RemoteModelSettings",
+    "RemoteRetriever",
+    "__version__",
+    "retryable",
+    "sources",
+]
