@@ -171,6 +171,22 @@ def test_a_stop_sequence_ends_the_turn_within_stop_wait_s(driver: Driver, talkin
     left_behind(talking)
 
 
+@pytest.mark.parametrize(
+    "last",
+    [frame(50000), frame(0), chunk(b"no JSON\n"), chunk(b"x" * 5000)],
+    ids=["error", "end", "no JSON", "endless"],
+)
+def test_a_turn_that_is_over_leaves_no_connection_open_though_the_server_talks_on(
+    driver: Driver, serve: Serve, last: bytes
+) -> None:
+    going_on = [Wait(0.02), chunk(b": still here\n")] * 250
+    server = serve([OPENED], [CHUNKED, frame(3, "Hel"), last, *going_on])
+    (turn,) = driver.ask_bot(agent(server, max_event_bytes=4096), Question("Hello?", user="ann"))
+    assert turn.answer.text == "Hel"
+    assert (turn.error is None) == (last == frame(0))
+    left_behind(server)
+
+
 def test_two_turns_share_their_connection(driver: Driver, serve: Serve) -> None:
     answer = [CHUNKED, frame(3, "Yes."), frame(0), LAST_CHUNK]
     server = serve([OPENED], answer, [OPENED], answer)

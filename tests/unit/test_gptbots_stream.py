@@ -265,6 +265,12 @@ def test_text_behind_the_end_is_no_part_of_the_answer(heard: Heard, framed: Any)
     assert played.events[-1] == Finished()
 
 
+@pytest.mark.parametrize("code", [{}, [0], None, "x", 1.5, True], ids=str)
+def test_a_frame_with_an_odd_code_behind_the_end_is_handed_on(heard: Heard, framed: Any, code: Any) -> None:
+    frame = {"code": code, "message": "Sparkle"}
+    assert heard(framed(said("a"), END, frame)).answer.unrecognized == (Unrecognized("Sparkle", frame),)
+
+
 def test_cost_and_ids_count_behind_the_end_as_well_and_cost_is_told_once(heard: Heard, framed: Any) -> None:
     costs = [{"code": 4, "data": {"total_tokens": tokens}} for tokens in (1, 2, 3)]
     played = heard(framed(said("a"), costs[0], costs[1], END, costs[2], INFO))

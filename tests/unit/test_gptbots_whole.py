@@ -106,8 +106,9 @@ def test_a_mark_is_a_span_of_its_source_and_leaves_the_text_on_request(heard: He
 @pytest.mark.parametrize("body", [DOCUMENTED_V1, DOCUMENTED_V2], ids=["v1", "v2"])
 @pytest.mark.parametrize("envelope", ENVELOPES)
 def test_an_answer_in_the_envelope_of_other_calls_is_the_same(heard: Heard, body: Any, envelope: str) -> None:
-    wrapped = {**ENVELOPES[envelope], "data": body}
-    assert heard(wrapped, blocking=True).events == heard(body, blocking=True).events
+    bare = heard(body, blocking=True).events
+    assert heard({**ENVELOPES[envelope], "data": body}, blocking=True).events == bare
+    assert heard({**ENVELOPES[envelope], **body}, blocking=True).events == bare
 
 
 @pytest.mark.parametrize("content", ["Twelve.", {"text": "Twelve."}, {"text": "Twelve.", "audio": []}], ids=str)

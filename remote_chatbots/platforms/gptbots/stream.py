@@ -287,8 +287,8 @@ def _whole_in(told: dict[str, Any]) -> dict[str, Any]:
     """Return the answer that `told` is, bare or in the envelope that other calls have; {} if it is none."""
     if "code" not in told:
         return told if told.keys() & {"output", "text", "message_id"} else {}
-    wrapped = {} if code_of(told) else mapping(told.get("data"))
-    return wrapped if wrapped.keys() & {"output", "text"} else {}
+    answer = {} if code_of(told) else mapping(told.get("data")) or told
+    return answer if answer.keys() & {"output", "text"} else {}
 
 
 def _sources(told: Any) -> list[Source]:
@@ -310,7 +310,7 @@ def _output_text(item: dict[str, Any]) -> str:
 
 
 # No order of frames is promised: these are as good behind the End as before it.
-_AFTER_THE_END = frozenset({4, 11, 20, 83})
+_AFTER_THE_END = (4, 11, 20, 83)
 
 
 _HANDLERS: dict[int, Callable[[GPTBotsTurn, dict[str, Any]], Iterator[Event]]] = {
