@@ -219,6 +219,7 @@ def test_a_refusal_under_200_is_one_whatever_the_content_type_and_however_it_arr
         ("text/html", b"<html>Log in</html>"),
         ("application/xhtml+xml", b"<html/>"),
         ("text/event-stream", b"<!doctype html>\n<title>Log in</title>\n"),
+        ("text/event-stream", b"<html><title>Log in</title></html>"),
         ("text/plain", b"upstream connect error\n"),
         ("application/json", b"{'code': 3}\n"),
         ("application/json", b'{"a": ' * 20000 + b"1" + b"}" * 20000),
@@ -239,6 +240,11 @@ def test_a_success_that_is_no_answer_is_a_protocol_error_that_shows_its_beginnin
 def test_a_frame_that_is_no_json_keeps_the_text_before_it(heard: Heard) -> None:
     error = heard(SAID, b"data: {'code': 3}\n\n", END).error
     assert (type(error), error.partial_text) == (BotProtocolError, "Twelve ")
+
+
+def test_a_web_page_in_the_place_of_the_rest_keeps_the_text_before_it(heard: Heard) -> None:
+    error = heard(SAID, b"<html>504 Gateway Time-out</html>").error
+    assert (type(error), error.partial_text, "504 Gateway" in str(error)) == (BotProtocolError, "Twelve ", True)
 
 
 def test_a_frame_of_ten_megabytes_is_taken_and_one_above_the_limit_is_not(heard: Heard) -> None:

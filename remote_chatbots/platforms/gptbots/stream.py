@@ -93,9 +93,9 @@ class GPTBotsTurn:
         try:
             told = parse_json(frame.data)
         except ValueError:
-            if frame.complete:
+            if frame.complete or frame.data.startswith(b"<"):
                 raise not_allowed("a frame of the stream is no JSON", frame.data, self._hidden) from None
-            return  # a frame cut in two; `closing` says whether that matters
+            return  # a frame cut in two (no web page); `closing` says whether that matters
         code = told.get("code") if isinstance(told, dict) else None
         code = count(code) if isinstance(code, str) else code
         if code == TEXT and isinstance(said := told.get("data"), str) and not self._over():
