@@ -42,6 +42,7 @@ from remote_chatbots.events import (
 from remote_chatbots.platforms.dify import DifyApp, DifyOptions
 from remote_chatbots.platforms.gptbots import GPTBotsAgent, GPTBotsOptions
 from remote_chatbots.question import Attachment, Question
+from remote_chatbots.resuming import FilledForm, LostAnswer
 from remote_chatbots.stored import StoredConversation, StoredMessage, StoredVariable
 from remote_chatbots.timeouts import Settings, Timeouts
 
@@ -69,10 +70,12 @@ __all__ = [
     "DifyApp",
     "DifyOptions",
     "Event",
+    "FilledForm",
     "Finished",
     "GPTBotsAgent",
     "GPTBotsOptions",
     "InputRequired",
+    "LostAnswer",
     "MediaProduced",
     "Question",
     "Reasoning",

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from remote_chatbots.answer import Answer
-from remote_chatbots.errors import BotUsageError
+from remote_chatbots.arguments import refusals_of
+from remote_chatbots.errors import BotError, BotUsageError
+from remote_chatbots.flow import Flow
 from remote_chatbots.forgotten import ask
-from remote_chatbots.management import AsyncManagement, Management
+from remote_chatbots.management import AsyncManagement, Management, operation
 from remote_chatbots.protocol import BotProtocol
 from remote_chatbots.question import Attachment, Question
+from remote_chatbots.resuming import FilledForm, LostAnswer
 from remote_chatbots.timeouts import Timeouts
 from remote_chatbots.transports.aiohttp_driver import AiohttpRun, AiohttpTransport
 from remote_chatbots.transports.requests_driver import RequestsRun, RequestsTransport
@@ -35,6 +39,27 @@ class _Client:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.bot!r}, user={self.user!r}, timeout={self.timeouts!r})"
+
+    def _flow(self, question: Question | FilledForm | str, given: dict[str, Any]) -> Flow[None]:
+        if isinstance(question, FilledForm):
+            if any(given.values()):
+                raise BotUsageError("A FilledForm has its own arguments. Give them to it.")
+            form = question if question.user else replace(question, user=self.user)
+            flow: Flow[None] = operation(self.bot, "submit", form)
+            return flow
+        return ask(self.bot, self._question(question, given))
+
+    def _filled(
+        self, paused: Answer, action: str, inputs: Mapping[str, Any] | None, form_token: str, known: dict[str, Any]
+    ) -> FilledForm:
+        with refusals_of(self.bot.name):
+            return FilledForm.of(paused, action, inputs, form_token=form_token, **known)
+
+    def _recovery(self, broken: BotError | Answer | LostAnswer, known: dict[str, Any]) -> Flow[None]:
+        lost = broken if isinstance(broken, LostAnswer) else LostAnswer.of(broken, **known)
+        lost = lost if lost.user else replace(lost, user=self.user)
+        flow: Flow[None] = operation(self.bot, "recover", lost)
+        return flow
 
     def _question(self, question: Question | str, given: dict[str, Any]) -> Question:
         if isinstance(question, Question):
@@ -68,7 +93,7 @@ class BotClient(_Client, Management):
 
     def stream(
         self,
-        question: Question | str,
+        question: Question | FilledForm | str,
         *,
         user: str = "",
         conversation_id: str = "",
@@ -80,7 +105,7 @@ class BotClient(_Client, Management):
         """Return the turn's events, while they arrive. Nothing is sent before the first is asked for.
 
         Args:
-            question: What is asked: a text, or a whole `Question`.
+            question: What is asked: a text, or a whole `Question`; or a `FilledForm`, for the rest of a paused turn.
             user: Your name for the person who asks. Default: the client's.
             conversation_id: The server's id of the conversation to go on with; "" begins a new one.
             inputs: Values of the app's variables.
@@ -97,11 +122,61 @@ class BotClient(_Client, Management):
         """
         given = {"user": user, "conversation_id": conversation_id, "inputs": inputs, "files": files, "stop": stop}
         given["options"] = options
-        return self._transport.run(ask(self.bot, self._question(question, given)), self.bot.name)
+        return self._transport.run(self._flow(question, given), self.bot.name)
 
-    def ask(self, question: Question | str, **given: Any) -> Answer:
+    def ask(self, question: Question | FilledForm | str, **given: Any) -> Answer:
         """Return the whole answer; it is read from the stream. Arguments and errors as of `stream`."""
         with self.stream(question, **given) as run:
+            for _ in run:
+                pass
+            return run.answer
+
+    def submit(
+        self,
+        paused: Answer,
+        action: str,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        form_token: str = "",
+        **given: Any,
+    ) -> RequestsRun:
+        """Submit the form that a paused answer waits for; return the events of the rest of the turn.
+
+        For a form that was kept apart from its answer, give a `FilledForm` to `stream` or `ask`.
+
+        Args:
+            paused: The answer; its `finish_reason` is "paused".
+            action: The id of the action that was chosen (`paused.input_required[0]["actions"]`).
+            inputs: The values of the form's fields; one that is left out has its default.
+            form_token: Which form, where the bot waits for several. Default: the first.
+            **given: More of `FilledForm`, e.g. `if_submitted="rejoin"`.
+
+        Returns:
+            An iterator of events, as of `stream`: what the bot says after the pause, under the same message id.
+
+        Raises:
+            BotUsageError: If the form cannot be submitted so, or the platform has none.
+            BotRejectedError: While iterating, if the form is too old or was submitted before.
+            BotError: While iterating, if the turn fails.
+        """
+        return self.stream(self._filled(paused, action, inputs, form_token, given))
+
+    def recover(self, broken: BotError | Answer | LostAnswer, **known: Any) -> Answer:
+        """Fetch the whole answer of a turn that broke off, from where the server keeps it; nothing is posted.
+
+        A Dify 1.14 chatflow keeps the answer of a broken turn, and is waited for if it is not done. So does GPTBots. A
+        Dify chatbot or agent loses it, unless it was done when the connection broke.
+
+        Args:
+            broken: The error of the turn, or what is known of it: an `Answer` that is not whole, or a `LostAnswer`.
+            **known: More of `LostAnswer`, e.g. `question=`, what was asked, for an error that names no message.
+
+        Raises:
+            BotUsageError: If the platform does not offer it.
+            BotNotFoundError: If the server has no text of the answer.
+            BotError: If its run failed.
+        """
+        with self._transport.run(self._recovery(broken, known), self.bot.name) as run:
             for _ in run:
                 pass
             return run.answer
@@ -149,7 +224,7 @@ class AsyncBotClient(_Client, AsyncManagement):
 
     def stream(
         self,
-        question: Question | str,
+        question: Question | FilledForm | str,
         *,
         user: str = "",
         conversation_id: str = "",
@@ -165,11 +240,30 @@ class AsyncBotClient(_Client, AsyncManagement):
         """
         given = {"user": user, "conversation_id": conversation_id, "inputs": inputs, "files": files, "stop": stop}
         given["options"] = options
-        return self._transport.run(ask(self.bot, self._question(question, given)), self.bot.name)
+        return self._transport.run(self._flow(question, given), self.bot.name)
 
-    async def ask(self, question: Question | str, **given: Any) -> Answer:
+    async def ask(self, question: Question | FilledForm | str, **given: Any) -> Answer:
         """Return the whole answer; it is read from the stream. Arguments and errors as of `stream`."""
         async with self.stream(question, **given) as run:
+            async for _ in run:
+                pass
+            return run.answer
+
+    def submit(
+        self,
+        paused: Answer,
+        action: str,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        form_token: str = "",
+        **given: Any,
+    ) -> AiohttpRun:
+        """Submit the form that a paused answer waits for: as `BotClient.submit`, for `async for`."""
+        return self.stream(self._filled(paused, action, inputs, form_token, given))
+
+    async def recover(self, broken: BotError | Answer | LostAnswer, **known: Any) -> Answer:
+        """Fetch the whole answer of a turn that broke off: as `BotClient.recover`."""
+        async with self._transport.run(self._recovery(broken, known), self.bot.name) as run:
             async for _ in run:
                 pass
             return run.answer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -11,7 +11,6 @@ from remote_chatbots.errors import BotError, BotProtocolError, BotTransportError
 from remote_chatbots.events import Event, Finished, Reasoning, TextDelta
 from remote_chatbots.flow import EFFECTS, READ, Aside, Deadline, Effect, Flow, Read
 from remote_chatbots.framing import Frame, Framer
-from remote_chatbots.question import Question
 from remote_chatbots.stopping import StopCutter
 from remote_chatbots.thinking import ThinkSplitter
 from remote_chatbots.wire import HttpRequest
@@ -43,6 +42,22 @@ class Interpreter(Protocol):
         """Return the request that tells the server to stop this turn; None if it cannot be told (yet)."""
 
 
+class Wishes(Protocol):
+    """What a caller wants of the text: a `Question` says it, and what goes on with one."""
+
+    @property
+    def stop(self) -> Sequence[str]:
+        """The answer ends before the first of these."""
+
+    @property
+    def reasoning(self) -> bool:
+        """Whether thoughts are told apart."""
+
+    @property
+    def coalesce(self) -> bool:
+        """Whether pieces of text that arrived in one read are joined."""
+
+
 class EventFilter(Protocol):
     """What changes events on their way to the caller, and may hold some of them back."""
 
@@ -59,8 +74,7 @@ class StreamReader:
     Args:
         framer: Cuts the body into frames.
         interpreter: Knows what the frames mean and when the turn is over.
-        question: Says where the answer ends (`stop`), whether thoughts are told apart (`reasoning`), and whether
-            pieces of text that arrived in one read are joined (`coalesce`).
+        wishes: What the caller wants of the text: the question.
         filters: What else changes the events on their way, before the stop sequences are looked for.
         stop_wait_s: How long to wait for the turn's end after telling the server to stop.
         after_silence_s: How much silence at the start of the stream is looked into.
@@ -71,7 +85,7 @@ class StreamReader:
         self,
         framer: Framer,
         interpreter: Interpreter,
-        question: Question,
+        wishes: Wishes,
         *,
         filters: Iterable[EventFilter] = (),
         stop_wait_s: float = 1.5,
@@ -81,9 +95,9 @@ class StreamReader:
         self._framer = framer
         self._interpreter = interpreter
         self._take_all: Callable[..., None] = getattr(interpreter, "take_all", self._one_by_one)
-        self._cutter = StopCutter(question.stop)
-        self._filters = [*([ThinkSplitter()] if question.reasoning else []), *filters, self._cutter]
-        self._coalesce = question.coalesce
+        self._cutter = StopCutter(wishes.stop)
+        self._filters = [*([ThinkSplitter()] if wishes.reasoning else []), *filters, self._cutter]
+        self._coalesce = wishes.coalesce
         self._stop_wait_s = stop_wait_s
         self._after_silence_s = after_silence_s
         self._look_into = look_into

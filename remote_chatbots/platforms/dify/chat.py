@@ -14,11 +14,13 @@ from remote_chatbots.framing import SSEFramer
 from remote_chatbots.platforms.dify.errors import NAME, not_allowed, refusal, refuses_blocking
 from remote_chatbots.platforms.dify.management import Management
 from remote_chatbots.platforms.dify.options import DifyOptions
+from remote_chatbots.platforms.dify.runs import Runs
 from remote_chatbots.platforms.dify.silence import look_into
 from remote_chatbots.platforms.dify.stream import DifyTurn
 from remote_chatbots.protocol import Memory
 from remote_chatbots.question import Attachment, Question
 from remote_chatbots.redaction import Hidden
+from remote_chatbots.resuming import FilledForm, LostAnswer
 from remote_chatbots.retry import RetryPolicy
 from remote_chatbots.stored import Rating, StoredConversation, StoredMessage, StoredVariable
 from remote_chatbots.stream_reader import StreamReader
@@ -116,6 +118,15 @@ class DifyApp:
         """Return questions that a user may ask next."""
         return self._management(user).suggestions(message_id, user)
 
+    def submit(self, form: FilledForm) -> Flow[None]:
+        """Return the flow of the rest of a turn that paused for a form (Dify API reference, "Human input")."""
+        filled = [value for value in form.inputs.values() if isinstance(value, str) and value]
+        return Runs(self._management(form.user, *filled), form.user).submit(form)
+
+    def recover(self, lost: LostAnswer) -> Flow[None]:
+        """Return the flow of a whole answer whose turn broke off; nothing is posted."""
+        return Runs(self._management(lost.user), lost.user).recover(lost)
+
     def _check_user(self, user: str) -> None:
         if not user:
             raise BotUsageError(
@@ -124,9 +135,9 @@ class DifyApp:
                 platform=NAME,
             )
 
-    def _management(self, user: str) -> Management:
+    def _management(self, user: str, *hidden: str) -> Management:
         self._check_user(user)
-        return Management(self.base_url, self._headers(), self.settings, Hidden((self.api_key,)))
+        return Management(self.base_url, self._headers(), self.settings, Hidden((self.api_key, *hidden)))
 
     def _turn(self, question: Question, options: DifyOptions) -> Flow[None]:
         hidden = Hidden((self.api_key, question.text))

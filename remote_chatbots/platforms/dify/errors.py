@@ -24,6 +24,7 @@ from remote_chatbots.retry import retry_after_s
 from remote_chatbots.wire import ResponseHead
 
 NAME = "dify"
+FORM_SUBMITTED = "human_input_form_submitted"
 
 
 class Row(NamedTuple):
@@ -87,7 +88,7 @@ ERROR_TABLE: tuple[Row, ...] = (
     Row(None, "file_not_found", BotNotFoundError, _FILE),
     Row(None, "end_user_not_found", BotNotFoundError, "Check the id."),
     Row(None, "method_not_allowed", BotRejectedError, "This server does not offer the call; a newer Dify may."),
-    Row(None, "human_input_form_submitted", BotRejectedError, "The form was sent already; read the run's events."),
+    Row(None, FORM_SUBMITTED, BotRejectedError, "It counts as it was submitted first: recover the answer."),
     Row(None, "human_input_form_expired", BotRejectedError, "The form is too old; ask again."),
     Row(None, "file_too_large", BotRejectedError, "Send a smaller file."),
     Row(None, "audio_too_large", BotRejectedError, "Send a shorter recording."),

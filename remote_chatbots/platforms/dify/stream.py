@@ -47,17 +47,18 @@ class DifyTurn:
         settings: Patience.
         stop_request: Makes the request that stops a task, from its id.
         hidden: What no error message may repeat: the key, the question.
+        said: What was said before, of a turn that goes on after a pause.
     """
 
     def __init__(
-        self, settings: Settings, stop_request: Callable[[str], HttpRequest], hidden: tuple[str, ...] = ()
+        self, settings: Settings, stop_request: Callable[[str], HttpRequest], hidden: tuple[str, ...], said: str = ""
     ) -> None:
         self._settings = settings
         self._stop_request = stop_request
         self._hidden = hidden
         self._ids: dict[str, str] = {}
         self._created_at: int | None = None
-        self._said: list[str] = []  # the answer so far
+        self._said = [said] if said else []  # the answer so far
         self._step_from = 0  # where in it the newest agent step begins
         self._by_agent = False  # its text came as agent_message
         self._maybe_whole: str | None = None  # a `message` after agent_messages: more text, or all of it again

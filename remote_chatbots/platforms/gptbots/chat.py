@@ -21,9 +21,10 @@ from remote_chatbots.platforms.gptbots.stream import GPTBotsTurn
 from remote_chatbots.protocol import Memory
 from remote_chatbots.question import Question
 from remote_chatbots.redaction import Hidden
+from remote_chatbots.resuming import LostAnswer
 from remote_chatbots.retry import RetryPolicy
 from remote_chatbots.stored import Rating, StoredConversation, StoredMessage
-from remote_chatbots.stream_reader import StreamReader
+from remote_chatbots.stream_reader import EventFilter, StreamReader
 from remote_chatbots.timeouts import Settings
 from remote_chatbots.wire import ResponseHead
 
@@ -126,6 +127,10 @@ class GPTBotsAgent:
         """Return the passages that were found for an answer."""
         return self._management().citations(message_id)
 
+    def recover(self, lost: LostAnswer) -> Flow[None]:
+        """Return the flow of a whole answer whose turn broke off, from the history; nothing is posted."""
+        return self._management().recover(lost, *lost.filters(), *_marks(self.options))
+
     def _turn(self, question: Question, options: GPTBotsOptions) -> Flow[None]:
         hidden = Hidden((self.api_key, question.text))
         calls = self._management(hidden)
@@ -145,12 +150,11 @@ class GPTBotsAgent:
             partial(calls.sources_behind, conversation_id) if options.fetch_sources else None,
             hidden,
         )
-        marked = options.corner_citation or not options.citation_marks
         yield from StreamReader(
             JSONFramer(self.settings.max_event_bytes, NAME),
             turn,
             question,
-            filters=[CornerMarks(keep=options.citation_marks)] if marked else [],
+            filters=_marks(options),
             stop_wait_s=self.settings.stop_wait_s,
         ).events()
 
@@ -190,6 +194,11 @@ class GPTBotsAgent:
 
     def _calls(self) -> Calls:
         return Calls(self.base_url, sent_headers(self.api_key, self.headers))
+
+
+def _marks(options: GPTBotsOptions) -> list[EventFilter]:
+    marked = options.corner_citation or not options.citation_marks
+    return [CornerMarks(keep=options.citation_marks)] if marked else []
 
 
 _WEB_PAGES = frozenset({"text/html", "application/xhtml+xml"})

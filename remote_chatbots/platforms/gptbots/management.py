@@ -16,8 +16,10 @@ from remote_chatbots.platforms.gptbots.calls import Calls
 from remote_chatbots.platforms.gptbots.errors import NAME, code_of, refusal
 from remote_chatbots.platforms.gptbots.values import seconds, source_of
 from remote_chatbots.reading import mapping, objects, text, whole
+from remote_chatbots.resuming import LostAnswer, events_of
 from remote_chatbots.retry import RetryPolicy
 from remote_chatbots.stored import Rating, StoredConversation, StoredMessage
+from remote_chatbots.stream_reader import EventFilter
 from remote_chatbots.timeouts import Settings
 from remote_chatbots.wire import HttpRequest, ResponseHead
 
@@ -175,6 +177,24 @@ class Management:
             if said:
                 return said
         return ""
+
+    def recover(self, lost: LostAnswer, *filters: EventFilter) -> Flow[None]:
+        """Yield the events of an answer whose turn broke off, from the history; it may be there only after a while.
+
+        Args:
+            lost: Which answer.
+            *filters: What changes its events on their way to the caller.
+
+        Raises:
+            BotNotFoundError: If the history has no text of it, or less than had arrived, for `LOOKED_UP_TIMES` times.
+        """
+        for _ in range(LOOKED_UP_TIMES if lost.conversation_id else 0):
+            kept = lost.among((yield from self.history(lost.conversation_id)))
+            if kept is not None and kept.text and len(kept.text) >= len(lost.said):
+                yield from events_of(kept, *filters)
+                return
+            yield Sleep(LOOKED_UP_AFTER_S)
+        raise lost.not_kept(NAME, "it is still being made, or its ids are not known.")
 
     def _rate(self, path: str, payload: dict[str, str]) -> Flow[None]:
         _, _, told = yield from self._call(self.calls.post(path, payload))
