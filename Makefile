@@ -8,8 +8,8 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 help:  ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/'
 
-demo: $(VENV)/demo  ## A streamed two-turn conversation with sources; on your app, if DIFY_API_KEY and DIFY_BASE_URL are set
-	@$(BIN)/python -m langchain_chatbots.demo
+demo: $(VENV)/demo  ## A streamed conversation with sources, begun in LangChain, continued in LlamaIndex; on your app, if DIFY_API_KEY and DIFY_BASE_URL are set
+	@$(BIN)/python demo.py
 
 test: $(VENV)/test  ## The whole test suite
 	$(BIN)/python -m pytest -x -q -n auto
@@ -41,7 +41,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/demo: $(VENV)/bin/python pyproject.toml
-	$(PIP_INSTALL) -e '.[langchain]'
+	$(PIP_INSTALL) -e '.[langchain,llama-index]'
 	@touch $@
 
 $(VENV)/test: $(VENV)/bin/python pyproject.toml

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import TextIO
 
@@ -48,8 +48,8 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
 
 
-def main(questions: Sequence[str]) -> int:
-    """Run the demonstration; return the exit code."""
+def main(questions: Sequence[str], then: Callable[[ChatDify, list[BaseMessage]], None] | None = None) -> int:
+    """Run the demonstration, and `then` what may follow while the server is there; return the exit code."""
     named = os.environ.get("DIFY_BASE_URL") or os.environ.get("DIFY_API_BASE")
     own_app = bool(os.environ.get("DIFY_API_KEY") and named)
     user = os.environ.get("DIFY_USER", "demo")
@@ -61,7 +61,9 @@ def main(questions: Sequence[str]) -> int:
             model = ChatDify(api_key=emulator.dify_key, base_url=emulator.dify_url, user=user)
             sys.stdout.write(f"The emulator at {emulator.dify_url} (set DIFY_API_KEY and DIFY_BASE_URL for your app)\n")
         try:
-            converse(model, questions or QUESTIONS, sys.stdout)
+            history = converse(model, questions or QUESTIONS, sys.stdout)
+            if then is not None:
+                then(model, history)
         except BotError as error:
             sys.stderr.write(printable(f"\n{error}\n"))
             return 1

@@ -98,8 +98,13 @@ class RemoteRetriever(BotFields, BaseRetriever):
         given = dict(kwargs)
         k = checked_k(given.pop("k", None)) or self.k
         question, planned = self._asked([Said(HumanMessage(query))], None, given)
-        bot_id, name = self._own_bot_id(), given.get("model") or self.model_name
-        maker = MessageMaker(platform=self.platform, model_name=name, bot_id=bot_id, system=planned.system)
+        maker = MessageMaker(
+            platform=self.platform,
+            model_name=given.get("model") or self.model_name,
+            bot_id=self._own_bot_id(),
+            system=planned.system,
+            asked_in=question.conversation_id,
+        )
         return question, maker, k
 
 

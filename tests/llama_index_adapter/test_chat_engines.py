@@ -17,10 +17,11 @@ from llama_index.core.storage.chat_store.sql import SQLAlchemyChatStore
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import StaticPool
 
+from langchain_chatbots import ChatDify
 from llama_index_chatbots import Dify, RemoteChatEngine, RemoteStreamingResponse
 from llama_index_chatbots.conformance.listening import listening
 from llama_index_chatbots.local_record import LocalRecord
-from remote_chatbots import BotAuthError, BotServerError, BotUsageError
+from remote_chatbots import BotAuthError, BotNotFoundError, BotServerError, BotUsageError
 from remote_chatbots.emulator import Emulator
 from tests.llama_index_adapter.asking import AGAIN, KINDS, QUESTION, MakeLLM, sent, user
 
@@ -305,3 +306,29 @@ def test_one_llm_serves_many_conversations_at_once(make_llm: MakeLLM) -> None:
     with ThreadPoolExecutor(8) as threads:
         for n, answer in enumerate(threads.map(talk, range(16))):
             assert f"My number is {n}." in answer
+
+
+async def test_a_forgotten_conversation_is_begun_anew_where_that_is_wanted(
+    emulator: Emulator, make_llm: MakeLLM
+) -> None:
+    gone = "00000000-0000-4000-8000-000000000000"
+    with pytest.raises(BotNotFoundError):
+        RemoteChatEngine.from_llm(make_llm(), conversation_id=gone).chat("Hi")
+    engine = RemoteChatEngine.from_llm(make_llm(on_missing="restart"), conversation_id=gone)
+    with pytest.warns(UserWarning, match="in a new one"):
+        answer = await engine.achat(QUESTION)
+    assert answer.metadata["conversation_replaced"] == gone
+    assert engine.conversation_id == answer.metadata["conversation_id"] != gone
+    assert QUESTION in str(await engine.achat(AGAIN))
+
+
+def test_a_conversation_that_langchain_began_goes_on_in_llama_index_and_back(make_llm: MakeLLM) -> None:
+    llm = make_llm()
+    model = ChatDify(api_key=llm.api_key, base_url=llm.base_url, user=llm.user)
+    began = model.invoke(QUESTION)
+    engine = RemoteChatEngine.from_llm(llm, conversation_id=began.response_metadata["conversation_id"])
+    assert QUESTION in str(engine.chat(AGAIN))
+    last = engine.chat_history[-1].additional_kwargs
+    assert last["bot"] == began.response_metadata["bot"]
+    back = model.invoke(AGAIN, conversation_id=last["conversation_id"])
+    assert str(back.text).startswith("Turn 3.")
