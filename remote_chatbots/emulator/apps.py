@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from .refusals import invalid_param
+from .variables import Remembered
 
 Mode = Literal["chat", "agent-chat", "advanced-chat"]
 Control = Literal["text-input", "paragraph", "select"]
@@ -50,12 +51,19 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """One app: a name that is also its kind, the mode that Dify runs it in, and its input form."""
+    """One app: a name that is also its kind, the mode that Dify runs it in, and its input form.
+
+    Attributes:
+        suggests: Whether it suggests what to ask next.
+        remembers: The conversation variables of a chatflow.
+    """
 
     name: str
     mode: Mode
     variables: tuple[Variable, ...]
     opening_statement: str = "Welcome to Saltmouth, {{guest}}!"
+    suggests: bool = True
+    remembers: tuple[Remembered, ...] = ()
 
     @property
     def is_chatflow(self) -> bool:
@@ -89,7 +97,7 @@ class App:
         return {
             "opening_statement": self.opening_statement,
             "suggested_questions": ["When does the ferry leave?", "博物馆几点开门？"],
-            "suggested_questions_after_answer": {"enabled": False},
+            "suggested_questions_after_answer": {"enabled": self.suggests},
             "speech_to_text": {"enabled": False},
             "text_to_speech": {"enabled": False, "voice": "", "language": ""},
             "retriever_resource": {"enabled": True},
@@ -149,10 +157,18 @@ _REQUIRED = (
     Variable("tone", "Tone", "select", options=("brief", "full")),
 )
 
+_REMEMBERED = (
+    Remembered("language", "string", "en", "The language that the visitor speaks"),
+    Remembered("party", "number", 1, "How many visitors there are"),
+    Remembered("stops", "array[string]", [], "What they want to see"),
+    Remembered("consent", "boolean", False),
+    Remembered("booking", "object", {}),
+)
+
 APPS: tuple[App, ...] = (
     App("chat", "chat", _OPTIONAL),
     App("agent-chat", "agent-chat", _OPTIONAL),
-    App("advanced-chat", "advanced-chat", _OPTIONAL),
-    App("chat-required", "chat", _REQUIRED, "Which of the sights of {{city}} shall I tell you about?"),
-    App("advanced-chat-required", "advanced-chat", _REQUIRED, "Ask me about {{city}}."),
+    App("advanced-chat", "advanced-chat", _OPTIONAL, remembers=_REMEMBERED),
+    App("chat-required", "chat", _REQUIRED, "Which of the sights of {{city}} shall I tell you about?", suggests=False),
+    App("advanced-chat-required", "advanced-chat", _REQUIRED, "Ask me about {{city}}.", suggests=False),
 )

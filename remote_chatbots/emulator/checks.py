@@ -37,12 +37,14 @@ class Checks:
         message_page: Of the query of `GET /messages`; returns the conversation's id, `None` if it is empty, too.
         conversation_page: Of the query of `GET /conversations`.
         rating: Of the body of `POST /messages/{id}/feedbacks`; `None` takes a rating back.
+        new_name: Of the body of `POST /conversations/{id}/name`; `None` asks for an automatic name.
     """
 
     chat_request: Callable[[Mapping[str, Any]], ChatRequest]
     message_page: Callable[[Mapping[str, str]], tuple[str | None, Page]]
     conversation_page: Callable[[Mapping[str, str]], Page]
     rating: Callable[[Mapping[str, Any]], str | None]
+    new_name: Callable[[Mapping[str, Any]], str | None]
 
 
 def user_of(body: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from .checks import Checks, Page, is_uuid, normal_uuid, user_of
-from .refusals import invalid_param
+from .refusals import ServerBreakdown, invalid_param
 from .state import ChatRequest
 
 _MODES = ("blocking", "streaming")
@@ -88,10 +88,34 @@ def rating_of_2023(body: Mapping[str, Any]) -> str | None:
     return rating({**body, "rating": body.get("rating") or None})
 
 
-CHECKS_0_15 = Checks(partial(chat_request, inputs_required=True), message_page, conversation_page, rating)
+def new_name(body: Mapping[str, Any]) -> str | None:
+    """Check the body of `POST /conversations/{id}/name`.
+
+    Raises:
+        Refusal: 500: no name at all is not checked (recorded: 0.15.3/err-conversation-rename-nothing).
+    """
+    if body.get("auto_generate"):
+        return None
+    if body.get("name") is None:
+        raise ServerBreakdown
+    return str(body["name"])
+
+
+def new_name_of_2023(body: Mapping[str, Any]) -> str:
+    """Check the body of `POST /conversations/{id}/name`, where no name was automatic.
+
+    Raises:
+        Refusal: 400.
+    """
+    return str(_required(body, "name", "the JSON body"))
+
+
+CHECKS_0_15 = Checks(partial(chat_request, inputs_required=True), message_page, conversation_page, rating, new_name)
 
 # The document of 2023 calls the inputs optional.
-CHECKS_2023 = Checks(partial(chat_request, inputs_required=False), message_page, conversation_page, rating_of_2023)
+CHECKS_2023 = Checks(
+    partial(chat_request, inputs_required=False), message_page, conversation_page, rating_of_2023, new_name_of_2023
+)
 
 
 def _inputs(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,8 +24,10 @@ class _Violation:
 
     def __str__(self) -> str:
         shown = f"input_value={_shortened(repr(self.value))}, input_type={type(self.value).__name__}"
+        # What is wrong with several fields together has no name.
+        field = f"{self.field}\n" if self.field else ""
         return (
-            f"{self.field}\n  {self.text} [type={self.kind}, {shown}]\n"
+            f"{field}  {self.text} [type={self.kind}, {shown}]\n"
             f"    For further information visit https://errors.pydantic.dev/2.12/v/{self.kind}"
         )
 
@@ -110,7 +112,42 @@ def rating(body: Mapping[str, Any]) -> str | None:
     return given
 
 
-CHECKS_1_14 = Checks(chat_request, message_page, conversation_page, rating)
+def new_name(body: Mapping[str, Any]) -> str | None:
+    """Check the body of `POST /conversations/{id}/name`.
+
+    Raises:
+        Refusal: 400 (recorded: 1.14.2/err-conversation-rename-nothing).
+    """
+    if body.get("auto_generate"):
+        return None
+    complaint = "Value error, name is required when auto_generate is false"
+    missing = is_blank(body.get("name"))
+    _refuse("ConversationRenamePayload", _Violation("", complaint, "value_error", dict(body)) if missing else None)
+    return str(body["name"])
+
+
+def variable_page(query: Mapping[str, str]) -> Page:
+    """Check the query of `GET /conversations/{id}/variables`.
+
+    Raises:
+        Refusal: 400.
+    """
+    _refuse("ConversationVariablesQuery", _bad_uuid_in("last_id", query), _bad_limit(query))
+    return Page(_limit(query), normal_uuid(query.get("last_id")))
+
+
+def variable_value(body: Mapping[str, Any]) -> Any:
+    """Check the body of `PUT /conversations/{id}/variables/{id}`.
+
+    Raises:
+        Refusal: 400.
+    """
+    missing = _Violation("value", "Field required", "missing", dict(body))
+    _refuse("ConversationVariableUpdatePayload", None if "value" in body else missing)
+    return body["value"]
+
+
+CHECKS_1_14 = Checks(chat_request, message_page, conversation_page, rating, new_name)
 
 
 def _refuse(model: str, *found: _Violation | None) -> None:

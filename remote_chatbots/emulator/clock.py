@@ -1,4 +1,4 @@
-"""The emulator's clock: time passes only when a message is made, so runs can be repeated."""
+"""The emulator's clock: time passes only when something is stored, so runs can be repeated."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ class Clock:
     def __init__(self) -> None:
         self._now = _START
 
-    def tick(self) -> int:
-        """Let one second pass.
+    def tick(self, seconds: int = 1) -> int:
+        """Let so many seconds pass.
 
-        Every message gets a second of its own, because a real server cuts pages of history by
-        `created_at` and loses messages that share one (recorded: 1.14.2/messages-same-second-page-1).
+        Every message gets a second of its own, unless its query is tagged to share one: a real server cuts pages of
+        history by `created_at` and loses messages that share a second (recorded: 1.14.2/messages-same-second-page-1).
 
         Returns:
             The Unix time in seconds after the tick.
         """
-        self._now += 1
+        self._now += seconds
         return self._now
 
 

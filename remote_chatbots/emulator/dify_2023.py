@@ -92,5 +92,7 @@ RECORDS_2023 = Records(
     info=App.info,
     parameters=_parameters,
     answer=_answer,
+    renamed=lambda _: {"result": "success"},
     messages_tell_limit=False,
+    newest_message_first=True,
 )

@@ -1,4 +1,4 @@
-"""The pages in which the server tells of conversations that were held: `GET /messages`, `GET /conversations`."""
+"""The pages in which the server tells what it holds: `GET /messages`, `GET /conversations`, their variables."""
 
 from __future__ import annotations
 
@@ -12,24 +12,30 @@ from .records import Records
 from .refusals import not_found
 from .state import Conversation
 from .turn import Message
+from .variables import HeldVariable
 
 
 def messages_page(records: Records, app: App, messages: Sequence[Message], page: Page, ids: Ids) -> dict[str, Any]:
     """Return one page of a conversation: the newest page first, the oldest message first inside it.
 
-    Pages are cut by `created_at` (recorded: 1.14.2/messages-page-2, messages-before-oldest).
+    Pages are cut by `created_at`, in whole seconds (recorded: 1.14.2/messages-page-2, messages-before-oldest): messages
+    of one second come in any order, and those that share it with the oldest of a page are neither on the next one nor
+    counted in `has_more` (recorded: messages-same-second-all, messages-same-second-page-1).
 
     Raises:
         Refusal: 404 if the page begins at a message that the conversation does not have.
     """
-    before = messages
+    before = sorted(messages, key=lambda message: (message.created_at, message.id))
     if page.after is not None:
         first = next((message for message in messages if message.id == page.after), None)
         if first is None:
             raise not_found("First Message Not Exists.")
-        before = [message for message in messages if message.created_at < first.created_at]
+        before = [message for message in before if message.created_at < first.created_at]
     shown = before[-page.limit :]
-    told = {"has_more": len(shown) < len(before), "data": [records.message(app, message, ids) for message in shown]}
+    has_more = bool(shown) and before[0].created_at < shown[0].created_at
+    if records.newest_message_first:
+        shown.reverse()
+    told = {"has_more": has_more, "data": [records.message(app, message, ids) for message in shown]}
     return {"limit": page.limit, **told} if records.messages_tell_limit else told
 
 
@@ -53,6 +59,25 @@ def conversations_page(records: Records, conversations: Sequence[Conversation], 
         "limit": page.limit,
         "has_more": len(ordered) > page.limit,
         "data": [records.conversation(each) for each in ordered[: page.limit]],
+    }
+
+
+def variables_page(variables: Sequence[HeldVariable], page: Page, name: str | None) -> dict[str, Any]:
+    """Return one page of a conversation's variables (recorded, with none: 1.14.2/conversation-variables).
+
+    Raises:
+        Refusal: 404 if the page begins after a variable that the conversation does not have.
+    """
+    named = [each for each in variables if name in (None, each.of.name)]
+    if page.after is not None:
+        places = [place for place, each in enumerate(named) if each.id == page.after]
+        if not places:
+            raise not_found("Conversation Variable Not Exists.")
+        named = named[places[0] + 1 :]
+    return {
+        "limit": page.limit,
+        "has_more": len(named) > page.limit,
+        "data": [each.told() for each in named[: page.limit]],
     }
 
 

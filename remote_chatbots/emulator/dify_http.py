@@ -17,9 +17,10 @@ from .bodies import (
     other_response,
     refusal_response,
 )
-from .checks import ANONYMOUS_USER, is_uuid, user_of
+from .checks import ANONYMOUS_USER, is_uuid, normal_uuid, user_of
+from .checks_1_14 import variable_page, variable_value
 from .dialect import Event
-from .dify_history import conversations_page, messages_page
+from .dify_history import conversations_page, messages_page, variables_page
 from .dify_stream import Collector, EventStream, Player, Timing
 from .fault_registry import FaultSet
 from .faults import JsonAnswer, ReducedErrorEvent
@@ -69,6 +70,11 @@ class DifyFace:
             web.post("/v1/chat-messages", self._chat_messages),
             web.post("/v1/chat-messages/{task_id}/stop", self._stop),
             web.post("/v1/messages/{message_id}/feedbacks", self._feedback),
+            web.get("/v1/messages/{message_id}/suggested", self._suggested),
+            web.post("/v1/conversations/{conversation_id}/name", self._rename),
+            web.delete("/v1/conversations/{conversation_id}", self._delete),
+            web.get("/v1/conversations/{conversation_id}/variables", self._variables),
+            web.put("/v1/conversations/{conversation_id}/variables/{variable_id}", self._set_variable),
         ]
         return [route for route in routes if route.path not in self._profile.not_offered]
 
@@ -148,12 +154,44 @@ class DifyFace:
 
     async def _feedback(self, request: web.Request) -> web.Response:
         app = self._authorized_app(request)
-        message_id = request.match_info["message_id"]
-        if not is_uuid(message_id):
-            raise web.HTTPNotFound
+        message_id = _id_in_path(request, "message_id")
         body = await json_body(request)
         self._state.rate(app, user_of(body), message_id, self._profile.checks.rating(body))
         return self._json({"result": "success"})
+
+    async def _suggested(self, request: web.Request) -> web.Response:
+        app = self._authorized_app(request)
+        message_id = _id_in_path(request, "message_id")
+        questions = self._state.suggestions(app, _user_in_query(request), message_id)
+        return self._json({"result": "success", "data": questions})
+
+    async def _rename(self, request: web.Request) -> web.Response:
+        app = self._authorized_app(request)
+        conversation_id = _id_in_path(request, "conversation_id")
+        body = await json_body(request)
+        name = self._profile.checks.new_name(body)
+        renamed = self._state.rename(app, _user_in_body(body), conversation_id, name)
+        return self._json(self._profile.records.renamed(renamed))
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        app = self._authorized_app(request)
+        conversation_id = _id_in_path(request, "conversation_id")
+        self._state.delete(app, _user_in_body(await json_body(request)), conversation_id)
+        return web.Response(status=204) if self._profile.deletes_in_silence else self._json({"result": "success"})
+
+    async def _variables(self, request: web.Request) -> web.Response:
+        app = self._authorized_app(request)
+        conversation_id = _id_in_path(request, "conversation_id")
+        page = variable_page(request.query)
+        held = self._state.conversation(app, _user_in_query(request), conversation_id)
+        return self._json(variables_page(held.variables, page, request.query.get("variable_name")))
+
+    async def _set_variable(self, request: web.Request) -> web.Response:
+        app = self._authorized_app(request)
+        ids = _id_in_path(request, "conversation_id"), _id_in_path(request, "variable_id")
+        body = await json_body(request)
+        value = variable_value(body)
+        return self._json(self._state.set_variable(app, _user_in_body(body), *ids, value).told())
 
     async def _chat_messages(self, request: web.Request) -> web.StreamResponse:
         app = self._authorized_app(request)
@@ -234,6 +272,18 @@ def _metadata(events: list[Event]) -> dict[str, Any]:
         if event["event"] == "workflow_finished" and event["data"]["status"] == "failed":
             raise invalid_param(f"Run failed: {event['data']['error']}")
     return next((event["metadata"] for event in events if event["event"] == "message_end"), {})
+
+
+def _id_in_path(request: web.Request, name: str) -> str:
+    """Return an id of the path; a path with something else in its place is not there."""
+    found = normal_uuid(request.match_info[name]) if is_uuid(request.match_info[name]) else None
+    if found is None:
+        raise web.HTTPNotFound
+    return found
+
+
+def _user_in_body(body: Mapping[str, Any]) -> str:
+    return str(body.get("user") or ANONYMOUS_USER)
 
 
 def _user_in_query(request: web.Request) -> str:

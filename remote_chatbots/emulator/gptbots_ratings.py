@@ -6,11 +6,11 @@ from .gptbots_call import Call
 from .gptbots_checks import one_of, text
 from .gptbots_forms import Record
 from .gptbots_refusals import NO_CREDITS, NO_SUGGESTIONS, AgentRefusal
+from .model import next_questions
 
 _FEEDBACK = {"POSITIVE": "POSITIVE", "NEGATIVE": "NEGATIVE", "CANCELED": ""}
 _QUALITY = ("NONE", "UNRESOLVED", "PARTIALLY_RESOLVED", "FULLY_RESOLVED")
 _SUGGESTION_CREDITS = 0.05
-_SUGGESTIONS = 3
 
 
 def rate(call: Call) -> Record:
@@ -38,10 +38,8 @@ def suggest(call: Call) -> Record:
         raise AgentRefusal(NO_SUGGESTIONS)
     call.state.require_credits(call.agent, NO_CREDITS)
     call.state.spend(call.agent, _SUGGESTION_CREDITS)
-    told = [hit.segment.document_name for hit in turn.sources]
-    others = [document.name for base in call.state.library.bases for document in base.documents]
-    names = list(dict.fromkeys([*told, *others]))[:_SUGGESTIONS]
-    return {"questions": [f"What else does {name} say?" for name in names]}
+    documents = [document.name for base in call.state.library.bases for document in base.documents]
+    return {"questions": next_questions(turn.sources, documents)}
 
 
 def verify(call: Call) -> Record:

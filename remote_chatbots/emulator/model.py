@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -25,6 +25,7 @@ TAGS: Mapping[str, str] = MappingProxyType(
         "empty": "no text at all",
         "echo": "the rest of the query and nothing else",
         "inputs": "the app variables of this turn as JSON",
+        "same": "Dify: the usual answer, in the same second as the turn before",
         "fail": "the model fails before its first token",
         "failmid": "the model fails after six tokens",
         "time": "an agent calls the tool current_time",
@@ -40,9 +41,10 @@ TAGS: Mapping[str, str] = MappingProxyType(
 
 CALLS_TOOL = frozenset({"time", "tools"})
 # With these, too, the answer comes from what the knowledge base has.
-_USUAL = frozenset({"think", "fail", "failmid", "flow", "thought", "audio", "handoff"})
+_USUAL = frozenset({"think", "same", "fail", "failmid", "flow", "thought", "audio", "handoff"})
 
 SLOW_TOKEN_S = 0.12
+_SUGGESTIONS = 3
 
 _TAG = re.compile(r"\[\[({names})\]\] | ?\[\[({names})\]\]".format(names="|".join(TAGS)))
 _ASKS_FOR_FIRST_QUESTION = re.compile(
@@ -157,6 +159,26 @@ def tags_in(query: str) -> frozenset[str]:
 def without_tags(query: str) -> str:
     """Return the query without the tags, each taken out with one space beside it."""
     return _TAG.sub("", query)
+
+
+def name_of(query: str) -> str:
+    """Return the name that the model finds for a conversation, from its first query."""
+    return f"About: {without_tags(query)}"
+
+
+def next_questions(sources: Sequence[Hit], documents: Iterable[str]) -> list[str]:
+    """Return what the model would have the user ask next.
+
+    Args:
+        sources: What the knowledge base had to the last question.
+        documents: The names of all documents.
+
+    Returns:
+        Three questions, about those documents first that the last answer rests on.
+    """
+    told = [hit.segment.document_name for hit in sources]
+    names = list(dict.fromkeys([*told, *documents]))[:_SUGGESTIONS]
+    return [f"What else does {name} say?" for name in names]
 
 
 def answer_script(query: str, history: Sequence[Exchange], sources: Sequence[Hit], inputs: Mapping[str, Any]) -> Script:

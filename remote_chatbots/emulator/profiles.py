@@ -45,6 +45,7 @@ class Profile:
         varies_by_cookie: Whether that is told.
         pinging: The modes whose streams give signs of life when they are silent.
         not_offered: The paths that are not there.
+        deletes_in_silence: Whether nothing is said when a conversation is deleted.
         hints_at_paths: Whether a 404 ends with a guess at what was meant.
         challenges: Whether a 401 names the scheme of authentication.
     """
@@ -62,6 +63,7 @@ class Profile:
     varies_by_cookie: bool = False
     pinging: frozenset[Mode] = frozenset()
     not_offered: frozenset[str] = frozenset()
+    deletes_in_silence: bool = False
     hints_at_paths: bool = False
     challenges: bool = False
 
@@ -76,6 +78,14 @@ def _turns(dialect: Dialect) -> Mapping[Mode, TurnEvents]:
     )
 
 
+# Both came with 1.x (Dify, releases of 2025).
+_VARIABLES = frozenset(
+    {
+        "/v1/conversations/{conversation_id}/variables",
+        "/v1/conversations/{conversation_id}/variables/{variable_id}",
+    }
+)
+
 _PROFILES = (
     Profile(
         name="2023",
@@ -87,7 +97,8 @@ _PROFILES = (
         turn_events=MappingProxyType({"chat": partial(chat_events, Dialect015())}),
         event_bytes=event_of_2023,
         json_bytes=spaced_json,
-        not_offered=frozenset({"/v1/info", "/v1/chat-messages/{task_id}/stop"}),
+        not_offered=_VARIABLES
+        | {"/v1/info", "/v1/chat-messages/{task_id}/stop", "/v1/messages/{message_id}/suggested"},
     ),
     Profile(
         name="0.15",
@@ -99,6 +110,7 @@ _PROFILES = (
         event_bytes=spaced_event,
         json_bytes=spaced_json,
         pinging=frozenset({"chat", "agent-chat", "advanced-chat"}),
+        not_offered=_VARIABLES,
     ),
     Profile(
         name="1.14",
@@ -113,6 +125,7 @@ _PROFILES = (
         headers=(("Access-Control-Expose-Headers", "X-Env, X-Trace-Id, X-Version"),),
         varies_by_cookie=True,
         pinging=frozenset({"chat", "agent-chat"}),
+        deletes_in_silence=True,
         hints_at_paths=True,
         challenges=True,
     ),

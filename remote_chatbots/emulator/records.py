@@ -28,7 +28,9 @@ class Records:
         info: The body of `GET /info`.
         parameters: The body of `GET /parameters`.
         answer: The body of a blocking answer, from the turn and the metadata of its `message_end`.
+        renamed: The body that tells that a conversation has another name.
         messages_tell_limit: Whether a page of messages repeats the limit.
+        newest_message_first: Whether a page of messages begins with the newest.
     """
 
     message: Callable[[App, Message, Ids], Record]
@@ -36,7 +38,9 @@ class Records:
     info: Callable[[App], Record]
     parameters: Callable[[App], Record]
     answer: Callable[[Turn, Record], Record]
+    renamed: Callable[[Conversation], Record]
     messages_tell_limit: bool = True
+    newest_message_first: bool = False
 
 
 def _message_of_1_14(app: App, message: Message, ids: Ids) -> Record:
@@ -165,6 +169,7 @@ RECORDS_1_14 = Records(
     info=App.info,
     parameters=App.parameters,
     answer=_answer,
+    renamed=_conversation,
 )
 
 RECORDS_0_15 = Records(
@@ -173,4 +178,5 @@ RECORDS_0_15 = Records(
     info=_info_of_0_15,
     parameters=App.parameters,
     answer=_answer,
+    renamed=_conversation,
 )

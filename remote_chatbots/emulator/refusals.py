@@ -28,6 +28,20 @@ class Refusal(Exception):
         return {**told, "params": self.params} if self.params else {**told, "status": self.status}
 
 
+class ServerBreakdown(Refusal):
+    """A request that an older Dify does not check, and breaks down over.
+
+    recorded: 0.15.3/err-conversation-rename-nothing
+    """
+
+    def __init__(self) -> None:
+        super().__init__(500, "unknown", "Internal Server Error")
+
+    def body(self) -> dict[str, Any]:
+        """Return what the client gets to read."""
+        return {"message": self.message, "code": self.code}
+
+
 def invalid_param(message: str, *, params: str | None = None) -> Refusal:
     """Return the refusal of a value: 400 `invalid_param`."""
     return Refusal(400, "invalid_param", message, params=params)

@@ -10,9 +10,10 @@ from .apps import APPS, App
 from .clock import Clock, local_time
 from .ids import Ids
 from .knowledge import Knowledge
-from .model import Exchange, agent_script, answer_script, without_tags
-from .refusals import invalid_param, not_found
+from .model import Exchange, agent_script, answer_script, name_of, next_questions, tags_in, without_tags
+from .refusals import Refusal, invalid_param, not_found
 from .turn import Message, Turn
+from .variables import HeldVariable
 
 
 @dataclass(slots=True)
@@ -26,6 +27,7 @@ class Conversation:
     created_at: int
     updated_at: int
     messages: list[Message] = field(default_factory=list)
+    variables: list[HeldVariable] = field(default_factory=list)
 
     def exchanges(self) -> list[Exchange]:
         """Return what the model sees of the conversation, lost and failed turns included."""
@@ -34,9 +36,10 @@ class Conversation:
 
 @dataclass(slots=True)
 class EndUser:
-    """Whoever the app's key holder calls by this name."""
+    """Whoever the app's key holder calls by this name; `begun` counts the deleted conversations, too."""
 
     id: str
+    begun: int = 0
     conversations: dict[str, Conversation] = field(default_factory=dict)
 
 
@@ -148,6 +151,55 @@ class State:
         """Return this user's conversations, oldest first."""
         return list(self._end_user(app, user).conversations.values())
 
+    def rename(self, app: App, user: str, conversation_id: str, name: str | None) -> Conversation:
+        """Give a conversation another name, `None` for one that the model finds; return the conversation.
+
+        Only a given name counts as a change (recorded: conversation-rename, conversation-rename-auto).
+
+        Raises:
+            Refusal: 404 for another user's conversation or none.
+        """
+        found = self.conversation(app, user, conversation_id)
+        if name is None:
+            found.name = name_of(found.messages[0].query)
+        else:
+            found.name, found.updated_at = name, self._clock.tick()
+        return found
+
+    def delete(self, app: App, user: str, conversation_id: str) -> None:
+        """Forget a conversation.
+
+        Raises:
+            Refusal: 404 for another user's conversation or none (recorded: err-conversation-delete-other-user).
+        """
+        found = self.conversation(app, user, conversation_id)
+        del self._end_user(app, user).conversations[found.id]
+
+    def set_variable(self, app: App, user: str, conversation_id: str, variable_id: str, value: Any) -> HeldVariable:
+        """Store another value of a conversation variable; return the variable.
+
+        Raises:
+            Refusal: 404 for another user's conversation or none, or a variable that it does not have; 400 for a value
+                of another type.
+        """
+        held = self.conversation(app, user, conversation_id).variables
+        found = next((variable for variable in held if variable.id == variable_id), None)
+        if found is None:
+            raise not_found("Conversation Variable Not Exists.")
+        found.set(value, self._clock.tick())
+        return found
+
+    def suggestions(self, app: App, user: str, message_id: str) -> list[str]:
+        """Return what the user could ask after an answer; a failed one will do (recorded: failed-chat-5-suggested).
+
+        Raises:
+            Refusal: 404 for another user's message or none, 400 if the app suggests nothing.
+        """
+        message = self._message(app, user, message_id)
+        if not app.suggests:
+            raise Refusal(400, "bad_request", "Suggested Questions Is Disabled.")
+        return next_questions(message.sources, self._knowledge.documents)
+
     def rate(self, app: App, user: str, message_id: str, rating: str | None) -> None:
         """Store what a user thinks of an answer; `None` takes it back.
 
@@ -155,13 +207,17 @@ class State:
             Refusal: 404 for another user's message or none, 400 if there is nothing to take back (recorded:
                 1.14.2/err-feedback-other-user, err-feedback-null-when-none).
         """
+        message = self._message(app, user, message_id)
+        if rating is None and message.rating is None:
+            raise invalid_param("rating cannot be None when feedback not exists")
+        message.rating = rating
+
+    def _message(self, app: App, user: str, message_id: str) -> Message:
         held = (message for conversation in self.conversations(app, user) for message in conversation.messages)
         message = next((message for message in held if message.id == message_id), None)
         if message is None:
             raise not_found("Message Not Exists.")
-        if rating is None and message.rating is None:
-            raise invalid_param("rating cannot be None when feedback not exists")
-        message.rating = rating
+        return message
 
     def _end_user(self, app: App, user: str) -> EndUser:
         end_user_id = self._ids.uuid("end user", app.name, user)
@@ -175,13 +231,14 @@ class State:
     def _new_conversation(self, app: App, user: str, query: str, inputs: dict[str, Any]) -> Conversation:
         end_user = self._end_user(app, user)
         conversation = Conversation(
-            id=self._ids.uuid(end_user.id, "conversation", len(end_user.conversations)),
+            id=self._ids.uuid(end_user.id, "conversation", end_user.begun),
             name=query if len(query) <= 20 else query[:20] + "…",
             inputs=inputs,
             introduction=app.introduction(inputs),
             created_at=0,
             updated_at=0,
         )
+        end_user.begun += 1
         end_user.conversations[conversation.id] = conversation
         return conversation
 
@@ -189,7 +246,7 @@ class State:
         self, app: App, request: ChatRequest, conversation: Conversation, query: str, inputs: dict[str, Any]
     ) -> Turn:
         history = conversation.exchanges()
-        message = self._new_message(conversation, query, inputs)
+        message = self._new_message(app, conversation, query, inputs)
         sources = self._knowledge.search(without_tags(query))
         if app.mode == "agent-chat":
             now = local_time(message.created_at)
@@ -215,9 +272,17 @@ class State:
             run_number=self._runs[app.name],
         )
 
-    def _new_message(self, conversation: Conversation, query: str, inputs: dict[str, Any]) -> Message:
-        created_at = self._clock.tick()
-        conversation.created_at = conversation.created_at or created_at
+    def _first_variables(self, app: App, conversation_id: str, now: int) -> list[HeldVariable]:
+        return [
+            HeldVariable(self._ids.uuid(conversation_id, "variable", of.name), of, of.first_value, now, now)
+            for of in app.remembers
+        ]
+
+    def _new_message(self, app: App, conversation: Conversation, query: str, inputs: dict[str, Any]) -> Message:
+        created_at = self._clock.tick(0 if conversation.messages and "same" in tags_in(query) else 1)
+        if not conversation.messages:
+            conversation.created_at = created_at
+            conversation.variables = self._first_variables(app, conversation.id, created_at)
         conversation.updated_at = created_at
         message = Message(
             id=self._ids.uuid(conversation.id, "message", len(conversation.messages)),
