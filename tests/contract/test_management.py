@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from remote_chatbots import (
-    AsyncBotClient,
-    BotClient,
-    BotNotFoundError,
-    BotUsageError,
-    DifyApp,
-    GPTBotsAgent,
-)
+from remote_chatbots import BotClient, BotNotFoundError, BotUsageError, DifyApp, GPTBotsAgent
 from remote_chatbots.emulator import Emulator
-from remote_chatbots.protocol import BotProtocol
 
 Call = Callable[..., Any]
 
@@ -31,24 +22,6 @@ def emulator() -> Iterator[Emulator]:
 @pytest.fixture
 def agent(emulator: Emulator) -> GPTBotsAgent:
     return GPTBotsAgent(emulator.gptbots_key, emulator.gptbots_url)
-
-
-@pytest.fixture(params=["requests", "aiohttp"])
-def call(request: pytest.FixtureRequest) -> Call:
-    """Make one call of a client of either colour: `call(bot, "ask", …)`."""
-
-    def sync(bot: BotProtocol, name: str, *arguments: Any, **named: Any) -> Any:
-        with BotClient(bot, user="anna") as client:
-            return getattr(client, name)(*arguments, **named)
-
-    def through_a_loop(bot: BotProtocol, name: str, *arguments: Any, **named: Any) -> Any:
-        async def called() -> Any:
-            async with AsyncBotClient(bot, user="anna") as client:
-                return await getattr(client, name)(*arguments, **named)
-
-        return asyncio.run(called())
-
-    return sync if request.param == "requests" else through_a_loop
 
 
 def test_the_history_of_a_conversation_is_oldest_first_and_ends_with_the_answer(
@@ -155,67 +128,3 @@ def test_what_dify_does_not_offer_is_refused_by_name(emulator: Emulator, call: C
     app = DifyApp(emulator.dify_key, emulator.dify_url)
     with pytest.raises(BotUsageError, match=r"^dify: there is no call for 'quality'"):
         call(app, "quality", "m", "NONE")
-
-
-@pytest.fixture
-def app(emulator: Emulator) -> DifyApp:
-    return DifyApp(emulator.dify_key, emulator.dify_url)
-
-
-def test_the_history_of_a_dify_conversation_has_each_question_and_its_answer(app: DifyApp, call: Call) -> None:
-    first = call(app, "ask", "When does the ferry leave?")
-    second = call(app, "ask", "And on Sundays?", conversation_id=first.conversation_id)
-
-    told = call(app, "history", first.conversation_id)
-
-    assert [(one.role, one.text) for one in told] == [
-        ("user", "When does the ferry leave?"),
-        ("assistant", first.text),
-        ("user", "And on Sundays?"),
-        ("assistant", second.text),
-    ]
-    assert [one.message_id for one in told] == [first.message_id] * 2 + [second.message_id] * 2
-    assert [one.title for one in told[1].sources] == [one.title for one in first.sources]
-    assert call(app, "history", first.conversation_id, limit=1) == told[-1:]
-
-
-def test_a_dify_history_longer_than_a_page_is_whole_though_its_turns_share_a_second(app: DifyApp) -> None:
-    with BotClient(app, user="long") as client:
-        conversation_id = client.ask("0").conversation_id
-        for number in range(1, 125):
-            client.ask(str(number), conversation_id=conversation_id)
-        told = client.history(conversation_id)
-        newest = client.history(conversation_id, limit=7)
-
-    assert [one.text for one in told if one.role == "user"] == [str(number) for number in range(125)]
-    assert newest == told[-7:]
-
-
-def test_dify_conversations_are_listed_newest_first(app: DifyApp, call: Call) -> None:
-    begun = [call(app, "ask", f"Question {number}", user="lister").conversation_id for number in range(3)]
-
-    told = call(app, "conversations", user="lister")
-
-    assert {one.conversation_id for one in told} >= set(begun)
-    assert [one.updated_at for one in told] == sorted((one.updated_at for one in told), reverse=True)
-    assert len(call(app, "conversations", user="lister", limit=2)) == 2
-
-
-def test_a_dify_answer_is_rated_and_the_rating_taken_back_twice(app: DifyApp, call: Call) -> None:
-    answer = call(app, "ask", "Hi")
-
-    for rating in ("like", "dislike", None, None):
-        call(app, "feedback", answer.message_id, rating)
-        assert call(app, "history", answer.conversation_id)[-1].rating == rating
-
-
-def test_a_dify_answer_of_nobody_is_an_error(app: DifyApp, call: Call) -> None:
-    with pytest.raises(BotNotFoundError):
-        call(app, "history", "0b8e2b9e-0000-4000-8000-000000000000")
-    with pytest.raises(BotNotFoundError):
-        call(app, "feedback", "0b8e2b9e-0000-4000-8000-000000000000", "like")
-
-
-def test_a_call_without_a_user_is_refused(app: DifyApp) -> None:
-    with BotClient(app) as client, pytest.raises(BotUsageError, match=r"^dify: a user is needed"):
-        client.conversations()
