@@ -72,12 +72,12 @@ def test_silence_brings_pings_where_the_age_has_them(age: str, kind: str, pings:
 
 
 def test_a_chatflow_of_1_14_holds_its_body_open_after_the_last_event() -> None:
-    with Emulator(token_delay_s=0, held_open_s=0.3) as holding:
+    with Emulator(token_delay_s=0, held_open_s=1.0) as holding:
         response = post(holding, "hello", kind=CHATFLOW, stream=True)
         for event in lines_of(response):
             if event["event"] == "workflow_finished":
                 finished = time.monotonic()
-        assert 0.2 < time.monotonic() - finished < 0.8
+        assert 0.3 < time.monotonic() - finished < 1.9  # the machine may be slow to hear of the end
 
 
 @pytest.mark.parametrize("query", ["hello", "[[badinput]]", "[[fail]]"])
