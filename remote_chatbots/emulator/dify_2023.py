@@ -6,7 +6,8 @@ A stream is text without a name, without its conversation and without an end:
 
 It ends when the body does. Its conversation is found where the document has it: in a blocking answer, or as the first
 item of `GET /conversations` of that user. A failure in it is `{"code", "message", "status"}`, also without a name.
-There is no stop endpoint, no `GET /info`, no ping, no moderation.
+There is no stop endpoint, no `GET /info`, no ping, no moderation, no automatic name, no suggestion. A page of messages
+begins with the newest, and that a conversation has another name is said without the conversation.
 
 Agents and chatflows came later. Their keys are answered as the keys of apps that are gone were then: 404 `not_found`,
 where newer servers say 403 (a key that is none is 401 as ever).

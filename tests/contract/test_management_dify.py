@@ -12,6 +12,7 @@ from remote_chatbots import (
     BotClient,
     BotNotFoundError,
     BotRejectedError,
+    BotServerError,
     BotUsageError,
     DifyApp,
     Question,
@@ -93,6 +94,16 @@ def test_a_dify_history_longer_than_a_page_is_whole_though_turns_share_a_second(
     assert seconds == [number // 4 for number in range(126)]
     assert {one.message_id for one in newest} <= {one.message_id for one in told[-8:]}
     assert [one.role for one in newest] == ["assistant", *["user", "assistant"] * 3]
+
+
+def test_a_failed_turn_is_in_the_history_with_its_reason(app: DifyApp, call: Call) -> None:
+    with pytest.raises(BotServerError) as failed:
+        call(app, "ask", "Tell me [[failmid]]")
+    question, answer = call(app, "history", failed.value.conversation_id)
+    assert (question.text, question.error) == ("Tell me [[failmid]]", "")
+    assert answer.text == ""
+    assert answer.error
+    assert answer.error in str(failed.value)
 
 
 def test_dify_conversations_are_listed_newest_first(app: DifyApp, call: Call) -> None:

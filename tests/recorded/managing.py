@@ -125,6 +125,7 @@ def outcome_of(got: Any) -> Any:
             "sources": [(s.content, s.title, s.segment_id, s.score, s.position) for s in got.sources],
             "files": [media.raw for media in got.media],
             "usage": got.usage,
+            "error": got.error,
             "raw": got.raw,
         }
     if isinstance(got, StoredConversation):
@@ -182,6 +183,7 @@ def _message(turn: Mapping[str, Any], role: str) -> dict[str, Any]:
         ],
         "files": [file for file in turn["message_files"] if (file["belongs_to"] == "user") is not answers],
         "usage": None,  # neither version tells it here
+        "error": (turn["error"] or "") if answers else "",
         "raw": turn,
     }
 

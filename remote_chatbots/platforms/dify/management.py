@@ -256,6 +256,7 @@ def _messages(turn: dict[str, Any], conversation_id: str) -> tuple[StoredMessage
         media=_media(files, of_user=False),
         sources=tuple(source_of(one) for one in sources if isinstance(one, dict)) if isinstance(sources, list) else (),
         usage=usage_of(counted) if "total_tokens" in turn else None,
+        error=text(turn.get("error")),
         **known,
     )
     return question, answer
