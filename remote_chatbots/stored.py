@@ -26,9 +26,9 @@ class StoredMessage:
         media: Files that belong to it.
         sources: The passages behind an answer, where the history holds them.
         usage: What an answer cost, where the history holds it.
-        error: Why the turn failed, where the server says; what had come of it is not kept (recorded: failed-chat-3-messages). An
-            answer that is empty without an error is still being made, or was lost with its stream (recorded:
-            during-messages, disconnect-chat-messages-late).
+        error: Why the turn failed, where the server says; what had come of it is not kept (recorded:
+            failed-chat-3-messages). An answer that is empty without an error is still being made, or was lost with its
+            stream (recorded: during-messages, disconnect-chat-messages-late).
         raw: The server's record, as sent.
     """
 
