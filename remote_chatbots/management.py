@@ -17,7 +17,7 @@ def operation(bot: BotProtocol, name: str, *arguments: Any, **named: Any) -> Flo
     """Return the flow of one of a platform's small calls.
 
     Raises:
-        BotUsageError: If the platform does not offer it.
+        BotUsageError: If the platform does not offer it, or `limit` or `user` is none.
     """
     offered = getattr(bot, name, None)
     if offered is None:
@@ -26,8 +26,17 @@ def operation(bot: BotProtocol, name: str, *arguments: Any, **named: Any) -> Flo
             "pages.",
             platform=bot.name,
         )
+    limit, user = named.get("limit"), named.get("user", "")
+    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
+        raise _wrong(bot, f"limit must be a whole number, not {limit!r}. Give 0 or more, or None for all.")
+    if not isinstance(user, str):
+        raise _wrong(bot, f"user must be text, not {type(user).__name__}. Give your own name for the person.")
     flow: Flow[Any] = offered(*arguments, **named)
     return flow
+
+
+def _wrong(bot: BotProtocol, what: str) -> BotUsageError:
+    return BotUsageError(f"{bot.name}: {what}", platform=bot.name)
 
 
 class Management:

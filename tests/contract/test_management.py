@@ -128,3 +128,23 @@ def test_what_dify_does_not_offer_is_refused_by_name(emulator: Emulator, call: C
     app = DifyApp(emulator.dify_key, emulator.dify_url)
     with pytest.raises(BotUsageError, match=r"^dify: there is no call for 'quality'"):
         call(app, "quality", "m", "NONE")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"limit": -1}, "limit must"),
+        ({"limit": "3"}, "limit must"),
+        ({"limit": True}, "limit must"),
+        ({"user": 5}, "user"),
+    ],
+)
+@pytest.mark.parametrize("name", ["dify", "gptbots"])
+def test_a_limit_or_a_user_that_is_none_is_refused_before_anything_is_sent(
+    emulator: Emulator, agent: GPTBotsAgent, call: Call, name: str, wrong: dict[str, Any], complaint: str
+) -> None:
+    bot = agent if name == "gptbots" else DifyApp(emulator.dify_key, emulator.dify_url)
+    before = len(emulator.requests)
+    with pytest.raises(BotUsageError, match=rf"^{name}: {complaint}"):
+        call(bot, "conversations", **wrong)
+    assert len(emulator.requests) == before

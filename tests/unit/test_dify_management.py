@@ -299,6 +299,11 @@ def test_an_id_that_names_nothing_is_refused_before_anything_is_sent(app: DifyAp
             call(flow, saying())
 
 
+def test_a_name_that_is_no_text_is_refused_before_anything_is_sent(app: DifyApp) -> None:
+    with pytest.raises(BotUsageError, match=r"^dify: name must be text"):
+        call(app.rename("c", None, user="ann"), saying())  # type: ignore[arg-type]
+
+
 def test_a_rating_that_is_none_is_refused_before_anything_is_sent(app: DifyApp) -> None:
     with pytest.raises(BotUsageError, match=r'^dify: rating must be "like"'):
         call(app.feedback("m", "great", user="ann"), saying())  # type: ignore[arg-type]

@@ -78,6 +78,8 @@ class Management:
 
     def rename(self, conversation_id: str, name: str, user: str) -> Flow[str]:
         """Name a conversation, or have the model name it; return the name."""
+        if not isinstance(name, str):
+            raise BotUsageError(f'{NAME}: name must be text. Give one, or "" for an automatic one.', platform=NAME)
         payload = {"user": user} | ({"name": name} if name else {"auto_generate": True})
         told = yield from self._done(self._write("POST", f"/conversations/{_part(conversation_id)}/name", payload))
         return text(told.get("name")) or name  # a server of 2023 says no more than that it is done
