@@ -17,6 +17,7 @@ from remote_chatbots import (
     Usage,
     UsageReported,
 )
+from remote_chatbots.forks import NewestAnswers
 from remote_chatbots.metadata import AnswerMetadata, merge
 
 
@@ -89,12 +90,24 @@ class MessageMaker:
         bot_id: `bot` of the messages.
         system: Digest of the system message that the conversation holds; "" if none.
         asked_in: The conversation that the question named; "" if it named none.
+        newest: Where the answer is noted as its conversation's newest.
     """
 
-    def __init__(self, *, platform: str, model_name: str, bot_id: str, system: str, asked_in: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        platform: str,
+        model_name: str,
+        bot_id: str,
+        system: str,
+        asked_in: str = "",
+        newest: NewestAnswers | None = None,
+    ) -> None:
         self.platform = platform
         self.model_name = model_name
-        self._answer = AnswerMetadata(model_name=model_name, bot_id=bot_id, system=system, asked_in=asked_in)
+        self._answer = AnswerMetadata(
+            model_name=model_name, bot_id=bot_id, system=system, asked_in=asked_in, newest=newest
+        )
         self._beside = _Beside()
         self._of_all = {"model_provider": platform}
         self._metadata: dict[str, Any] = {}

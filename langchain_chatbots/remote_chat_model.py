@@ -24,8 +24,8 @@ from langchain_chatbots._tool import tool_of
 from langchain_chatbots._translate import Said
 from langchain_chatbots.errors import SAFE_TO_POST_AGAIN, ChatbotUsageError, ToolsRefusedError, as_model_errors
 from langchain_chatbots.settings import RemoteModelSettings
-from remote_chatbots import Question
 from remote_chatbots.arguments import TOOLS_REFUSED
+from remote_chatbots.flow import Flow
 
 SCHEMA_REFUSED = (
     "A remote bot calls its own tools and takes no schema from the caller, so nothing would hold its answer to one. "
@@ -220,8 +220,8 @@ class RemoteChatModel(RemoteModelSettings):
         **kwargs: Any,
     ) -> ChatResult:
         with as_model_errors():
-            question, maker = self._turn(messages, stop, kwargs)
-            with self._sync_client().stream(question) as run:
+            flow, maker = self._turn(messages, stop, kwargs)
+            with self._sync_client().run(flow) as run:
                 for event in run:
                     maker.take(event)
                 return _result(maker.message(run.answer))
@@ -234,8 +234,8 @@ class RemoteChatModel(RemoteModelSettings):
         **kwargs: Any,
     ) -> ChatResult:
         with as_model_errors():
-            question, maker = self._turn(messages, stop, kwargs)
-            async with self._loop_client().stream(question) as run:
+            flow, maker = self._turn(messages, stop, kwargs)
+            async with self._loop_client().run(flow) as run:
                 async for event in run:
                     maker.take(event)
                 return _result(maker.message(run.answer))
@@ -250,8 +250,8 @@ class RemoteChatModel(RemoteModelSettings):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         with as_model_errors():
-            question, maker = self._turn(messages, stop, kwargs)
-            with _noted(self._sync_client().stream(question)) as run:
+            flow, maker = self._turn(messages, stop, kwargs)
+            with _noted(self._sync_client().run(flow)) as run:
                 for event in run:
                     chunk = maker.chunk(event)
                     if chunk is not None:
@@ -265,8 +265,8 @@ class RemoteChatModel(RemoteModelSettings):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         with as_model_errors():
-            question, maker = self._turn(messages, stop, kwargs)
-            async with _noted(self._loop_client().stream(question)) as run:
+            flow, maker = self._turn(messages, stop, kwargs)
+            async with _noted(self._loop_client().run(flow)) as run:
                 async for event in run:
                     chunk = maker.chunk(event)
                     if chunk is not None:
@@ -280,9 +280,9 @@ class RemoteChatModel(RemoteModelSettings):
         **kwargs: Any,
     ) -> Iterator[dict[str, Any]]:
         with as_model_errors():
-            question, maker = self._turn(messages, stop, kwargs)
+            flow, maker = self._turn(messages, stop, kwargs)
             told_so_far = ProtocolEvents(maker)
-            with _noted(self._sync_client().stream(question)) as run:
+            with _noted(self._sync_client().run(flow)) as run:
                 for event in run:
                     yield from told_so_far.of(event)
 
@@ -294,31 +294,31 @@ class RemoteChatModel(RemoteModelSettings):
         **kwargs: Any,
     ) -> AsyncIterator[dict[str, Any]]:
         with as_model_errors():
-            question, maker = self._turn(messages, stop, kwargs)
+            flow, maker = self._turn(messages, stop, kwargs)
             told_so_far = ProtocolEvents(maker)
-            async with _noted(self._loop_client().stream(question)) as run:
+            async with _noted(self._loop_client().run(flow)) as run:
                 async for event in run:
                     for protocol_event in told_so_far.of(event):
                         yield protocol_event
 
     def _turn(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]
-    ) -> tuple[Question, MessageMaker]:
-        """Return what to ask, and what makes messages of the answer.
+    ) -> tuple[Flow[None], MessageMaker]:
+        """Return the turn, and what makes messages of its events.
 
         Raises:
             BotUsageError: If an argument is unknown, missing or wrong.
         """
-        question, planned = self._asked([Said(message) for message in messages], stop, kwargs)
-        name = kwargs.get("model") or self.model_name
-        bot_id = self._own_bot_id()
-        return question, MessageMaker(
+        flow, planned = self._turn_flow([Said(message) for message in messages], stop, kwargs)
+        maker = MessageMaker(
             platform=self.platform,
-            model_name=name,
-            bot_id=bot_id,
+            model_name=kwargs.get("model") or self.model_name,
+            bot_id=self._own_bot_id(),
             system=planned.system,
-            asked_in=question.conversation_id,
+            asked_in=planned.conversation_id,
+            newest=self._newest_answers(),
         )
+        return flow, maker
 
 
 def _result(message: AIMessage) -> ChatResult:

@@ -26,6 +26,7 @@ from remote_chatbots import (
     Usage,
     UsageReported,
 )
+from remote_chatbots.forks import NewestAnswers
 from remote_chatbots.metadata import AnswerMetadata, merge
 
 
@@ -92,10 +93,22 @@ class ResponseMaker:
         model_name: `model_name` of the answer.
         bot_id: `bot` of the answer.
         system: Digest of the system message that the conversation holds; "" if none.
+        newest: Where the answer is noted as its conversation's newest.
     """
 
-    def __init__(self, *, platform: str, model_name: str, bot_id: str, system: str, asked_in: str = "") -> None:
-        self._metadata = AnswerMetadata(model_name=model_name, bot_id=bot_id, system=system, asked_in=asked_in)
+    def __init__(
+        self,
+        *,
+        platform: str,
+        model_name: str,
+        bot_id: str,
+        system: str,
+        asked_in: str = "",
+        newest: NewestAnswers | None = None,
+    ) -> None:
+        self._metadata = AnswerMetadata(
+            model_name=model_name, bot_id=bot_id, system=system, asked_in=asked_in, newest=newest
+        )
         self._told: dict[str, Any] = {"model_provider": platform}
         self._tokens: dict[str, Any] = {}
         self._pieces: list[str] = []

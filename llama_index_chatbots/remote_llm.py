@@ -20,7 +20,7 @@ from llama_index_chatbots._responses import ResponseMaker, as_completion
 from llama_index_chatbots._steps import CHAT, COMPLETION, Kind, Step, begun
 from llama_index_chatbots._translate import Said
 from llama_index_chatbots.settings import RemoteLLMSettings
-from remote_chatbots import Question
+from remote_chatbots.flow import Flow
 
 Response = TypeVar("Response", ChatResponse, CompletionResponse)
 
@@ -89,10 +89,10 @@ class RemoteLLM(RemoteLLMSettings):
         shape: Callable[[ChatResponse], Response],
     ) -> Response:
         with begun(kind, self, asked, kwargs) as step:
-            question, maker = self._turn(messages, kwargs)
+            flow, maker = self._turn(messages, kwargs)
             if self.rate_limiter is not None:
                 self.rate_limiter.acquire()
-            with self._sync_client().stream(question) as run:
+            with self._sync_client().run(flow) as run:
                 for event in run:
                     maker.take(event)
             answer = shape(maker.response())
@@ -108,10 +108,10 @@ class RemoteLLM(RemoteLLMSettings):
         shape: Callable[[ChatResponse], Response],
     ) -> Response:
         with begun(kind, self, asked, kwargs) as step:
-            question, maker = self._turn(messages, kwargs)
+            flow, maker = self._turn(messages, kwargs)
             if self.rate_limiter is not None:
                 await self.rate_limiter.async_acquire()
-            async with self._loop_client().stream(question) as run:
+            async with self._loop_client().run(flow) as run:
                 async for event in run:
                     maker.take(event)
             answer = shape(maker.response())
@@ -127,10 +127,10 @@ class RemoteLLM(RemoteLLMSettings):
         shape: Callable[[ChatResponse], Response],
     ) -> Generator[Response, None, None]:
         with begun(kind, self, asked, kwargs) as step:
-            question, maker = self._turn(messages, kwargs)
+            flow, maker = self._turn(messages, kwargs)
             if self.rate_limiter is not None:
                 self.rate_limiter.acquire()
-        return self._read(step, question, maker, shape)
+        return self._read(step, flow, maker, shape)
 
     async def _astream(
         self,
@@ -141,15 +141,15 @@ class RemoteLLM(RemoteLLMSettings):
         shape: Callable[[ChatResponse], Response],
     ) -> AsyncGenerator[Response, None]:
         with begun(kind, self, asked, kwargs) as step:
-            question, maker = self._turn(messages, kwargs)
+            flow, maker = self._turn(messages, kwargs)
             if self.rate_limiter is not None:
                 await self.rate_limiter.async_acquire()
-        return self._aread(step, question, maker, shape)
+        return self._aread(step, flow, maker, shape)
 
     def _read(
-        self, step: Step, question: Question, maker: ResponseMaker, shape: Callable[[ChatResponse], Response]
+        self, step: Step, flow: Flow[None], maker: ResponseMaker, shape: Callable[[ChatResponse], Response]
     ) -> Generator[Response, None, None]:
-        with step.following(), self._sync_client().stream(question) as run:
+        with step.following(), self._sync_client().run(flow) as run:
             for event in run:
                 told = maker.take(event)
                 if told is not None:
@@ -158,10 +158,10 @@ class RemoteLLM(RemoteLLMSettings):
                     yield response
 
     async def _aread(
-        self, step: Step, question: Question, maker: ResponseMaker, shape: Callable[[ChatResponse], Response]
+        self, step: Step, flow: Flow[None], maker: ResponseMaker, shape: Callable[[ChatResponse], Response]
     ) -> AsyncGenerator[Response, None]:
         with step.following():
-            async with self._loop_client().stream(question) as run:
+            async with self._loop_client().run(flow) as run:
                 async for event in run:
                     told = maker.take(event)
                     if told is not None:
@@ -173,15 +173,15 @@ class RemoteLLM(RemoteLLMSettings):
         text = prompt if formatted or self.completion_to_prompt is None else self.completion_to_prompt(prompt)
         return [ChatMessage(role=MessageRole.USER, content=text)]
 
-    def _turn(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> tuple[Question, ResponseMaker]:
-        """Return what to ask, and what makes responses of the answer.
+    def _turn(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> tuple[Flow[None], ResponseMaker]:
+        """Return the turn, and what makes responses of its events.
 
         Raises:
             BotUsageError: If an argument is unknown, missing or wrong.
         """
         given = dict(kwargs)
         stop = given.pop("stop", None)
-        question, planned = self._asked(
+        flow, planned = self._turn_flow(
             [Said(message) for message in messages], [stop] if isinstance(stop, str) else stop, given
         )
         maker = ResponseMaker(
@@ -189,9 +189,10 @@ class RemoteLLM(RemoteLLMSettings):
             model_name=given.get("model") or self.model_name,
             bot_id=self._own_bot_id(),
             system=planned.system,
-            asked_in=question.conversation_id,
+            asked_in=planned.conversation_id,
+            newest=self._newest_answers(),
         )
-        return question, maker
+        return flow, maker
 
 
 def _as_it_is(response: ChatResponse) -> ChatResponse:

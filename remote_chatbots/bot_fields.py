@@ -21,6 +21,9 @@ from remote_chatbots.address import Key
 from remote_chatbots.arguments import checked_call, refusals_of, wrong_fields
 from remote_chatbots.client import AsyncBotClient, BotClient
 from remote_chatbots.errors import BotUsageError
+from remote_chatbots.flow import Flow
+from remote_chatbots.forgotten import ask
+from remote_chatbots.forks import NewestAnswers, OnFork, asked_unforked
 from remote_chatbots.history import Message, Plan, plan
 from remote_chatbots.platforms.dify import DifyApp, DifyOptions
 from remote_chatbots.platforms.dify.chat import CLOUD_URL
@@ -71,6 +74,10 @@ class BotFields(BaseModel):
     """Whether pieces of text that arrived together make one chunk. False: a chunk for each of the server's events."""
     reasoning: bool = True
     """Whether what a model says between `<think>` marks is told apart from its answer. False: the text stays."""
+    on_fork: OnFork = "warn"
+    """What becomes of a history that goes on from an answer which is not its conversation's newest: "warn" and ask all
+    the same, "error", "new" for a new conversation seeded with the history, or "ignore". Where that answer is not the
+    newest that this model has met, noticing costs one small request before the question."""
     stop: list[str] | None = Field(default=None, alias="stop_sequences")
     """The answer ends before the first of these, and the server is told to stop."""
     timeout: Any = (DEFAULT_CONNECT_S, DEFAULT_SILENCE_S)
@@ -102,6 +109,7 @@ class BotFields(BaseModel):
 
     _client: BotClient | None = PrivateAttr(default=None)
     _async_client: AsyncBotClient | None = PrivateAttr(default=None)
+    _newest: NewestAnswers | None = PrivateAttr(default=None)
 
     platform: ClassVar[str]
     _options: ClassVar[tuple[str, ...]] = ()
@@ -154,6 +162,28 @@ class BotFields(BaseModel):
 
     def _own_bot_id(self) -> str:
         return self.bot_id or self._bot().bot_id
+
+    def _turn_flow(
+        self, messages: Sequence[Message], stop: Sequence[str] | None, kwargs: Mapping[str, Any]
+    ) -> tuple[Flow[None], Plan]:
+        """Return the flow of the turn that a history asks for, and the plan behind it.
+
+        Raises:
+            BotUsageError: If an argument is unknown, missing or wrong, or there is nothing new to send.
+        """
+        question, planned = self._asked(messages, stop, kwargs)
+        bot = self._bot()
+        flow = ask(bot, question)
+        if planned.answer_id and self.on_fork != "ignore":
+            flow = asked_unforked(
+                bot,
+                question,
+                answer_id=planned.answer_id,
+                newest=self._newest_answers(),
+                on_fork=self.on_fork,
+                anew=lambda: self._asked(messages, stop, {**kwargs, "conversation_id": ""})[0],
+            )
+        return flow, planned
 
     def _asked(
         self, messages: Sequence[Message], stop: Sequence[str] | None, kwargs: Mapping[str, Any]
@@ -211,6 +241,11 @@ class BotFields(BaseModel):
                 platform=self.platform,
             )
         return str(user)
+
+    def _newest_answers(self) -> NewestAnswers:
+        if self._newest is None:
+            self._newest = NewestAnswers()
+        return self._newest
 
     def _sync_client(self) -> BotClient:
         bot, timeouts = self._bot(), Timeouts.of(self.timeout)

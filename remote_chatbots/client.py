@@ -122,7 +122,11 @@ class BotClient(_Client, Management):
         """
         given = {"user": user, "conversation_id": conversation_id, "inputs": inputs, "files": files, "stop": stop}
         given["options"] = options
-        return self._transport.run(self._flow(question, given), self.bot.name)
+        return self.run(self._flow(question, given))
+
+    def run(self, flow: Flow[None]) -> RequestsRun:
+        """Return the events of a flow that asks this bot, as `stream` does."""
+        return self._transport.run(flow, self.bot.name)
 
     def ask(self, question: Question | FilledForm | str, **given: Any) -> Answer:
         """Return the whole answer; it is read from the stream. Arguments and errors as of `stream`."""
@@ -240,7 +244,11 @@ class AsyncBotClient(_Client, AsyncManagement):
         """
         given = {"user": user, "conversation_id": conversation_id, "inputs": inputs, "files": files, "stop": stop}
         given["options"] = options
-        return self._transport.run(self._flow(question, given), self.bot.name)
+        return self.run(self._flow(question, given))
+
+    def run(self, flow: Flow[None]) -> AiohttpRun:
+        """Return the events of a flow that asks this bot, as `stream` does."""
+        return self._transport.run(flow, self.bot.name)
 
     async def ask(self, question: Question | FilledForm | str, **given: Any) -> Answer:
         """Return the whole answer; it is read from the stream. Arguments and errors as of `stream`."""

@@ -25,6 +25,7 @@ class BotArguments(TypedDict, total=False):
     streaming: bool | None
     reasoning: bool | None
     coalesce: bool | None
+    on_fork: Literal["warn", "error", "new", "ignore"] | None
     stop: Sequence[str] | None
     stop_sequences: Sequence[str] | None
     timeout: float | Sequence[float | None] | Timeouts | None

@@ -192,6 +192,15 @@ def open_reply(
         attempt += 1
 
 
+def look_up(request: HttpRequest, within_s: float = 5.0) -> Flow[Any]:
+    """Make a small call that nothing depends on; return the JSON value it is answered with, None if it fails."""
+    try:
+        head, body = yield Aside(request, within_s)
+        return parse_json(body) if head.status < 300 else None
+    except (BotError, ValueError):
+        return None
+
+
 def call_json(
     request: HttpRequest,
     *,

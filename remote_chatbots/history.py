@@ -64,6 +64,8 @@ class Plan:
         files: Files of the new messages.
         system: Digest of the system message that the conversation holds after this turn; "" if none.
         strangers: Whether the history holds conversations of this platform, but none of this bot.
+        answer_id: The server's id of the own answer that the history goes on from; "" if it is not known, or not
+            the history says where to go on.
     """
 
     text: str
@@ -72,6 +74,7 @@ class Plan:
     files: tuple[Attachment, ...] = ()
     system: str = ""
     strangers: bool = False
+    answer_id: str = ""
 
 
 def plan(
@@ -111,8 +114,12 @@ def plan(
         new = [message for message in new if message.role != "assistant"]  # what it said itself, it knows
     if not new:
         raise BotUsageError(NOTHING_NEW)
-    held = own.told.get("system", "") if own is not None else ""
-    digest = _digest(system) or held
+    told = {} if own is None else own.told
+    digest = _digest(system)
+    held = told.get("system", "")
+    if system and not held and at is not None and _stands_in(talk[:at], system):
+        held = digest
+    digest = digest or held
     text = _rendered(new)
     inputs: dict[str, Any] = {}
     if system and system_input:
@@ -120,7 +127,9 @@ def plan(
     elif system and digest != held:
         text = f"{system}\n\n{text}"
     files = tuple(file for message in new if message.role == "user" for file in message.files)
-    return Plan(text, named, inputs, files, digest, own is None and _only_strangers(talk, bot_id))
+    strangers = own is None and _only_strangers(talk, bot_id)
+    answer_id = str(told.get("message_id") or "") if conversation_id is None else ""
+    return Plan(text, named, inputs, files, digest, strangers, answer_id)
 
 
 def is_own(message: Message, bot_id: str) -> bool:
@@ -141,6 +150,11 @@ def _newest_own(talk: Sequence[Message], bot_id: str, conversation_id: str | Non
             if conversation_id in (None, found):
                 return at, found
     return None, ""
+
+
+def _stands_in(talk: Sequence[Message], system: str) -> bool:
+    # A history that was read from the server knows no digests, and has the questions as they were sent.
+    return any(message.text.startswith(f"{system}\n\n") for message in talk if message.role == "user")
 
 
 def _only_strangers(talk: Sequence[Message], bot_id: str) -> bool:

@@ -16,6 +16,7 @@ from remote_chatbots.events import (
     TextReplaced,
     UsageReported,
 )
+from remote_chatbots.forks import NewestAnswers
 
 _OF_STARTED = ("conversation_id", "message_id", "task_id", "workflow_run_id", "created_at")
 
@@ -28,14 +29,19 @@ class AnswerMetadata:
         bot_id: `bot` of the answer.
         system: Digest of the system message that the conversation holds; "" if none.
         asked_in: The conversation that the question named; "" if it named none.
+        newest: Where the answer is noted as its conversation's newest.
 
     Attributes:
         message_id: The server's id of the answer; None until it is known.
     """
 
-    def __init__(self, *, model_name: str, bot_id: str, system: str, asked_in: str = "") -> None:
+    def __init__(
+        self, *, model_name: str, bot_id: str, system: str, asked_in: str = "", newest: NewestAnswers | None = None
+    ) -> None:
         self.message_id: str | None = None
+        self._conversation_id = ""
         self._asked_in = asked_in
+        self._newest = newest
         self._of_first: dict[str, Any] = {"bot": bot_id, "model_name": model_name}
         if system:
             self._of_first["system"] = system
@@ -45,6 +51,9 @@ class AnswerMetadata:
         match event:
             case Started():
                 self.message_id = event.message_id or self.message_id
+                self._conversation_id = event.conversation_id or self._conversation_id
+                if self._newest is not None:
+                    self._newest.note(self._conversation_id, self.message_id)
                 told = {name: value for name in _OF_STARTED if (value := getattr(event, name))}
                 return self._once() | told | self._other_than_asked(event.conversation_id)
             case TextReplaced():
@@ -64,8 +73,9 @@ class AnswerMetadata:
         if not conversation_id or conversation_id == self._asked_in or not self._asked_in:
             return {}
         warnings.warn(
-            "The server does not know the conversation that was asked in, or answers in another: this answer, and what "
-            "follows it, stand in a new one. The old one's id is conversation_replaced in the metadata.",
+            "This answer, and what follows it, stand in another conversation: the server does not know the conversation "
+            "that was asked in, or answers elsewhere, or the history forked. The old one's id is conversation_replaced "
+            "in the metadata.",
             stacklevel=2,
         )
         return {"conversation_replaced": self._asked_in}

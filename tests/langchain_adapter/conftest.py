@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
 import pytest
 
-from langchain_chatbots import ChatDify
+from langchain_chatbots import ChatDify, ChatGPTBots, RemoteChatModel
 from remote_chatbots.emulator import Emulator
-from tests.langchain_adapter.asking import MakeModel
+from tests.langchain_adapter.asking import MakeBot, MakeModel
 
 
 @pytest.fixture(scope="session")
@@ -22,5 +23,20 @@ def make_model(emulator: Emulator, request: pytest.FixtureRequest) -> MakeModel:
     def make(kind: str = "chat", **fields: object) -> ChatDify:
         given = {"api_key": emulator.key(kind), "base_url": emulator.dify_url, "user": request.node.nodeid, **fields}
         return ChatDify(**given)
+
+    return make
+
+
+@pytest.fixture
+def make_bot(emulator: Emulator, request: pytest.FixtureRequest) -> MakeBot:
+    """Make a model of either platform, for a user that no other test is, in a name that GPTBots takes."""
+
+    def make(platform: str, **fields: object) -> RemoteChatModel:
+        user = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:16]
+        if platform == "dify":
+            return ChatDify(**{"api_key": emulator.dify_key, "base_url": emulator.dify_url, "user": user, **fields})
+        return ChatGPTBots(
+            **{"api_key": emulator.gptbots_key, "base_url": emulator.gptbots_url, "user": user, **fields}
+        )
 
     return make

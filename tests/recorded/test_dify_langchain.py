@@ -152,7 +152,9 @@ def test_a_second_turn_sends_the_new_question_alone_in_the_conversation_of_the_a
         ]
         message = ask_by(way, model_for(question_of(second), server.url), history).message
     assert message is not None
-    (request,) = server.received
+    # A model that has not met the answer looks whether it is the newest, before it asks.
+    look_up, request = server.received
+    assert (look_up.method, look_up.path.partition("?")[0]) == ("GET", "/v1/messages")
     assert meaning(json.loads(request.body)) == meaning(second.sent)
     assert second.sent["conversation_id"] == answered.ids["conversation_id"]
     assert message.text == told_by(second).answer

@@ -84,6 +84,10 @@ class DifyApp:
         """Return the messages of a conversation, the oldest first."""
         return self._management(user).history(conversation_id, user, limit)
 
+    def newest_answers(self, conversation_id: str, *, user: str = "") -> Flow[set[str]]:
+        """Return the ids of the answers that may be a conversation's newest; none if it is not to be had."""
+        return self._management(user).newest_answers(conversation_id, user)
+
     def conversations(self, *, user: str = "", limit: int | None = None) -> Flow[list[StoredConversation]]:
         """Return the conversations of a user, the newest first."""
         return self._management(user).conversations(user, limit)

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 
 from remote_chatbots.errors import BotError, BotRejectedError, BotUsageError
 from remote_chatbots.events import MediaProduced
-from remote_chatbots.flow import Flow, call_json, open_reply, read_body
+from remote_chatbots.flow import Flow, call_json, look_up, open_reply, read_body
 from remote_chatbots.framing import parse_json
 from remote_chatbots.platforms.dify.errors import NAME, error_from, not_allowed, refusal
 from remote_chatbots.platforms.dify.values import source_of, usage_of
@@ -24,6 +24,7 @@ from remote_chatbots.timeouts import Settings
 from remote_chatbots.wire import HttpRequest, ResponseHead, json_request
 
 PAGE_SIZE = 100
+LOOK_UP_SIZE = 3
 _LONGEST_LITERAL = 100_000
 
 
@@ -70,6 +71,17 @@ class Management:
         turns = sorted(found.values(), key=_time)
         messages = [message for turn in turns for message in _messages(turn, conversation_id)]
         return messages if limit is None else messages[max(0, len(messages) - limit) :]
+
+    def newest_answers(self, conversation_id: str, user: str) -> Flow[set[str]]:
+        """Return the ids of the answers that may be a conversation's newest, those of its last second.
+
+        Those of one second come in any order (recorded: messages-same-second-all).
+        """
+        query = {"conversation_id": _known(conversation_id), "user": user, "limit": LOOK_UP_SIZE}
+        items = mapping((yield from look_up(self._read("/messages", query)))).get("data")
+        found = [one for one in items if isinstance(one, dict)] if isinstance(items, list) else []
+        newest = max(map(_time, found), default=0)
+        return {text(one.get("id")) for one in found if _time(one) == newest}
 
     def conversations(self, user: str, limit: int | None) -> Flow[list[StoredConversation]]:
         """Return the conversations of a user, the newest first."""

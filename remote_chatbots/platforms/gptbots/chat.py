@@ -107,6 +107,10 @@ class GPTBotsAgent:
         """Return the messages of a conversation, the oldest first."""
         return self._management().history(conversation_id, limit)
 
+    def newest_answers(self, conversation_id: str, *, user: str = "") -> Flow[set[str]]:  # noqa: ARG002
+        """Return the ids of the answers that may be a conversation's newest; none if it is not to be had."""
+        return self._management().newest_answers(conversation_id)
+
     def conversations(self, *, user: str = "", limit: int | None = None) -> Flow[list[StoredConversation]]:
         """Return the conversations of a user, the newest first."""
         return self._management().conversations(user, limit)

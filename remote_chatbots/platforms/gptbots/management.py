@@ -11,7 +11,7 @@ from typing import Any
 
 from remote_chatbots.errors import BotError, BotNotFoundError, BotReplyError, BotUsageError
 from remote_chatbots.events import MediaProduced, Source
-from remote_chatbots.flow import Flow, Sleep, call_json
+from remote_chatbots.flow import Flow, Sleep, call_json, look_up
 from remote_chatbots.platforms.gptbots.calls import Calls
 from remote_chatbots.platforms.gptbots.errors import NAME, code_of, refusal
 from remote_chatbots.platforms.gptbots.values import seconds, source_of
@@ -24,6 +24,7 @@ from remote_chatbots.timeouts import Settings
 from remote_chatbots.wire import HttpRequest, ResponseHead
 
 PAGE_SIZE = 100
+LOOK_UP_SIZE = 10
 LIST_PAGE_SIZE = 50  # one page says 1 to 100, another 10 to 100
 # Whether the sources are there at once after the answer, no page says.
 SOURCES_ASKED_AGAIN_S = (0.5, 1.0)
@@ -75,6 +76,21 @@ class Management:
         found.sort(key=lambda one: (whole(one.get("create_time")) or 0, text(one.get("parent_message_id")) in asked))
         messages = [_message(one, conversation_id) for one in found]
         return messages if limit is None else messages[max(0, len(messages) - limit) :]
+
+    def newest_answers(self, conversation_id: str) -> Flow[set[str]]:
+        """Return the ids of the answers that may be a conversation's newest; none if one page does not tell it.
+
+        The pages' order is documented nowhere: a full one that begins with the oldest has not the newest.
+        """
+        request = self.calls.get("/v2/messages", conversation_id=conversation_id, page=1, page_size=LOOK_UP_SIZE)
+        items = mapping((yield from look_up(request))).get("conversation_content")
+        found = [one for one in items if isinstance(one, dict)] if isinstance(items, list) else []
+        times = [whole(one.get("create_time")) or 0 for one in found]
+        if len(found) >= LOOK_UP_SIZE and times[0] <= times[-1]:
+            return set()
+        answers = [(at, text(one.get("message_id"))) for at, one in zip(times, found, strict=True) if _answers(one)]
+        newest = max((at for at, _ in answers), default=0)
+        return {id_ for at, id_ in answers if at == newest and id_}
 
     def conversations(self, user: str, limit: int | None = None) -> Flow[list[StoredConversation]]:
         """Return the conversations of a user that came through the API, the newest first ("Get conversation list").
@@ -240,6 +256,10 @@ class Management:
         if not isinstance(told, dict) or code_of(told):
             raise error_of(head, body)
         return head, body, told
+
+
+def _answers(told: dict[str, Any]) -> bool:
+    return told.get("role") == "assistant"
 
 
 def _message(told: dict[str, Any], conversation_id: str) -> StoredMessage:

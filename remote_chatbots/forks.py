@@ -1,0 +1,101 @@
+"""A history that goes on from an answer which is not its conversation's newest: edited, branched, or left behind.
+
+The server's conversation cannot fork, so such a turn is asked behind turns that the history does not hold.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any, Literal
+
+from remote_chatbots.errors import BotUsageError
+from remote_chatbots.flow import Flow
+from remote_chatbots.forgotten import ask
+from remote_chatbots.protocol import BotProtocol
+from remote_chatbots.question import Question
+
+OnFork = Literal["warn", "error", "new", "ignore"]
+MOST_CONVERSATIONS = 10_000
+
+FORKED = (
+    "the history goes on from an answer that is not its conversation's newest one. It was edited or branched (an older "
+    "checkpoint), a turn broke off, or the conversation went on elsewhere; the server cannot fork it"
+)
+
+
+class NewestAnswers:
+    """The newest answer of each conversation that was met here, as far as is known.
+
+    It is learnt, not set: a copy or a pickle begins empty. Safe in threads: each step is one of the dict's own. Of more
+    than `most` conversations the half that was met first is forgotten.
+    """
+
+    def __init__(self, most: int = MOST_CONVERSATIONS) -> None:
+        self._most = most
+        self._newest: dict[str, str] = {}
+
+    def of(self, conversation_id: str) -> str:
+        """Return the id of a conversation's newest answer; "" if it is not known."""
+        return self._newest.get(conversation_id, "")
+
+    def note(self, conversation_id: str, message_id: str | None) -> None:
+        """Remember a conversation's newest answer, once both ids are known."""
+        if conversation_id and message_id:
+            self._newest[conversation_id] = message_id
+            if len(self._newest) > self._most:
+                for known in list(self._newest)[: self._most // 2]:
+                    self._newest.pop(known, None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return NewestAnswers, (self._most,)
+
+
+def asked_unforked(
+    bot: BotProtocol,
+    question: Question,
+    *,
+    answer_id: str,
+    newest: NewestAnswers,
+    on_fork: OnFork,
+    anew: Callable[[], Question],
+) -> Flow[None]:
+    """Ask `question`, but notice first if the answer it goes on from is not the newest of its conversation.
+
+    If that answer is the newest that is known here, nothing is asked; else the platform is, by one small request. Where
+    it cannot tell, nothing is noticed.
+
+    Args:
+        bot: The bot.
+        question: The question; it names its conversation.
+        answer_id: The answer it goes on from.
+        newest: What is known here.
+        on_fork: "warn": warn, and ask all the same; "error": raise; "new": ask `anew()` in its place.
+        anew: Makes the question that begins a new conversation with all of the history.
+
+    Raises:
+        BotUsageError: With "error". Nothing was sent.
+    """
+    if newest.of(question.conversation_id) != answer_id:
+        look = getattr(bot, "newest_answers", None)
+        found = (yield from look(question.conversation_id, user=question.user)) if look is not None else ()
+        if found and answer_id not in found:
+            question = _settled(bot.name, question, on_fork, anew)
+    yield from ask(bot, question)
+
+
+def _settled(platform: str, question: Question, on_fork: OnFork, anew: Callable[[], Question]) -> Question:
+    if on_fork == "new":
+        return anew()
+    if on_fork == "error":
+        raise BotUsageError(
+            f'{platform}: {FORKED}. Nothing was sent. Give the history up to the newest answer, conversation_id="" to '
+            'begin a new conversation, or set on_fork="new" or "warn".',
+            platform=platform,
+        )
+    warnings.warn(
+        f'{platform}: {FORKED}, so the question is asked behind what came since. Set on_fork="new" to begin a new '
+        'conversation with the history, "error" to be refused, "ignore" to hear nothing.',
+        stacklevel=2,
+    )
+    return question

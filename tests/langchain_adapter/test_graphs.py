@@ -1,0 +1,130 @@
+"""A graph's thread goes on with its conversation, whichever checkpointer keeps the messages."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from langchain.agents import create_agent
+from langgraph.graph import START, MessagesState, StateGraph
+
+from remote_chatbots.emulator import Emulator
+from tests.langchain_adapter.asking import PLATFORMS, MakeBot, MakeModel, conversation, looks_into, questions_in
+from tests.langchain_adapter.graphs import async_saver_at, graph_of, said, saver_at, thread
+from tests.langchain_adapter.postgres import running_postgres
+
+FIRST, SECOND = "When does the ferry leave?", "What did I ask first?"
+KEPT = ("memory", "sqlite", "postgres")
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[str]:
+    with running_postgres() as address:
+        yield address
+
+
+@pytest.fixture
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where the checkpoints are, for the parameter of that name."""
+    return {"memory": lambda: "memory", "sqlite": lambda: str(tmp_path / "checkpoints.db")}.get(
+        request.param, lambda: str(request.getfixturevalue("postgres"))
+    )()
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("address", KEPT, indirect=True)
+def test_a_thread_goes_on_with_its_own_conversation(
+    emulator: Emulator, make_bot: MakeBot, platform: str, address: str
+) -> None:
+    names = [f"{platform}-anna", f"{platform}-bob"]
+    with saver_at(address) as saver:
+        graph = graph_of(make_bot(platform), saver)
+        for name in names:
+            graph.invoke(said(f"I am {name}. {FIRST}"), thread(name))
+        ends = [graph.invoke(said(SECOND), thread(name))["messages"] for name in names]
+    for name, (_, first, _, second) in zip(names, ends, strict=True):
+        assert conversation(first) == conversation(second)
+        assert name in second.text
+        assert questions_in(emulator, conversation(second))[-1] == SECOND
+    assert conversation(ends[0][-1]) != conversation(ends[1][-1])
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("address", KEPT, indirect=True)
+async def test_an_awaited_thread_does_so_too(
+    emulator: Emulator, make_bot: MakeBot, platform: str, address: str
+) -> None:
+    async with async_saver_at(address) as saver:
+        graph = graph_of(make_bot(platform), saver)
+        await graph.ainvoke(said(FIRST), thread(f"{platform}-async"))
+        state = await graph.ainvoke(said(SECOND), thread(f"{platform}-async"))
+    _, first, _, second = state["messages"]
+    assert conversation(first) == conversation(second)
+    assert FIRST in second.text
+    assert questions_in(emulator, conversation(second))[-1] == SECOND
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("address", KEPT, indirect=True)
+def test_an_agent_without_tools_does_so_too(emulator: Emulator, make_bot: MakeBot, platform: str, address: str) -> None:
+    with saver_at(address) as saver:
+        agent = create_agent(model=make_bot(platform), tools=[], system_prompt="Be brief.", checkpointer=saver)
+        agent.invoke(said(FIRST), thread(f"{platform}-agent"))
+        state = agent.invoke(said(SECOND), thread(f"{platform}-agent"))
+    _, first, _, second = state["messages"]
+    assert conversation(first) == conversation(second)
+    assert questions_in(emulator, conversation(second))[-1] == SECOND
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("address", ["sqlite", "postgres"], indirect=True)
+def test_a_thread_goes_on_after_its_process_was_killed(
+    emulator: Emulator, make_bot: MakeBot, platform: str, address: str
+) -> None:
+    model = make_bot(platform)
+    answers = [killed_after(platform, model.base_url, model.api_key.get_secret_value(), address, question)
+               for question in (FIRST, SECOND)]  # fmt: skip
+    (first, _), (second, text) = (answer.split(" ", 1) for answer in answers)
+    assert first == second
+    assert FIRST in text
+    assert questions_in(emulator, second)[-1] == SECOND
+    # The second process had not met the answer that it went on from: it looked once whether that is the newest.
+    assert len(looks_into(emulator, second)) == 1
+
+
+def killed_after(platform: str, url: str, key: str, address: str, question: str) -> str:
+    """Ask in a process of its own; return what it tells of the answer. It is killed then, and closes nothing."""
+    command = [sys.executable, "-m", "tests.langchain_adapter.graphs", platform, url, address, question]
+    environment = {**os.environ, "BOT_KEY": key, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            assert process.stdout is not None
+            return process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+def test_two_bots_in_one_graph_never_exchange_conversations(emulator: Emulator, make_model: MakeModel) -> None:
+    bots = {"harbour": make_model("chat"), "tickets": make_model("agent-chat"), "flow": make_model("advanced-chat")}
+    graph = StateGraph(MessagesState)
+    before = START
+    for name, model in bots.items():
+        graph.add_node(name, lambda state, model=model: {"messages": [model.invoke(state["messages"])]})
+        graph.add_edge(before, name)
+        before = name
+    with saver_at("memory") as saver, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the first look of each at the answers of another bot
+        app = graph.compile(checkpointer=saver)
+        app.invoke(said(FIRST), thread("town"))
+        messages = app.invoke(said(SECOND), thread("town"))["messages"]
+    first, second = messages[1:4], messages[5:8]
+    assert [conversation(one) for one in first] == [conversation(one) for one in second]
+    assert len({conversation(one) for one in first}) == 3
+    asked = [one for one in emulator.requests if one.path == "/v1/chat-messages"]
+    for kind, answer in zip(("chat", "agent-chat", "advanced-chat"), second, strict=True):
+        assert {one.app for one in asked if one.body["conversation_id"] == conversation(answer)} == {kind}
