@@ -73,8 +73,8 @@ class AnswerMetadata:
         if not conversation_id or conversation_id == self._asked_in or not self._asked_in:
             return {}
         warnings.warn(
-            "This answer, and what follows it, stand in another conversation: the server does not know the conversation "
-            "that was asked in, or answers elsewhere, or the history forked. The old one's id is conversation_replaced "
+            "The server does not know the conversation that was asked in, or answers in another, or the history "
+            "forked: this answer, and what follows it, stand in a new one. The old one's id is conversation_replaced "
             "in the metadata.",
             stacklevel=2,
         )
