@@ -56,6 +56,7 @@ class App:
     Attributes:
         suggests: Whether it suggests what to ask next.
         remembers: The conversation variables of a chatflow.
+        asks_person: Whether its workflow asks a person before its model speaks, and searches nothing.
     """
 
     name: str
@@ -64,6 +65,7 @@ class App:
     opening_statement: str = "Welcome to Saltmouth, {{guest}}!"
     suggests: bool = True
     remembers: tuple[Remembered, ...] = ()
+    asks_person: bool = False
 
     @property
     def is_chatflow(self) -> bool:
@@ -171,4 +173,5 @@ APPS: tuple[App, ...] = (
     App("advanced-chat", "advanced-chat", _OPTIONAL, remembers=_REMEMBERED),
     App("chat-required", "chat", _REQUIRED, "Which of the sights of {{city}} shall I tell you about?", suggests=False),
     App("advanced-chat-required", "advanced-chat", _REQUIRED, "Ask me about {{city}}.", suggests=False),
+    App("advanced-chat-form", "advanced-chat", _OPTIONAL, asks_person=True),
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aiohttp import hdrs, web
@@ -20,14 +21,18 @@ from .bodies import (
 from .checks import ANONYMOUS_USER, is_uuid, normal_uuid, user_of
 from .checks_1_14 import variable_page, variable_value
 from .dialect import Event
+from .dify_forms import Form
 from .dify_history import conversations_page, messages_page, variables_page
+from .dify_runs import Run, Runs
 from .dify_stream import Collector, EventStream, Player, Timing
+from .encoding import spaced_event
 from .fault_registry import FaultSet
 from .faults import JsonAnswer, ReducedErrorEvent
 from .ids import Ids
 from .profiles import Profile
 from .received import ReceivedRequest
-from .reception import faults_here
+from .reception import faults_here, work_on
+from .records import paused_answer
 from .refusals import Refusal, invalid_param, not_found, unauthorized
 from .state import ChatRequest, State
 from .turn import Turn
@@ -58,6 +63,7 @@ class DifyFace:
         self._profile = profile
         self._timing = timing
         self._player = Player(profile, timing)
+        self._runs = Runs()
 
     def routes(self) -> list[web.RouteDef]:
         """Return the endpoints of the profile's age."""
@@ -75,6 +81,9 @@ class DifyFace:
             web.delete("/v1/conversations/{conversation_id}", self._delete),
             web.get("/v1/conversations/{conversation_id}/variables", self._variables),
             web.put("/v1/conversations/{conversation_id}/variables/{variable_id}", self._set_variable),
+            web.get("/v1/form/human_input/{token}", self._form),
+            web.post("/v1/form/human_input/{token}", self._submit_form),
+            web.get("/v1/workflow/{run_id}/events", self._run_events),
         ]
         return [route for route in routes if route.path not in self._profile.not_offered]
 
@@ -193,6 +202,44 @@ class DifyFace:
         value = variable_value(body)
         return self._json(self._state.set_variable(app, _user_in_body(body), *ids, value).told())
 
+    async def _form(self, request: web.Request) -> web.Response:
+        _, form = self._runs.waiting_with(self._authorized_app(request), request.match_info["token"])
+        return web.Response(text=json.dumps(form.body(), ensure_ascii=False), content_type="application/json")
+
+    async def _submit_form(self, request: web.Request) -> web.Response:
+        run, form = self._runs.waiting_with(self._authorized_app(request), request.match_info["token"])
+        body = await json_body(request)
+        user_of(body)
+        form.submit(body)
+        work_on(self._go_on(run, form))
+        return self._json({})
+
+    async def _go_on(self, run: Run, form: Form) -> None:
+        assert self._profile.resumed_events is not None
+        self._state.resume(run.turn)
+        try:
+            events = run.noting(self._profile.resumed_events(run.turn, form))
+            await self._player.play(run.turn, Collector(), events=events)
+        finally:
+            self._state.end(run.turn)
+
+    async def _run_events(self, request: web.Request) -> web.StreamResponse:
+        app = self._authorized_app(request)
+        if not app.is_chatflow:
+            # recorded: 1.14.2/err-resume-basic-chat-app
+            raise Refusal(400, "not_workflow_app", "Please check if your app mode matches the right API route.")
+        run = self._runs.of(app, _user_in_query(request), request.match_info["run_id"])
+        stream = EventStream(request, self._profile, faults_here())
+        stream.response.headers["Cache-Control"] = "no-cache"
+        if run.is_over:
+            await stream.say(spaced_event(run.whole()))
+            await stream.finish(0.0)
+        else:
+            with_snapshot = request.query.get("include_state_snapshot") == "true"
+            await run.tell(stream, with_snapshot=with_snapshot, idle_limit_s=self._timing.idle_limit_s)
+            await stream.finish(self._timing.held_open_s)
+        return stream.response
+
     async def _chat_messages(self, request: web.Request) -> web.StreamResponse:
         app = self._authorized_app(request)
         asked = self._profile.checks.chat_request(await json_body(request))
@@ -225,20 +272,30 @@ class DifyFace:
         self, turn: Turn, stream: EventStream, faults: FaultSet, held_open_s: float = 0.0
     ) -> web.StreamResponse:
         try:
-            await self._player.play(turn, stream, faults)
+            await self._player.play(turn, stream, faults, events=self._noted(turn))
         finally:
             self._state.end(turn)
         left_open = faults.one(ReducedErrorEvent)
         await stream.finish(left_open.open_s if left_open else held_open_s)
         return stream.response
 
+    def _noted(self, turn: Turn) -> Iterator[Event]:
+        """Return what a turn is on the wire; what a run tells can be heard again."""
+        events = self._profile.turn_events[turn.app.mode](turn)
+        has_run = turn.app.is_chatflow and self._profile.rules.asks_people and turn.script.preset is None
+        return self._runs.begin(turn).noting(events) if has_run else events
+
     async def _blocking(self, turn: Turn) -> web.Response:
         collector = Collector()
         try:
-            await self._player.play(turn, collector)
+            await self._player.play(turn, collector, events=self._noted(turn))
         finally:
             self._state.end(turn)
-        return answer_response(self._profile, self._profile.records.answer(turn, _metadata(collector.events)))
+        answer = self._profile.records.answer(turn, _metadata(collector.events))
+        last = collector.events[-1]
+        return answer_response(
+            self._profile, paused_answer(answer, last) if last["event"] == "workflow_paused" else answer
+        )
 
     def _json(self, body: Mapping[str, Any]) -> web.Response:
         return json_response(self._profile, body)

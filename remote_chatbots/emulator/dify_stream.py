@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -109,6 +110,10 @@ class EventStream:
         """Send a ping at once."""
         await self._send(PING)
 
+    async def say(self, chunk: bytes) -> None:
+        """Send what is written already."""
+        await self._send(chunk)
+
     async def finish(self, held_open_s: float) -> None:
         """Send what is left, then leave the body open for so long, or until the client has left."""
         await self._wire.finish()
@@ -125,9 +130,18 @@ class Player:
         self._profile = profile
         self._timing = timing
 
-    async def play(self, turn: Turn, reader: Reader, faults: FaultSet = NO_FAULTS) -> None:
-        """Play a turn to its end. The model goes on when the reader leaves, as on a real server."""
-        events = spoiled(faults, turn, self._profile.turn_events[turn.app.mode](turn))
+    async def play(
+        self, turn: Turn, reader: Reader, faults: FaultSet = NO_FAULTS, *, events: Iterator[Event] | None = None
+    ) -> None:
+        """Play a turn to its end. The model goes on when the reader leaves, as on a real server.
+
+        Args:
+            turn: The turn.
+            reader: Whoever it is played to.
+            faults: What goes wrong.
+            events: What the turn is on the wire. Default: as the profile has it.
+        """
+        events = spoiled(faults, turn, events or self._profile.turn_events[turn.app.mode](turn))
         # What a broken connection loses must not depend on how many events wait for one write.
         events_a_write = 1 if faults.all(WireFault) else _EVENTS_A_WRITE
         waiting = 0

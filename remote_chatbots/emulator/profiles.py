@@ -16,8 +16,9 @@ from .dialect import Dialect, Event
 from .dialect_0_15 import Dialect015
 from .dialect_1_14 import Dialect114
 from .dify_2023 import RECORDS_2023, event_of_2023
-from .dify_chatflow import chatflow_events
+from .dify_chatflow import chatflow_events, resumed_events
 from .dify_events import agent_events, chat_events
+from .dify_forms import Form
 from .encoding import compact_event, compact_json, spaced_event, spaced_json
 from .records import RECORDS_0_15, RECORDS_1_14, Records
 from .state import Rules
@@ -48,6 +49,7 @@ class Profile:
         deletes_in_silence: Whether nothing is said when a conversation is deleted.
         hints_at_paths: Whether a 404 ends with a guess at what was meant.
         challenges: Whether a 401 names the scheme of authentication.
+        resumed_events: What the rest of a turn is on the wire that waited for a person, where there are such.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Profile:
     deletes_in_silence: bool = False
     hints_at_paths: bool = False
     challenges: bool = False
+    resumed_events: Callable[[Turn, Form], Iterator[Event]] | None = None
 
 
 def _turns(dialect: Dialect) -> Mapping[Mode, TurnEvents]:
@@ -85,32 +88,34 @@ _VARIABLES = frozenset(
         "/v1/conversations/{conversation_id}/variables/{variable_id}",
     }
 )
-
+# With 1.14 (Dify API reference, "Human input").
+_OF_RUNS = frozenset({"/v1/form/human_input/{token}", "/v1/workflow/{run_id}/events"})
 _PROFILES = (
     Profile(
         name="2023",
         # The document names no version; this is the first that was published.
         server_version="0.2.0",
-        rules=Rules(chatflows_in_worker=False, moderates=False),
+        rules=Rules(chatflows_in_worker=False, moderates=False, asks_people=False),
         checks=CHECKS_2023,
         records=RECORDS_2023,
         turn_events=MappingProxyType({"chat": partial(chat_events, Dialect015())}),
         event_bytes=event_of_2023,
         json_bytes=spaced_json,
         not_offered=_VARIABLES
+        | _OF_RUNS
         | {"/v1/info", "/v1/chat-messages/{task_id}/stop", "/v1/messages/{message_id}/suggested"},
     ),
     Profile(
         name="0.15",
         server_version="0.15.3",
-        rules=Rules(keeps_first_inputs=True, chatflows_in_worker=False),
+        rules=Rules(keeps_first_inputs=True, chatflows_in_worker=False, asks_people=False),
         checks=CHECKS_0_15,
         records=RECORDS_0_15,
         turn_events=_turns(Dialect015()),
         event_bytes=spaced_event,
         json_bytes=spaced_json,
         pinging=frozenset({"chat", "agent-chat", "advanced-chat"}),
-        not_offered=_VARIABLES,
+        not_offered=_VARIABLES | _OF_RUNS,
     ),
     Profile(
         name="1.14",
@@ -128,6 +133,7 @@ _PROFILES = (
         deletes_in_silence=True,
         hints_at_paths=True,
         challenges=True,
+        resumed_events=partial(resumed_events, Dialect114()),
     ),
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextvars import ContextVar
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _MAX_BODY_BYTES = 64 * 1024 * 1024
 _FAULTS: ContextVar[FaultSet] = ContextVar("faults")
+_AT_WORK: ContextVar[set[asyncio.Task[Any]]] = ContextVar("at work")
 
 
 class Face(Protocol):
@@ -86,6 +87,7 @@ class Reception:
         )
         self._received.append(received)
         _FAULTS.set(self._faults.take(received.path, face.user_in(received)))
+        _AT_WORK.set(self._at_work)
         task = asyncio.current_task()
         assert task is not None
         self._at_work.add(task)
@@ -130,6 +132,14 @@ class Reception:
 def _is_form(request: web.Request) -> bool:
     # A form is read part by part, and only once.
     return request.content_type.startswith("multipart/")
+
+
+def work_on(work: Coroutine[Any, Any, None]) -> None:
+    """Do something apart from the request that is being answered here; it is left when the server stops."""
+    at_work = _AT_WORK.get()
+    task = asyncio.get_running_loop().create_task(work)
+    at_work.add(task)
+    task.add_done_callback(at_work.discard)
 
 
 def faults_here() -> FaultSet:

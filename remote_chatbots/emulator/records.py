@@ -57,7 +57,7 @@ def _message_of_1_14(app: App, message: Message, ids: Ids) -> Record:
         "message_files": [],
         "status": message.status,
         "error": message.error,
-        "extra_contents": [],
+        "extra_contents": [message.form.stored(ids.uuid(message.id, "workflow run"))] if message.form else [],
     }
 
 
@@ -161,6 +161,18 @@ def _answer(turn: Turn, metadata: Record) -> Record:
         "metadata": metadata,
         "created_at": message.created_at,
     }
+
+
+def paused_answer(answer: Record, event: Record) -> Record:
+    """Return the blocking answer of a turn that waits for a person (Dify API reference, "Human input").
+
+    Args:
+        answer: The body as of any turn.
+        event: The `workflow_paused` that a stream would have ended with.
+    """
+    told = {**answer, "event": "workflow_paused", "workflow_run_id": event["workflow_run_id"]}
+    kept = {key: told[key] for key in told if key not in ("event", "task_id")}
+    return {**told, "data": {**kept, **event["data"]}}
 
 
 RECORDS_1_14 = Records(

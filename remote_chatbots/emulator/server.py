@@ -84,6 +84,7 @@ class Emulator:
         held_open_s: float = 1.0,
         idle_limit_s: float = 300.0,
         ping_s: float = 10.0,
+        form_lifetime_s: float = 3600.0,
         documents: Mapping[str, str] | None = None,
     ) -> None:
         """Describe the server; nothing is started yet.
@@ -95,6 +96,7 @@ class Emulator:
             held_open_s: Seconds for which a chatflow's body stays open after its last event (1.14).
             idle_limit_s: Seconds after which a chatflow's stream that never began is closed (1.14).
             ping_s: Seconds of silence after which a ping is sent (0.15; 1.14 except by chatflows).
+            form_lifetime_s: Seconds for which a form that a chatflow waits for can be submitted (1.14).
             documents: Document name to text, in place of the built-in ones; blank lines separate segments.
 
         Raises:
@@ -103,6 +105,7 @@ class Emulator:
         self._profile = profile_named(profile)
         self.faults = Faults()
         self._timing = Timing(token_delay_s, held_open_s, idle_limit_s, ping_s)
+        self._form_lifetime_s = form_lifetime_s
         self._ids = Ids(seed)
         self._dataset = town.DATASET_NAME if documents is None else "documents"
         self._bases = town.BASES if documents is None else {self._dataset: tuple(documents)}
@@ -157,7 +160,8 @@ class Emulator:
         """Return the API key of an app or agent.
 
         Args:
-            kind: Of Dify's apps "chat", "agent-chat", "advanced-chat", "chat-required" or "advanced-chat-required";
+            kind: Of Dify's apps "chat", "agent-chat", "advanced-chat", "chat-required", "advanced-chat-required" or
+                "advanced-chat-form" (waits for a person; before 1.14 it is an "advanced-chat");
                 of GPTBots' agents "gptbots", "gptbots-flow" (components answer), "gptbots-text" (takes no pictures,
                 suggests nothing), "gptbots-forgetful" (its short-term memory is off), "gptbots-api-off",
                 "gptbots-no-credits" or "gptbots-deleted".
@@ -177,7 +181,7 @@ class Emulator:
         self._received = []
         async with AsyncExitStack() as opening:
             knowledge = opening.enter_context(closing(Knowledge(self._dataset, self._documents, self._ids)))
-            state = State(knowledge, self._ids, self._profile.rules)
+            state = State(knowledge, self._ids, self._profile.rules, self._form_lifetime_s)
             face = DifyFace(state, self._ids, self._profile, self._timing)
             library = Library(knowledge, self._bases, self._ids)
             agents = GPTBotsFace(AgentState(library, self._ids), self._timing.token_delay_s)

@@ -8,6 +8,7 @@ from typing import Any
 
 from .apps import APPS, App
 from .clock import Clock, local_time
+from .dify_forms import Form
 from .ids import Ids
 from .knowledge import Knowledge
 from .model import Exchange, agent_script, answer_script, name_of, next_questions, tags_in, without_tags
@@ -67,11 +68,13 @@ class Rules:
             looked at (recorded: 0.15.3/inputs-chatflow-messages).
         chatflows_in_worker: A streamed chatflow runs apart from the request that asked for it.
         moderates: Words can be forbidden.
+        asks_people: A chatflow can wait for a person, and its runs can be listened to again.
     """
 
     keeps_first_inputs: bool = False
     chatflows_in_worker: bool = True
     moderates: bool = True
+    asks_people: bool = True
 
 
 NEWEST_RULES = Rules()
@@ -80,17 +83,21 @@ NEWEST_RULES = Rules()
 class State:
     """One server's data. Nothing in it waits; callers on one event loop need no lock."""
 
-    def __init__(self, knowledge: Knowledge, ids: Ids, rules: Rules = NEWEST_RULES) -> None:
+    def __init__(
+        self, knowledge: Knowledge, ids: Ids, rules: Rules = NEWEST_RULES, form_lifetime_s: float = 3600.0
+    ) -> None:
         """Start a server without users.
 
         Args:
             knowledge: The dataset that all apps search.
             ids: Gives apps their keys and everything its id.
             rules: Those of the age that the server is of.
+            form_lifetime_s: How long a form can be submitted, in seconds.
         """
         self._knowledge = knowledge
         self._ids = ids
         self._rules = rules
+        self._form_lifetime_s = form_lifetime_s
         self._clock = Clock()
         self._apps = {ids.app_key(app.name): app for app in APPS}
         self._end_users: dict[tuple[str, str], EndUser] = {}
@@ -125,6 +132,10 @@ class State:
         turn = self._new_turn(app, request, conversation, query, inputs)
         self._running[turn.task_id] = turn
         return turn
+
+    def resume(self, turn: Turn) -> None:
+        """Let a turn run on that waited for a person; it runs until `end` is called with it."""
+        self._running[turn.task_id] = turn
 
     def end(self, turn: Turn) -> None:
         """Forget a turn that is over; its message stays in the history."""
@@ -247,7 +258,10 @@ class State:
     ) -> Turn:
         history = conversation.exchanges()
         message = self._new_message(app, conversation, query, inputs)
-        sources = self._knowledge.search(without_tags(query))
+        asks = app.asks_person and self._rules.asks_people
+        if asks:
+            message.form = Form.new(self._ids, message.id, message.created_at, self._form_lifetime_s)
+        sources = [] if asks else self._knowledge.search(without_tags(query))
         if app.mode == "agent-chat":
             now = local_time(message.created_at)
             script = agent_script(query, history, sources, inputs, now=now)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .apps import App
+from .dify_forms import Form
 from .ids import Ids
 from .knowledge import Hit
 from .model import Exchange, Script, ToolCall
@@ -24,7 +25,11 @@ class Thought:
 
 @dataclass(slots=True)
 class Message:
-    """A question and its answer, which stays empty until the turn is over, for good if it is lost."""
+    """A question and its answer, which stays empty until the turn is over, for good if it is lost.
+
+    Attributes:
+        form: What the turn asks a person before it goes on; `None` if nothing.
+    """
 
     id: str
     conversation_id: str
@@ -37,6 +42,7 @@ class Message:
     rating: str | None = None
     sources: list[Hit] = field(default_factory=list)
     thoughts: list[Thought] = field(default_factory=list)
+    form: Form | None = None
 
 
 @dataclass(slots=True)
@@ -88,6 +94,12 @@ class Turn:
         if not self._is_lost:
             self.message.answer = answer
             self.message.sources = sources
+            self.message.status = "normal"
+
+    def keep_pause(self, answer: str) -> None:
+        """Store that the turn waits for a person, and what it has said."""
+        self.message.answer = answer
+        self.message.status = "paused"
 
     def keep_error(self, error: str) -> None:
         """Store that the turn failed, unless even that is lost."""

@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from remote_chatbots import Answer, AsyncBotClient, BotClient, BotError, BotUsageError, GPTBotsAgent
+from remote_chatbots import (
+    Answer,
+    AsyncBotClient,
+    BotClient,
+    BotError,
+    BotNotFoundError,
+    BotUsageError,
+    DifyApp,
+    GPTBotsAgent,
+    LostAnswer,
+)
 from remote_chatbots.emulator import Cut, Emulator
 from remote_chatbots.protocol import BotProtocol
 
@@ -68,6 +78,41 @@ def test_a_gptbots_answer_is_recovered_from_the_history_without_a_second_post(
     assert answer.text.startswith("Turn 1. From ferry.md")
     assert (answer.conversation_id, answer.finish_reason) == (error.conversation_id, "stop")
     assert posts(emulator) == posted
+
+
+def test_the_run_of_a_chatflow_goes_on_without_its_client_and_is_waited_for(emulator: Emulator, call: Call) -> None:
+    app = DifyApp(emulator.key("advanced-chat"), emulator.dify_url)
+    emulator.faults.add(Cut(after_bytes=5000), path="/v1/chat-messages")
+    error = call(app, "ask", "Go on [[long]]")
+    assert isinstance(error, BotError)
+    assert 0 < len(error.partial_text) < 200
+
+    recovered = call(app, "recover", error)
+    again = call(app, "recover", error)
+
+    assert recovered.text == again.text == " ".join(["This is a long answer."] * 67)
+    assert recovered.message_id == again.message_id == error.message_id
+    assert recovered.usage is not None
+    assert posts(emulator) == ["/v1/chat-messages"]
+
+
+@pytest.mark.parametrize("kind", ["chat", "agent-chat"])
+def test_what_a_dify_chatbot_or_agent_has_lost_is_said_to_be_lost(emulator: Emulator, call: Call, kind: str) -> None:
+    app = DifyApp(emulator.key(kind), emulator.dify_url)
+    emulator.faults.add(Cut(after_bytes=1500), path="/v1/chat-messages")
+    error = call(app, "ask", "Go on [[long]]")
+    lost = call(app, "recover", error)
+    assert isinstance(lost, BotNotFoundError)
+    assert lost.message.startswith("dify: the server has no text of this answer")
+    assert (lost.partial_text, lost.message_id) == (error.partial_text, error.message_id)
+
+
+def test_a_chatbots_answer_that_was_done_when_the_connection_broke_is_recovered(emulator: Emulator, call: Call) -> None:
+    app = DifyApp(emulator.key("chat"), emulator.dify_url)
+    answer = call(app, "ask", QUESTION)
+    recovered = call(app, "recover", LostAnswer(answer.conversation_id, question=QUESTION))
+    assert (recovered.text, recovered.message_id) == (answer.text, answer.message_id)
+    assert [source.title for source in recovered.sources] == [source.title for source in answer.sources]
 
 
 def test_gptbots_has_no_forms_and_says_it(agent: GPTBotsAgent) -> None:
