@@ -8,8 +8,11 @@ except ImportError as error:
     ) from error
 
 from llama_index_chatbots.chat_engines import RemoteChatEngine
+from llama_index_chatbots.chat_stores import RemoteChatStore
 from llama_index_chatbots.llms import Dify, GPTBots
+from llama_index_chatbots.memory import RemoteMemory
 from llama_index_chatbots.query_engines import RemoteQueryEngine
+from llama_index_chatbots.readers import RemoteConversationReader
 from llama_index_chatbots.remote_llm import RemoteLLM
 from llama_index_chatbots.retrievers import DifyRetriever, GPTBotsRetriever, RemoteRetriever
 from llama_index_chatbots.sources import source_nodes
@@ -21,7 +24,10 @@ __all__ = [
     "GPTBots",
     "GPTBotsRetriever",
     "RemoteChatEngine",
+    "RemoteChatStore",
+    "RemoteConversationReader",
     "RemoteLLM",
+    "RemoteMemory",
     "RemoteQueryEngine",
     "RemoteRetriever",
     "RemoteStreamingResponse",

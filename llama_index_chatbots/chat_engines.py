@@ -22,7 +22,8 @@ from llama_index.core.settings import Settings
 from llama_index_chatbots._one_at_a_time import OneAtATime
 from llama_index_chatbots._translate import Said
 from llama_index_chatbots.local_record import LocalRecord
-from llama_index_chatbots.remote_llm import RemoteLLM
+from llama_index_chatbots.memory import RemoteMemory
+from llama_index_chatbots.remote_llm import RemoteLLM, checked_llm
 from llama_index_chatbots.sources import source_nodes
 from llama_index_chatbots.streaming import InUse, RemoteStreamingResponse, as_tool_output
 from remote_chatbots import BotError, BotUsageError
@@ -69,6 +70,8 @@ class RemoteChatEngine(BaseChatEngine):
         self._llm = checked_llm(llm)
         self._memory = LocalRecord() if memory is None else memory
         self._prefix_messages = list(prefix_messages)
+        if isinstance(self._memory, RemoteMemory):
+            conversation_id = self._memory.joined_with(llm, conversation_id)
         self._conversation_id = conversation_id
         self._of_each_call = {name: value for name, value in (("user", user), ("inputs", inputs)) if value is not None}
         self.callback_manager = callback_manager or llm.callback_manager
@@ -113,7 +116,7 @@ class RemoteChatEngine(BaseChatEngine):
         if system_prompt is not None:
             prefix_messages = [ChatMessage(role=MessageRole.SYSTEM, content=system_prompt)]
         if memory is None:
-            memory = memory_cls.from_defaults(chat_history=chat_history or [])
+            memory = memory_cls.from_defaults(chat_history=chat_history or [], llm=llm or Settings._llm)
         elif chat_history is not None:
             memory.set(chat_history)
         return cls(checked_llm(llm or Settings._llm), memory, prefix_messages or (), **options)
@@ -149,7 +152,7 @@ class RemoteChatEngine(BaseChatEngine):
         with self._lock.held():
             if chat_history is not None:
                 self._memory.set(chat_history)
-            messages, call = self._call(self._memory.get(input=message), asked, chat_history)
+            messages, call = self._call(self._remembered(message), asked, chat_history)
             try:
                 response = self._llm.chat(messages, **call)
             except BotError as error:
@@ -165,7 +168,7 @@ class RemoteChatEngine(BaseChatEngine):
         async with self._lock.aheld():
             if chat_history is not None:
                 await self._memory.aset(chat_history)
-            messages, call = self._call(await self._memory.aget(input=message), asked, chat_history)
+            messages, call = self._call(await self._aremembered(message), asked, chat_history)
             try:
                 response = await self._llm.achat(messages, **call)
             except BotError as error:
@@ -193,7 +196,7 @@ class RemoteChatEngine(BaseChatEngine):
         with self._lock.held(in_use):
             if chat_history is not None:
                 self._memory.set(chat_history)
-            messages, call = self._call(self._memory.get(input=asked.content), asked, chat_history)
+            messages, call = self._call(self._remembered(asked.content), asked, chat_history)
             kept: list[ChatMessage] | None = None
             try:
                 with closing(self._llm.stream_chat(messages, **call)) as stream:
@@ -212,7 +215,7 @@ class RemoteChatEngine(BaseChatEngine):
         async with self._lock.aheld(in_use):
             if chat_history is not None:
                 await self._memory.aset(chat_history)
-            messages, call = self._call(await self._memory.aget(input=asked.content), asked, chat_history)
+            messages, call = self._call(await self._aremembered(asked.content), asked, chat_history)
             kept: list[ChatMessage] | None = None
             try:
                 async with aclosing(await self._llm.astream_chat(messages, **call)) as stream:
@@ -223,6 +226,20 @@ class RemoteChatEngine(BaseChatEngine):
                 raise
             finally:
                 await self._memory.aput_messages(self._of_answered(asked, last) if kept is None else kept)
+
+    def _remembered(self, message: str | None) -> list[ChatMessage]:
+        needed = self._needed()
+        return self._memory.get(input=message) if needed is None else needed
+
+    async def _aremembered(self, message: str | None) -> list[ChatMessage]:
+        needed = self._needed()
+        return await self._memory.aget(input=message) if needed is None else needed
+
+    def _needed(self) -> list[ChatMessage] | None:
+        """Return what a memory gives without being read: the server has its history already."""
+        if not isinstance(self._memory, RemoteMemory):
+            return None
+        return self._memory.needed(system=bool(self._prefix_messages))
 
     def _call(
         self, remembered: Sequence[ChatMessage], asked: ChatMessage, chat_history: Sequence[ChatMessage] | None
@@ -261,22 +278,12 @@ class RemoteChatEngine(BaseChatEngine):
     def _goes_on_in(self, conversation_id: str | None) -> None:
         if conversation_id:
             self._conversation_id = conversation_id
+            if isinstance(self._memory, RemoteMemory):
+                self._memory.conversation_id = conversation_id
             self._lock = OneAtATime.of(self._llm._own_bot_id(), conversation_id, self._lock)
 
 
 _IDS = ("conversation_id", "message_id", "task_id", "workflow_run_id")
-
-
-def checked_llm(llm: Any) -> RemoteLLM:
-    """Return `llm`.
-
-    Raises:
-        BotUsageError: If it is no remote bot.
-    """
-    if isinstance(llm, RemoteLLM):
-        return llm
-    what = "no LLM is given" if llm is None else f"a {type(llm).__name__} is no remote bot"
-    raise BotUsageError(f"{what[0].upper()}{what[1:]}. Give llm=Dify(…) or set Settings.llm to one.")
 
 
 def _asked(message: str) -> ChatMessage:

@@ -18,8 +18,7 @@ from llama_index.core.prompts.mixin import PromptMixinType
 from llama_index.core.query_engine import BaseQueryEngine
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
-from llama_index_chatbots.chat_engines import checked_llm
-from llama_index_chatbots.remote_llm import RemoteLLM
+from llama_index_chatbots.remote_llm import RemoteLLM, checked_llm
 from llama_index_chatbots.sources import source_nodes
 
 

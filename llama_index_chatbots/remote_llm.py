@@ -20,6 +20,7 @@ from llama_index_chatbots._responses import ResponseMaker, as_completion
 from llama_index_chatbots._steps import CHAT, COMPLETION, Kind, Step, begun
 from llama_index_chatbots._translate import Said
 from llama_index_chatbots.settings import RemoteLLMSettings
+from remote_chatbots import BotUsageError
 from remote_chatbots.flow import Flow
 
 Response = TypeVar("Response", ChatResponse, CompletionResponse)
@@ -193,6 +194,18 @@ class RemoteLLM(RemoteLLMSettings):
             newest=self._newest_answers(),
         )
         return flow, maker
+
+
+def checked_llm(llm: Any) -> RemoteLLM:
+    """Return `llm`.
+
+    Raises:
+        BotUsageError: If it is no remote bot.
+    """
+    if isinstance(llm, RemoteLLM):
+        return llm
+    what = "no LLM is given" if llm is None else f"a {type(llm).__name__} is no remote bot"
+    raise BotUsageError(f"{what[0].upper()}{what[1:]}. Give llm=Dify(…) or set Settings.llm to one.")
 
 
 def _as_it_is(response: ChatResponse) -> ChatResponse:

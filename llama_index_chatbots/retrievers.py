@@ -9,9 +9,8 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
-from llama_index_chatbots.chat_engines import checked_llm
 from llama_index_chatbots.llms import Dify, GPTBots
-from llama_index_chatbots.remote_llm import RemoteLLM
+from llama_index_chatbots.remote_llm import RemoteLLM, checked_llm
 from llama_index_chatbots.sources import source_nodes
 from remote_chatbots.passages import answer_metadata, checked_k
 

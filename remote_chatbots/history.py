@@ -110,6 +110,8 @@ def plan(
         # The conversation is known to the server and not to the history: what the history tells of it, it has.
         at = next((i for i in range(len(talk) - 1, -1, -1) if talk[i].role == "assistant"), None)
     new = talk[0 if at is None else at + 1 :]
+    if named:  # what was read from the conversation, it has
+        new = [message for message in new if message.told.get("conversation_id") != named]
     if conversation_id:
         new = [message for message in new if message.role != "assistant"]  # what it said itself, it knows
     if not new:

@@ -61,7 +61,7 @@ class AnswerMetadata:
             case UsageReported(usage):
                 return {"usage": dict(usage.raw)}
             case SourcesFound(sources):
-                return {"retriever_resources": [_resource(source) for source in sources]}
+                return {"retriever_resources": [resource(source) for source in sources]}
             case InputRequired(form):
                 return {"input_required": [dict(form)]}
             case Finished(reason, metadata):
@@ -85,7 +85,7 @@ class AnswerMetadata:
         return told
 
 
-def _resource(source: Source) -> dict[str, Any]:
+def resource(source: Source) -> dict[str, Any]:
     """Return a source as the server sent it, and under the names that both faces read where it has others."""
     named = {
         "content": source.content,

@@ -18,6 +18,10 @@ class MakeLLM(Protocol):
     def __call__(self, kind: str = "chat", **fields: Any) -> Dify: ...
 
 
+class Do(Protocol):
+    async def __call__(self, method: Any, *arguments: Any, **named: Any) -> Any: ...
+
+
 def user(text: Any) -> ChatMessage:
     return ChatMessage(role="user", content=text)
 

@@ -53,6 +53,15 @@ def test_what_is_new_in_a_history_is_sent(messages: list[ChatMessage], expected:
     assert planned(*messages) == expected
 
 
+def test_what_was_read_from_the_conversation_is_not_sent_into_it_again() -> None:
+    unanswered = say("Hi", conversation_id="c-1", message_id="m-1")
+    assert planned(own(), unanswered, say("Rain?")).text == "Rain?"
+    assert planned(unanswered, say("Rain?"), conversation_id="c-1").text == "Rain?"
+    assert planned(unanswered, say("Rain?"), conversation_id="").text == "Hi\n\nRain?"
+    with pytest.raises(BotUsageError, match="nothing new"):
+        planned(own(), unanswered)
+
+
 @pytest.mark.parametrize("role", ["assistant", "chatbot", "model"])
 def test_an_own_answer_is_an_assistants_whatever_the_word_for_it(role: str) -> None:
     answer = say("a", role, bot=BOT, conversation_id="c-7")

@@ -1,0 +1,79 @@
+"""What stands beside a bot's LLM and reads what its server keeps: its fields, and its calls in both colours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.schema import BaseComponent
+from llama_index.core.settings import Settings
+from pydantic import ConfigDict, Field, SerializeAsAny, ValidationError
+
+from llama_index_chatbots._stored import as_message
+from llama_index_chatbots.llms import Dify, GPTBots
+from llama_index_chatbots.remote_llm import RemoteLLM, checked_llm
+from remote_chatbots import BotUsageError
+from remote_chatbots.arguments import wrong_fields
+from remote_chatbots.stored import StoredConversation
+
+
+class OfBot(BaseComponent):
+    """A component over what a bot's server keeps. A dump holds no key: it is read from the environment again."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    llm: SerializeAsAny[RemoteLLM]
+    user: str = ""
+
+    def __init__(self, *, llm: Any = None, **given: Any) -> None:
+        """Take the LLM (default: `Settings.llm`) and the fields.
+
+        Raises:
+            BotUsageError: If `llm` is no remote bot, or a field is wrong or unknown.
+        """
+        llm = checked_llm(_llm_of(llm) if llm is not None else Settings._llm)
+        wrong = ""
+        try:
+            super().__init__(**{"llm": llm, **given})
+        except ValidationError as error:
+            details = error.errors(include_url=False, include_context=False, include_input=False)
+            wrong = wrong_fields(details, type(self).model_fields)
+        if wrong:  # outside the except: pydantic's error holds what was given
+            raise BotUsageError(f"{llm.platform}: {wrong}", platform=llm.platform)
+
+    def _read(self, conversation_id: str, last: int | None = None) -> list[ChatMessage]:
+        stored = self.llm._sync_client().history(conversation_id, user=self.llm._user(self.user), limit=last)
+        return [as_message(one, self.llm) for one in stored]
+
+    async def _aread(self, conversation_id: str, last: int | None = None) -> list[ChatMessage]:
+        stored = await self.llm._loop_client().history(conversation_id, user=self.llm._user(self.user), limit=last)
+        return [as_message(one, self.llm) for one in stored]
+
+    def _listed(self, limit: int | None = None) -> list[StoredConversation]:
+        return self.llm._sync_client().conversations(user=self.llm._user(self.user), limit=limit)
+
+    async def _alisted(self, limit: int | None = None) -> list[StoredConversation]:
+        return await self.llm._loop_client().conversations(user=self.llm._user(self.user), limit=limit)
+
+    def _delete(self, conversation_id: str) -> None:
+        self.llm._sync_client().delete(conversation_id, user=self.llm._user(self.user))
+
+    async def _adelete(self, conversation_id: str) -> None:
+        await self.llm._loop_client().delete(conversation_id, user=self.llm._user(self.user))
+
+    def _refuse(self, why: str) -> NoReturn:
+        raise BotUsageError(f"{self.llm.platform}: {why}", platform=self.llm.platform)
+
+
+LAST = Field(default=None, ge=1)
+
+
+def _llm_of(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    kinds: dict[str, type[RemoteLLM]] = {"Dify": Dify, "GPTBots": GPTBots}
+    kind = kinds.get(value.get("class_name", ""))
+    if kind is None:
+        raise BotUsageError("An LLM that this package does not know cannot be read from a dump. Give llm=… beside it.")
+    return kind.from_dict(dict(value))

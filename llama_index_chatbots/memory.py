@@ -1,0 +1,211 @@
+"""A memory that is the server's own history of the conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
+from llama_index.core.memory import BaseMemory
+from pydantic import Field, PrivateAttr
+
+from llama_index_chatbots._of_bot import LAST, OfBot
+from llama_index_chatbots._stored import answer_ids, conversation_of, not_there
+from llama_index_chatbots.remote_llm import RemoteLLM
+
+_RECENT = 6
+
+
+class RemoteMemory(OfBot, BaseMemory):
+    """What a bot's server remembers of a conversation, as a LlamaIndex memory. It stores nothing of it again.
+
+    Under `RemoteChatEngine` a turn costs no reading: the bot has its history, and only `chat_history` asks for it.
+    Under LlamaIndex's own engines and workflows `get` reads it each time; `last=1` is enough for the bot to go on. What
+    the server has not got (a question being asked, another agent's words) waits in `unsent` until the bot's next
+    answer, and is told with it.
+
+    Example:
+        >>> llm = Dify(api_key="app-…", base_url="https://dify.example.com", user="anna")
+        >>> engine = RemoteChatEngine.from_llm(llm, memory=RemoteMemory(llm, conversation_id="…"))
+
+    Attributes:
+        llm: The bot. Default: `Settings.llm`.
+        user: Whose conversation it is. Default: the LLM's user.
+        conversation_id: The server's id of it; "" until the bot's first answer.
+        last: `get` returns no more than the newest so many of the server's messages. Default: all.
+        unsent: What was put, and the server has not got.
+        newest_answer: The bot's newest answer that was put here; None if none was.
+    """
+
+    conversation_id: str = ""
+    last: int | None = LAST
+    unsent: list[ChatMessage] = Field(default_factory=list)
+    newest_answer: ChatMessage | None = None
+
+    _known_id: str | None = PrivateAttr(default=None)  # the newest answer when the first of `unsent` was to be sent
+
+    def __init__(
+        self,
+        llm: RemoteLLM | None = None,
+        *,
+        user: str = "",
+        conversation_id: str = "",
+        last: int | None = None,
+        **remembered: Any,
+    ) -> None:
+        """Take the fields. `llm` may be what `to_dict` wrote of one.
+
+        Raises:
+            BotUsageError: If `llm` is no remote bot, or a field is wrong or unknown.
+        """
+        super().__init__(llm=llm, user=user, conversation_id=conversation_id, last=last, **remembered)
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Return the name that `to_dict` writes."""
+        return "RemoteMemory"
+
+    @classmethod
+    def from_defaults(cls, chat_history: Sequence[ChatMessage] | None = None, llm: Any = None, **fields: Any) -> Self:
+        """Return a memory that goes on from `chat_history`, as after `set`."""
+        memory = cls(llm, **fields)
+        if chat_history:
+            memory.set(list(chat_history))
+        return memory
+
+    def get(self, input: str | None = None, **_: Any) -> list[ChatMessage]:  # noqa: A002, ARG002
+        """Return the server's newest messages (`last`), and behind them what it has not got.
+
+        Raises:
+            BotNotFoundError: If the server does not know the conversation, or it is another user's.
+        """
+        return self._with_unsent(self._read(self.conversation_id, self.last) if self.conversation_id else [])
+
+    async def aget(self, input: str | None = None, **_: Any) -> list[ChatMessage]:  # noqa: A002, ARG002
+        """Return as `get`."""
+        return self._with_unsent(await self._aread(self.conversation_id, self.last) if self.conversation_id else [])
+
+    def get_all(self) -> list[ChatMessage]:
+        """Return all of the server's messages, and behind them what it has not got."""
+        return self._with_unsent(self._read(self.conversation_id) if self.conversation_id else [])
+
+    async def aget_all(self) -> list[ChatMessage]:
+        """Return as `get_all`."""
+        return self._with_unsent(await self._aread(self.conversation_id) if self.conversation_id else [])
+
+    def put(self, message: ChatMessage) -> None:
+        """Take the conversation's id from an answer of the bot; keep anything else until its next answer."""
+        conversation_id = conversation_of(message, self.llm._own_bot_id())
+        if conversation_id:
+            self.conversation_id, self.newest_answer = conversation_id, message
+            self._known_id, self.unsent = None, []
+        else:
+            self.unsent = [*self.unsent, message]
+
+    async def aput(self, message: ChatMessage) -> None:
+        """Do as `put`."""
+        self.put(message)
+
+    async def aput_messages(self, messages: list[ChatMessage]) -> None:
+        """Do as `put`, for each."""
+        self.put_messages(messages)
+
+    def set(self, messages: list[ChatMessage]) -> None:
+        """Go on from `messages`: in the conversation of the bot's newest answer in them, or in a new one.
+
+        What stands before that answer is the server's to tell; what stands behind it, it has not got.
+
+        Raises:
+            BotUsageError: If the server's conversation has gone on since that answer: it cannot be set back.
+            BotNotFoundError: If the server does not know the conversation, or it is another user's.
+        """
+        at, conversation_id = self._newest_of(messages)
+        if conversation_id:
+            self._check(messages[at], self._read(conversation_id, _RECENT))
+        self._go_on_from(messages, at, conversation_id)
+
+    async def aset(self, messages: list[ChatMessage]) -> None:
+        """Do as `set`."""
+        at, conversation_id = self._newest_of(messages)
+        if conversation_id:
+            self._check(messages[at], await self._aread(conversation_id, _RECENT))
+        self._go_on_from(messages, at, conversation_id)
+
+    def reset(self, *, delete: bool = False) -> None:
+        """Forget the conversation here; the next question begins a new one.
+
+        Args:
+            delete: Whether the server is to delete it as well.
+
+        Raises:
+            BotUsageError: If the platform deletes no conversations; nothing is forgotten then.
+        """
+        if delete and self.conversation_id:
+            self._delete(self.conversation_id)
+        self._go_on_from([], -1, "")
+
+    async def areset(self, *, delete: bool = False) -> None:
+        """Do as `reset`."""
+        if delete and self.conversation_id:
+            await self._adelete(self.conversation_id)
+        self._go_on_from([], -1, "")
+
+    def needed(self, *, system: bool) -> list[ChatMessage] | None:
+        """Return what the bot must be told of the conversation, where nothing has to be read for it; else None.
+
+        Args:
+            system: Whether a system message goes along. The newest answer tells whether the server has it.
+        """
+        if self.newest_answer is not None:
+            return [self.newest_answer, *self.unsent]
+        return None if system and self.conversation_id else list(self.unsent)
+
+    def joined_with(self, llm: RemoteLLM, conversation_id: str | None) -> str | None:
+        """Return the conversation that a chat engine over `llm` goes on with, which is this memory's.
+
+        Raises:
+            BotUsageError: If the engine is another bot's, or names another conversation.
+        """
+        if llm._own_bot_id() != self.llm._own_bot_id():
+            self._refuse("the memory is another bot's than the engine's. Give both the same llm.")
+        if conversation_id and self.conversation_id not in ("", conversation_id):
+            self._refuse(
+                "the memory holds another conversation than the one that is named. Name one of them, or give each "
+                "conversation a memory of its own."
+            )
+        self.conversation_id = conversation_id or self.conversation_id
+        return self.conversation_id or conversation_id
+
+    def _with_unsent(self, known: list[ChatMessage]) -> list[ChatMessage]:
+        if not self.unsent:
+            return known
+        ids = answer_ids(known)
+        if self._known_id is None:
+            told = self.newest_answer.additional_kwargs if self.newest_answer is not None else {}
+            self._known_id = str(told.get("message_id") or next(filter(None, reversed(ids)), ""))
+            return [*known, *self.unsent]
+        since = known[ids.index(self._known_id) + 1 :] if self._known_id and self._known_id in ids else known
+        return [*known, *not_there(self.unsent, since)]
+
+    def _newest_of(self, messages: Sequence[ChatMessage]) -> tuple[int, str]:
+        bot_id = self.llm._own_bot_id()
+        for at in range(len(messages) - 1, -1, -1):
+            if conversation_id := conversation_of(messages[at], bot_id):
+                return at, conversation_id
+        return -1, ""
+
+    def _go_on_from(self, messages: Sequence[ChatMessage], at: int, conversation_id: str) -> None:
+        self.conversation_id, self._known_id = conversation_id, None
+        self.newest_answer = messages[at] if conversation_id else None
+        self.unsent = list(messages[at + 1 :])
+
+    def _check(self, answer: ChatMessage, recent: Sequence[ChatMessage]) -> None:
+        """Refuse an answer that is not the conversation's newest. Dify counts whole seconds: several may be that."""
+        told = [one.additional_kwargs for one in recent if one.role == MessageRole.ASSISTANT]
+        newest = max((one.get("created_at", 0) for one in told), default=0)
+        ids = {one.get("message_id") for one in told if one.get("created_at", 0) == newest}
+        if ids and answer.additional_kwargs.get("message_id", next(iter(ids))) not in ids:
+            self._refuse(
+                "the server's conversation has gone on since the newest answer of these messages, and cannot be set "
+                "back. Give all of it, or reset() and begin a new one."
+            )

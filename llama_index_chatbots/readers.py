@@ -1,0 +1,129 @@
+"""A reader of the conversations that a bot's server keeps."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
+from typing import Any
+
+from llama_index.core.readers.base import BasePydanticReader
+from llama_index.core.schema import Document
+
+from llama_index_chatbots._of_bot import OfBot
+from llama_index_chatbots.remote_llm import RemoteLLM
+from remote_chatbots.remembered import Per, Record, records
+from remote_chatbots.stored import StoredConversation, StoredMessage
+
+_FOR_MODELS = ("name",)  # what a model may read of a document's metadata
+
+
+class RemoteConversationReader(OfBot, BasePydanticReader):
+    """Reads conversations from a bot's server as Documents, for export and evaluation.
+
+    A Document's text says who said what, its id is the server's. Its metadata has the conversation (`conversation_id`,
+    `name`, `user`, `created_at`, `updated_at`, `bot`, `model_provider`), `sources` (names of documents), `ratings`,
+    `total_tokens`, and `messages`: each message in full, with its ids, files, rating, usage and sources as far as the
+    server tells them. Models read the name alone.
+
+    Example:
+        >>> reader = RemoteConversationReader(Dify(api_key="app-…", base_url="https://dify.example.com", user="anna"))
+        >>> for document in reader.lazy_load_data(limit=10):
+        ...     print(document.metadata["name"], document.metadata["ratings"])
+
+    Attributes:
+        llm: The bot. Default: `Settings.llm`.
+        user: Whose conversations. Default: the LLM's user.
+        per: "conversation", or "turn": a Document for each question and its answer.
+    """
+
+    per: Per = "conversation"
+    is_remote: bool = True
+
+    def __init__(
+        self, llm: RemoteLLM | None = None, *, user: str = "", per: Per = "conversation", **given: Any
+    ) -> None:
+        """Take the fields. `llm` may be what `to_dict` wrote of one.
+
+        Raises:
+            BotUsageError: If `llm` is no remote bot, or a field is wrong or unknown.
+        """
+        super().__init__(llm=llm, user=user, per=per, **given)
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Return the name that `to_dict` writes."""
+        return "RemoteConversationReader"
+
+    def lazy_load_data(
+        self, conversation_ids: Sequence[str] | None = None, *, limit: int | None = None
+    ) -> Iterator[Document]:
+        """Return the Documents; a conversation is read when its first is asked for.
+
+        Args:
+            conversation_ids: Which, in this order. Default: all of the user, the newest first.
+            limit: No more than so many conversations. Default: all.
+
+        Raises:
+            BotNotFoundError: If the server does not know a conversation, or it is another user's.
+        """
+        named = self._named(conversation_ids, limit)
+        for conversation in self._listed(limit) if named is None else named:
+            client, user = self.llm._sync_client(), self.llm._user(self.user)
+            yield from self._documents(conversation, client.history(conversation.conversation_id, user=user))
+
+    def alazy_load_data(  # type: ignore[override]
+        self, conversation_ids: Sequence[str] | None = None, *, limit: int | None = None
+    ) -> LazyDocuments:
+        """Return the Documents, for `async for`; awaited, as LlamaIndex does, they are a list. Arguments as before."""
+        return LazyDocuments(lambda: self._alazy(conversation_ids, limit))
+
+    async def aload_data(
+        self, conversation_ids: Sequence[str] | None = None, *, limit: int | None = None
+    ) -> list[Document]:
+        """Return all Documents. Arguments as of `lazy_load_data`."""
+        return [document async for document in self._alazy(conversation_ids, limit)]
+
+    async def _alazy(self, conversation_ids: Sequence[str] | None, limit: int | None) -> AsyncIterator[Document]:
+        named = self._named(conversation_ids, limit)
+        for conversation in await self._alisted(limit) if named is None else named:
+            client, user = self.llm._loop_client(), self.llm._user(self.user)
+            for document in self._documents(
+                conversation, await client.history(conversation.conversation_id, user=user)
+            ):
+                yield document
+
+    def _named(self, ids: Sequence[str] | None, limit: int | None) -> list[StoredConversation] | None:
+        if ids is None:
+            return None
+        user = self.llm._user(self.user)
+        return [StoredConversation(one, user=user) for one in ids[:limit]]
+
+    def _documents(self, conversation: StoredConversation, messages: Sequence[StoredMessage]) -> Iterator[Document]:
+        told = {"bot": self.llm._own_bot_id(), "model_provider": self.llm.platform}
+        return map(_document, records(conversation, messages, per=self.per, told=told))
+
+
+class LazyDocuments:
+    """Documents that are read while `async for` asks for them; awaited, all of them."""
+
+    def __init__(self, read: Callable[[], AsyncIterator[Document]]) -> None:
+        self._read = read
+
+    def __aiter__(self) -> AsyncIterator[Document]:
+        return self._read()
+
+    def __await__(self) -> Generator[Any, None, list[Document]]:
+        return self._all().__await__()
+
+    async def _all(self) -> list[Document]:
+        return [document async for document in self]
+
+
+def _document(record: Record) -> Document:
+    hidden = [name for name in record.metadata if name not in _FOR_MODELS]
+    return Document(
+        text=record.text,
+        id_=record.id,
+        metadata=record.metadata,
+        excluded_llm_metadata_keys=hidden,
+        excluded_embed_metadata_keys=hidden,
+    )
