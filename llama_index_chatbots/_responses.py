@@ -15,7 +15,7 @@ from llama_index.core.base.llms.types import (
     TextBlock,
     ThinkingBlock,
 )
-from pydantic import BaseModel, PrivateAttr, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict, PrivateAttr, SerializerFunctionWrapHandler, model_serializer
 
 from remote_chatbots import (
     Event,
@@ -35,6 +35,8 @@ class _Late(BaseModel):
 
     Otherwise each piece of a stream would cost a copy of all the text before it.
     """
+
+    model_config = ConfigDict(defer_build=True)  # its schema is needed where a response is written down, and made then
 
     _field: ClassVar[str]
     _make: Callable[[], Any] = PrivateAttr()

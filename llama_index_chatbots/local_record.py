@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.memory import BaseMemory
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 
 class LocalRecord(BaseMemory):
@@ -14,6 +14,8 @@ class LocalRecord(BaseMemory):
 
     LlamaIndex's own memories count, and do their work in threads when they are awaited.
     """
+
+    model_config = ConfigDict(defer_build=True)
 
     messages: list[ChatMessage] = Field(default_factory=list)
 
