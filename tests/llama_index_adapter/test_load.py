@@ -16,12 +16,12 @@ from tests.contract.scripted import CHUNKED, END, LAST_CHUNK, Scripted, chunk, t
 from tests.llama_index_adapter.asking import user
 
 TURN_S = 1.0
-PIECES = 10
+PIECES = 4
 
 
 @asynccontextmanager
 async def paced() -> Any:
-    """Serve answers of one second, in ten pieces, from the loop that asks for them."""
+    """Serve answers of one second, in a few pieces, from the loop that asks for them."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
