@@ -7,6 +7,8 @@ except ImportError as error:
         "langchain_chatbots needs LangChain. Install it with: pip install 'remote-chatbots[langchain]'"
     ) from error
 
+from typing import TYPE_CHECKING, Any
+
 from langchain_chatbots.chat_models import ChatDify, ChatGPTBots
 from langchain_chatbots.errors import retryable
 from langchain_chatbots.remote_chat_model import RemoteChatModel
@@ -14,6 +16,9 @@ from langchain_chatbots.retrievers import DifyRetriever, GPTBotsRetriever, Remot
 from langchain_chatbots.settings import RemoteModelSettings
 from langchain_chatbots.sources import sources
 from remote_chatbots import __version__
+
+if TYPE_CHECKING:
+    from langchain_chatbots.human_input import human_input_node
 
 __all__ = [
     "ChatDify",
@@ -24,6 +29,16 @@ __all__ = [
     "RemoteModelSettings",
     "RemoteRetriever",
     "__version__",
+    "human_input_node",
     "retryable",
     "sources",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # It needs LangGraph, and importing that takes longer than all else here.
+    if name == "human_input_node":
+        from langchain_chatbots.human_input import human_input_node
+
+        return human_input_node
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

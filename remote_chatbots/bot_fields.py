@@ -25,12 +25,14 @@ from remote_chatbots.flow import Flow
 from remote_chatbots.forgotten import ask
 from remote_chatbots.forks import NewestAnswers, OnFork, asked_unforked
 from remote_chatbots.history import Message, Plan, plan
+from remote_chatbots.management import operation
 from remote_chatbots.platforms.dify import DifyApp, DifyOptions
 from remote_chatbots.platforms.dify.chat import CLOUD_URL
 from remote_chatbots.platforms.gptbots import GPTBotsAgent, GPTBotsOptions
 from remote_chatbots.platforms.gptbots.chat import CLOUD_URL as GPTBOTS_URL
 from remote_chatbots.protocol import BotProtocol
 from remote_chatbots.question import Question
+from remote_chatbots.resuming import FilledForm
 from remote_chatbots.timeouts import DEFAULT_CONNECT_S, DEFAULT_SILENCE_S, Settings, Timeouts
 
 _STANDARD = Settings()
@@ -171,6 +173,9 @@ class BotFields(BaseModel):
         Raises:
             BotUsageError: If an argument is unknown, missing or wrong, or there is nothing new to send.
         """
+        form = kwargs.get("filled_form")
+        if form is not None:
+            return self._rest_of_turn(form, messages, kwargs)
         question, planned = self._asked(messages, stop, kwargs)
         bot = self._bot()
         flow = ask(bot, question)
@@ -184,6 +189,26 @@ class BotFields(BaseModel):
                 anew=lambda: self._asked(messages, stop, {**kwargs, "conversation_id": ""})[0],
             )
         return flow, planned
+
+    def _rest_of_turn(
+        self, form: FilledForm, messages: Sequence[Message], kwargs: Mapping[str, Any]
+    ) -> tuple[Flow[None], Plan]:
+        """Return the flow of what the bot says after a form, and the plan that the paused answer was of.
+
+        Raises:
+            BotUsageError: If it is no form, or the platform has none.
+        """
+        if not isinstance(form, FilledForm):
+            raise BotUsageError(f"{self.platform}: filled_form must be a FilledForm. Give one.", platform=self.platform)
+        wanted = replace(
+            form,
+            user=form.user or self._user(kwargs.get("user")),
+            stop=self.stop or (),
+            coalesce=self.coalesce,
+            reasoning=self.reasoning,
+        )
+        held = messages[-1].told.get("system", "") if messages else ""
+        return operation(self._bot(), "submit", wanted), Plan("", form.conversation_id, system=str(held))
 
     def _asked(
         self, messages: Sequence[Message], stop: Sequence[str] | None, kwargs: Mapping[str, Any]
