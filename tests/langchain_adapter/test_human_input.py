@@ -45,7 +45,7 @@ def posts(emulator: Emulator, request: pytest.FixtureRequest) -> Callable[[], li
 
     def posts() -> list[str]:
         bodies = [(one.path, one.body) for one in emulator.requests if one.method == "POST"]
-        return [path.split("/")[2] for path, body in bodies if body and body["user"] == request.node.nodeid]
+        return [path.split("/")[2] for path, body in bodies if body and body.get("user") == request.node.nodeid]
 
     return posts
 
