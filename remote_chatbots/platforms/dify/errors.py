@@ -18,9 +18,8 @@ from remote_chatbots.errors import (
     BotReplyError,
     BotServerError,
 )
-from remote_chatbots.framing import parse_json
 from remote_chatbots.redaction import plain, shown, without
-from remote_chatbots.retry import retry_after_s
+from remote_chatbots.refusals import known_of, refused, said_in, said_instead
 from remote_chatbots.wire import ResponseHead
 
 NAME = "dify"
@@ -124,34 +123,11 @@ def refusal(head: ResponseHead, body: bytes, hidden: tuple[str, ...] = ()) -> Bo
         body: Its body, as far as it could be read. JSON mostly; HTML from proxies, unknown paths and ids.
         hidden: What the message must not repeat: the key, the question.
     """
-    try:
-        told = parse_json(body)
-    except ValueError:
-        told = None
-    if not isinstance(told, dict):
-        told = {"message": f"no JSON: {shown(body, hidden)}"} if body else {}
+    told = said_instead(head, body, hidden) or said_in(body) or {}
     if "message" not in told and told.get("detail"):  # as FastAPI's gateways write it
         detail = told["detail"]
         told["message"] = detail if isinstance(detail, str) else shown(body, hidden)
-    if 300 <= head.status < 400 and "location" in head.headers:
-        told = {"message": f"it redirects to {head.headers['location'].partition('?')[0]}"}
-    wait_s = retry_after_s(head.headers.get("retry-after", ""))
-    return error_from(
-        told,
-        head.status,
-        hidden=hidden,
-        request_id=without(head.headers.get("x-trace-id", "") or head.headers.get("x-request-id", ""), hidden[:1]),
-        retry_after_s=wait_s,
-        retryable=_retryable(head.status, wait_s),
-    )
-
-
-def _retryable(status: int, wait_s: float | None) -> bool | None:
-    """Return whether an answer's status says that nothing was done with the message; None: its class says so."""
-    if status == 503 and wait_s is not None:
-        return True  # given before anything was done; one that names no time may be a proxy's word of a lost answer
-    # Whatever the body of another 5xx calls itself: the server may have failed over an answer that it began.
-    return False if status >= 500 and status != 503 else None
+    return error_from(told, head.status, hidden=hidden, **known_of(head, hidden))
 
 
 def error_from(told: dict[str, Any], status: int, *, hidden: tuple[str, ...] = (), **known: Any) -> BotReplyError:
@@ -169,16 +145,7 @@ def error_from(told: dict[str, Any], status: int, *, hidden: tuple[str, ...] = (
     status = named if isinstance(named, int) and not isinstance(named, bool) else status
     message = _reason(told.get("message"), hidden)
     kind, cure = _class_of(status, code, _reason(told.get("message")))
-    head = " ".join(filter(None, (str(status) if status else "", code))) or "error"
-    if kind is not BotServerError and known.get("retryable"):
-        known["retryable"] = None  # by its nature
-    return kind(
-        f"{NAME}: {head}: {message or 'no reason given.'} {cure}",
-        platform=NAME,
-        http_status=status,
-        code=code,
-        **known,
-    )
+    return refused(kind, cure, platform=NAME, status=status, code=code, message=message, **known)
 
 
 def run_failed(reason: Any, hidden: tuple[str, ...] = ()) -> BotServerError:

@@ -18,11 +18,10 @@ from remote_chatbots.errors import (
     BotReplyError,
     BotServerError,
 )
-from remote_chatbots.framing import parse_json
 from remote_chatbots.platforms.gptbots.values import count
 from remote_chatbots.reading import mapping
 from remote_chatbots.redaction import plain, shown, without
-from remote_chatbots.retry import retry_after_s
+from remote_chatbots.refusals import known_of, refused, said_in, said_instead
 from remote_chatbots.wire import ResponseHead
 
 NAME = "gptbots"
@@ -104,26 +103,11 @@ def refusal(head: ResponseHead, body: bytes, hidden: tuple[str, ...] = ()) -> Bo
         body: Its body, as far as it could be read.
         hidden: What the message must not repeat: the key, the question.
     """
-    try:
-        told = parse_json(body)
-    except ValueError:
-        told = None
-    if head.status < 300 and not (isinstance(told, dict) and (code_of(told) or told.get("error"))):
+    told = said_in(body)
+    if head.status < 300 and not (told and (code_of(told) or told.get("error"))):
         return not_allowed("the reply is not what was asked for", body, hidden)
-    if not isinstance(told, dict):
-        told = {"message": f"no JSON: {shown(body, hidden)}"} if body else {}
-    if 300 <= head.status < 400 and "location" in head.headers:
-        told = {"message": f"it redirects to {head.headers['location'].partition('?')[0]}"}
-    wait_s = retry_after_s(head.headers.get("retry-after", ""))
-    put_off = head.status == 503 and wait_s is not None  # it said when to come back: nothing was done
-    return error_from(
-        told,
-        head.status,
-        hidden=hidden,
-        request_id=without(head.headers.get("x-request-id", "") or head.headers.get("x-trace-id", ""), hidden[:1]),
-        retry_after_s=wait_s,
-        retryable=True if put_off else None,
-    )
+    told = said_instead(head, body, hidden) or told or {}
+    return error_from(told, head.status, hidden=hidden, **known_of(head, hidden))
 
 
 def error_from(told: dict[str, Any], status: int, *, hidden: tuple[str, ...] = (), **known: Any) -> BotReplyError:
@@ -140,18 +124,7 @@ def error_from(told: dict[str, Any], status: int, *, hidden: tuple[str, ...] = (
     words = [place.get(key) for place in places for key in ("message", "msg", "detail")]
     message = next(filter(None, (plain(word, hidden) for word in (*words, told.get("error")))), "")
     kind, cure = ERROR_TABLE.get(code) or _by_status(status if status >= 300 else _status_in(told, code))
-    if kind is BotRateLimitError and status >= 500 and not known.get("retryable"):
-        known["retryable"] = False  # a gateway's word about an answer it lost: the question may have arrived
-    head = " ".join(filter(None, (str(status) if status else "", code))) or "error"
-    if kind is not BotServerError and known.get("retryable"):
-        known["retryable"] = None  # by its nature
-    return kind(
-        f"{NAME}: {head}: {message or 'no reason given.'} {cure}",
-        platform=NAME,
-        http_status=status,
-        code=code,
-        **known,
-    )
+    return refused(kind, cure, platform=NAME, status=status, code=code, message=message, **known)
 
 
 def not_allowed(what: str, data: bytes, hidden: tuple[str, ...] = ()) -> BotProtocolError:
