@@ -21,7 +21,7 @@ from remote_chatbots.stored import StoredConversation
 class OfBot(BaseComponent):
     """A component over what a bot's server keeps. A dump holds no key: it is read from the environment again."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     llm: SerializeAsAny[RemoteLLM]
     user: str = ""
