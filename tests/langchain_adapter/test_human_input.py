@@ -83,7 +83,7 @@ def test_a_graph_is_interrupted_with_the_form_and_goes_on_with_the_reply(
 async def test_the_same_in_an_event_loop_and_the_rest_is_streamed(
     make_model: MakeModel, thread: dict[str, Any], posts: Callable[[], list[str]]
 ) -> None:
-    model = make_model("advanced-chat-form")
+    model = make_model("advanced-chat-form", coalesce=False)
     graph = graph_of(model)
     paused = (await graph.ainvoke(ASKED, thread))["messages"][-1]
 
