@@ -31,22 +31,33 @@ def conversation_of(message: ChatMessage, bot_id: str) -> str:
     return str(message_said.told["conversation_id"]) if is_own(message_said, bot_id) else ""
 
 
-def answer_ids(messages: Sequence[ChatMessage]) -> list[str]:
-    """Return the id of each message that is an answer; "" for each other."""
-    assistant = MessageRole.ASSISTANT
-    return [str(one.additional_kwargs.get("message_id") or "") if one.role == assistant else "" for one in messages]
+def behind(
+    known: Sequence[ChatMessage], unsent: Sequence[ChatMessage], known_id: str | None
+) -> tuple[list[ChatMessage], str | None]:
+    """Return the server's messages and, behind them, what it has not got; and the `known_id` of the next time.
 
-
-def not_there(unsent: Sequence[ChatMessage], since: Sequence[ChatMessage]) -> list[ChatMessage]:
-    """Return what of `unsent` the server has not got.
-
-    A question whose answer never came may have reached it all the same, alone or behind a system message. The newest
-    is to be asked now, even if it was asked in vain before.
+    A question whose answer never came may have reached the server all the same, alone or behind a system message: it is
+    not told again. The newest is to be asked now, even if it was asked in vain before.
 
     Args:
+        known: The server's messages, the oldest first.
         unsent: What was put, and no answer has followed.
-        since: The server's messages behind the newest answer that was known when they were put.
+        known_id: The newest answer when `unsent` was first to be sent; None if this is the first time.
     """
+    if not unsent:
+        return list(known), None
+    ids = [_answer_id(message) for message in known]
+    if known_id is None:
+        return [*known, *unsent], next(filter(None, reversed(ids)), "")
+    since = known[ids.index(known_id) + 1 :] if known_id and known_id in ids else known
     asked = [one.content or "" for one in since if one.role == MessageRole.USER]
-    there = [any(text == one.content or text.endswith(f"\n\n{one.content}") for text in asked) for one in unsent[:-1]]
-    return [*(one for one, known in zip(unsent, there, strict=False) if not known), *unsent[-1:]]
+    waiting = [one for one in unsent[:-1] if not any(_ends_with(text, one.content or "") for text in asked)]
+    return [*known, *waiting, unsent[-1]], known_id
+
+
+def _answer_id(message: ChatMessage) -> str:
+    return str(message.additional_kwargs.get("message_id") or "") if message.role == MessageRole.ASSISTANT else ""
+
+
+def _ends_with(text: str, question: str) -> bool:
+    return text == question or text.endswith(f"\n\n{question}")

@@ -116,7 +116,8 @@ class RemoteChatEngine(BaseChatEngine):
         if system_prompt is not None:
             prefix_messages = [ChatMessage(role=MessageRole.SYSTEM, content=system_prompt)]
         if memory is None:
-            memory = memory_cls.from_defaults(chat_history=chat_history or [], llm=llm or Settings._llm)
+            over = {"llm": llm} if issubclass(memory_cls, RemoteMemory) else {}
+            memory = memory_cls.from_defaults(chat_history=chat_history or [], **over)
         elif chat_history is not None:
             memory.set(chat_history)
         return cls(checked_llm(llm or Settings._llm), memory, prefix_messages or (), **options)

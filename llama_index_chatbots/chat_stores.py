@@ -7,7 +7,7 @@ from llama_index.core.storage.chat_store import BaseChatStore
 from pydantic import PrivateAttr
 
 from llama_index_chatbots._of_bot import LAST, OfBot
-from llama_index_chatbots._stored import conversation_of
+from llama_index_chatbots._stored import behind, conversation_of
 from llama_index_chatbots.remote_llm import RemoteLLM
 
 
@@ -31,6 +31,7 @@ class RemoteChatStore(OfBot, BaseChatStore):
     last: int | None = LAST
 
     _unsent: dict[str, list[ChatMessage]] = PrivateAttr(default_factory=dict)
+    _known_ids: dict[str, str | None] = PrivateAttr(default_factory=dict)  # of what is unsent; see `behind`
 
     def __init__(self, llm: RemoteLLM | None = None, *, user: str = "", last: int | None = None) -> None:
         """Take the fields. `llm` may be what `to_dict` wrote of one.
@@ -59,11 +60,11 @@ class RemoteChatStore(OfBot, BaseChatStore):
         Raises:
             BotNotFoundError: If the server does not know the conversation, or it is another user's.
         """
-        return [*self._read(key, self.last), *self._unsent.get(key, ())]
+        return self._with_unsent(key, self._read(key, self.last))
 
     async def aget_messages(self, key: str) -> list[ChatMessage]:
         """Return as `get_messages`."""
-        return [*await self._aread(key, self.last), *self._unsent.get(key, ())]
+        return self._with_unsent(key, await self._aread(key, self.last))
 
     def add_message(self, key: str, message: ChatMessage) -> None:
         """Add a message: an answer of the bot stands at the server already; anything else waits for its next one.
@@ -78,7 +79,7 @@ class RemoteChatStore(OfBot, BaseChatStore):
                 "key; RemoteMemory begins new ones."
             )
         if conversation_id:
-            self._unsent.pop(key, None)
+            self._forget(key)
         else:
             self._unsent.setdefault(key, []).append(message)
 
@@ -109,13 +110,13 @@ class RemoteChatStore(OfBot, BaseChatStore):
             BotNotFoundError: If the server does not know the conversation, or it is another user's.
         """
         self._delete(key)
-        self._unsent.pop(key, None)
+        self._forget(key)
         return None
 
     async def adelete_messages(self, key: str) -> list[ChatMessage] | None:
         """Do as `delete_messages`."""
         await self._adelete(key)
-        self._unsent.pop(key, None)
+        self._forget(key)
         return None
 
     def delete_message(self, key: str, idx: int) -> ChatMessage | None:  # noqa: ARG002
@@ -142,3 +143,14 @@ class RemoteChatStore(OfBot, BaseChatStore):
     async def adelete_last_message(self, key: str) -> ChatMessage | None:
         """Do as `delete_last_message`."""
         return self.delete_last_message(key)
+
+    def _with_unsent(self, key: str, known: list[ChatMessage]) -> list[ChatMessage]:
+        unsent = self._unsent.get(key, [])
+        found, known_id = behind(known, unsent, self._known_ids.get(key))
+        if unsent:
+            self._known_ids[key] = known_id
+        return found
+
+    def _forget(self, key: str) -> None:
+        self._unsent.pop(key, None)
+        self._known_ids.pop(key, None)

@@ -10,8 +10,9 @@ from llama_index.core.memory import BaseMemory
 from pydantic import Field, PrivateAttr
 
 from llama_index_chatbots._of_bot import LAST, OfBot
-from llama_index_chatbots._stored import answer_ids, conversation_of, not_there
+from llama_index_chatbots._stored import behind, conversation_of
 from llama_index_chatbots.remote_llm import RemoteLLM
+from remote_chatbots import BotNotFoundError
 
 _RECENT = 6
 
@@ -77,21 +78,22 @@ class RemoteMemory(OfBot, BaseMemory):
         """Return the server's newest messages (`last`), and behind them what it has not got.
 
         Raises:
-            BotNotFoundError: If the server does not know the conversation, or it is another user's.
+            BotNotFoundError: If the server does not know the conversation, or it is another user's. With the LLM's
+                `on_missing="restart"` there is nothing to return then, and the next question begins a new one.
         """
-        return self._with_unsent(self._read(self.conversation_id, self.last) if self.conversation_id else [])
+        return self._with_unsent(self._kept(self.last))
 
     async def aget(self, input: str | None = None, **_: Any) -> list[ChatMessage]:  # noqa: A002, ARG002
         """Return as `get`."""
-        return self._with_unsent(await self._aread(self.conversation_id, self.last) if self.conversation_id else [])
+        return self._with_unsent(await self._akept(self.last))
 
     def get_all(self) -> list[ChatMessage]:
         """Return all of the server's messages, and behind them what it has not got."""
-        return self._with_unsent(self._read(self.conversation_id) if self.conversation_id else [])
+        return self._with_unsent(self._kept(None))
 
     async def aget_all(self) -> list[ChatMessage]:
         """Return as `get_all`."""
-        return self._with_unsent(await self._aread(self.conversation_id) if self.conversation_id else [])
+        return self._with_unsent(await self._akept(None))
 
     def put(self, message: ChatMessage) -> None:
         """Take the conversation's id from an answer of the bot; keep anything else until its next answer."""
@@ -176,16 +178,26 @@ class RemoteMemory(OfBot, BaseMemory):
         self.conversation_id = conversation_id or self.conversation_id
         return self.conversation_id or conversation_id
 
+    def _kept(self, last: int | None) -> list[ChatMessage]:
+        try:
+            return self._read(self.conversation_id, last) if self.conversation_id else []
+        except BotNotFoundError as error:
+            return self._forgotten(error)
+
+    async def _akept(self, last: int | None) -> list[ChatMessage]:
+        try:
+            return await self._aread(self.conversation_id, last) if self.conversation_id else []
+        except BotNotFoundError as error:
+            return self._forgotten(error)
+
+    def _forgotten(self, error: BotNotFoundError) -> list[ChatMessage]:
+        if self.llm.on_missing != "restart" or not error.code:  # an address that is not there has no code
+            raise error
+        return []
+
     def _with_unsent(self, known: list[ChatMessage]) -> list[ChatMessage]:
-        if not self.unsent:
-            return known
-        ids = answer_ids(known)
-        if self._known_id is None:
-            told = self.newest_answer.additional_kwargs if self.newest_answer is not None else {}
-            self._known_id = str(told.get("message_id") or next(filter(None, reversed(ids)), ""))
-            return [*known, *self.unsent]
-        since = known[ids.index(self._known_id) + 1 :] if self._known_id and self._known_id in ids else known
-        return [*known, *not_there(self.unsent, since)]
+        found, self._known_id = behind(known, self.unsent, self._known_id)
+        return found
 
     def _newest_of(self, messages: Sequence[ChatMessage]) -> tuple[int, str]:
         bot_id = self.llm._own_bot_id()

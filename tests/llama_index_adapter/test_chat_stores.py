@@ -8,7 +8,7 @@ from llama_index.core.chat_engine import SimpleChatEngine
 from llama_index.core.memory import ChatMemoryBuffer
 
 from llama_index_chatbots import GPTBots, RemoteChatEngine, RemoteChatStore, RemoteLLM
-from remote_chatbots import BotNotFoundError, BotUsageError
+from remote_chatbots import BotNotFoundError, BotServerError, BotUsageError
 from remote_chatbots.emulator import Emulator
 from tests.asked import asked
 from tests.llama_index_adapter.asking import AGAIN, QUESTION, Do, MakeLLM, user
@@ -92,6 +92,20 @@ async def test_llama_indexs_memory_over_it_goes_on(
     assert asked(emulator, before) == [(AGAIN, key)]
     assert [one.content for one in memory.get_all()][2] == AGAIN
     assert len(memory.get_all()) == 4
+
+
+async def test_a_question_whose_answer_broke_is_not_told_again(emulator: Emulator, make_llm: MakeLLM, do: Do) -> None:
+    llm = make_llm()
+    key, _ = begun(llm)
+    memory = ChatMemoryBuffer(
+        chat_store=RemoteChatStore(llm), chat_store_key=key, token_limit=10**6, tokenizer_fn=str.split
+    )
+    engine = SimpleChatEngine.from_defaults(llm=llm, memory=memory)
+    before = len(emulator.requests)
+    with pytest.raises(BotServerError):
+        await do(engine.chat, "[[failmid]] Tell me")
+    await do(engine.chat, AGAIN)
+    assert asked(emulator, before) == [("[[failmid]] Tell me", key), (AGAIN, key)]
 
 
 def test_a_dump_holds_no_key(bot: RemoteLLM) -> None:

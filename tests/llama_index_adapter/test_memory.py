@@ -10,6 +10,7 @@ import pytest
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.chat_engine import SimpleChatEngine
 from llama_index.core.llms import MockLLM
+from llama_index.core.memory import Memory
 from llama_index.core.settings import Settings
 
 from llama_index_chatbots import Dify, GPTBots, RemoteChatEngine, RemoteLLM, RemoteMemory, source_nodes
@@ -161,6 +162,43 @@ async def test_a_question_whose_answer_broke_is_not_told_again(emulator: Emulato
     assert memory.unsent == []
 
 
+async def test_a_question_asked_in_vain_may_be_asked_again(emulator: Emulator, make_llm: MakeLLM, do: Do) -> None:
+    llm = make_llm()
+    memory = RemoteMemory(llm, conversation_id=conversation(begun(llm)))
+    engine = SimpleChatEngine.from_defaults(llm=llm, memory=memory)
+    before = len(emulator.requests)
+    for _ in range(2):
+        with pytest.raises(BotServerError):
+            await do(engine.chat, "[[failmid]] Tell me")
+    assert asked(emulator, before) == [("[[failmid]] Tell me", memory.conversation_id)] * 2
+
+
+async def test_a_system_message_that_the_server_has_is_not_told_again(
+    emulator: Emulator, bot: RemoteLLM, do: Do
+) -> None:
+    engine = RemoteChatEngine.from_defaults(llm=bot, system_prompt="Be brief.")
+    await do(engine.chat, QUESTION)
+    memory = RemoteMemory(bot, conversation_id=engine.conversation_id)
+    again = RemoteChatEngine.from_defaults(llm=bot, memory=memory, system_prompt="Be brief.")
+    before = len(emulator.requests)
+    await do(again.chat, AGAIN)
+    assert asked(emulator, before) == [(AGAIN, engine.conversation_id)]
+
+
+@pytest.mark.filterwarnings("ignore:The server does not know the conversation:UserWarning")
+@pytest.mark.parametrize("engine_class", [SimpleChatEngine, RemoteChatEngine])
+async def test_a_forgotten_conversation_is_begun_anew_by_choice(
+    make_llm: MakeLLM, do: Do, engine_class: type[SimpleChatEngine | RemoteChatEngine]
+) -> None:
+    llm = make_llm(on_missing="restart")
+    gone = conversation(begun(llm))
+    llm._sync_client().delete(gone, user=llm.user)
+    memory = RemoteMemory(llm, conversation_id=gone)
+    engine = engine_class.from_defaults(llm=llm, memory=memory, system_prompt="Be brief.")
+    assert "9:00" in str(await do(engine.chat, QUESTION))
+    assert memory.conversation_id not in ("", gone)
+
+
 async def test_what_the_bot_has_not_heard_is_told_with_the_next_question(
     emulator: Emulator, bot: RemoteLLM, do: Do
 ) -> None:
@@ -239,6 +277,7 @@ def test_an_engine_makes_one_of_its_class_and_settings_may_name_the_bot(
     llm = make_llm()
     engine = RemoteChatEngine.from_defaults(llm=llm, memory_cls=RemoteMemory, chat_history=begun(llm))
     assert QUESTION in str(engine.chat(AGAIN))
+    RemoteChatEngine.from_defaults(llm=llm, memory_cls=Memory)  # which takes no llm
     monkeypatch.setattr(Settings, "_llm", llm)
     assert isinstance(RemoteMemory(conversation_id=engine.conversation_id).llm, Dify)
     assert len(RemoteMemory(conversation_id=engine.conversation_id).get()) == 4
