@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import pickle
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.chat_engine import SimpleChatEngine
 from llama_index.core.llms import MockLLM
-from llama_index.core.memory import Memory
 from llama_index.core.settings import Settings
 
 from llama_index_chatbots import Dify, GPTBots, RemoteChatEngine, RemoteLLM, RemoteMemory, source_nodes
+from llama_index_chatbots.local_record import LocalRecord
 from remote_chatbots import BotNotFoundError, BotServerError, BotUsageError
 from remote_chatbots.emulator import Emulator
 from tests.asked import asked
@@ -277,7 +277,17 @@ def test_an_engine_makes_one_of_its_class_and_settings_may_name_the_bot(
     llm = make_llm()
     engine = RemoteChatEngine.from_defaults(llm=llm, memory_cls=RemoteMemory, chat_history=begun(llm))
     assert QUESTION in str(engine.chat(AGAIN))
-    RemoteChatEngine.from_defaults(llm=llm, memory_cls=Memory)  # which takes no llm
     monkeypatch.setattr(Settings, "_llm", llm)
     assert isinstance(RemoteMemory(conversation_id=engine.conversation_id).llm, Dify)
     assert len(RemoteMemory(conversation_id=engine.conversation_id).get()) == 4
+
+
+class WithoutLLM(LocalRecord):
+    @classmethod
+    def from_defaults(cls, chat_history: list[ChatMessage] | None = None) -> Self:  # type: ignore[override]
+        return cls(messages=list(chat_history or []))
+
+
+def test_a_memory_class_that_takes_no_llm_is_given_none(make_llm: MakeLLM) -> None:
+    engine = RemoteChatEngine.from_defaults(llm=make_llm(), memory_cls=WithoutLLM, chat_history=[user("Hello")])
+    assert engine.chat_history == [user("Hello")]
