@@ -9,6 +9,7 @@ except ImportError as error:
 
 from llama_index_chatbots.chat_engines import RemoteChatEngine
 from llama_index_chatbots.chat_stores import RemoteChatStore
+from llama_index_chatbots.human_input import FormFilledEvent, FormRequiredEvent, submit_form
 from llama_index_chatbots.llms import Dify, GPTBots
 from llama_index_chatbots.memory import RemoteMemory
 from llama_index_chatbots.query_engines import RemoteQueryEngine
@@ -21,6 +22,8 @@ from llama_index_chatbots.streaming import RemoteStreamingResponse
 __all__ = [
     "Dify",
     "DifyRetriever",
+    "FormFilledEvent",
+    "FormRequiredEvent",
     "GPTBots",
     "GPTBotsRetriever",
     "RemoteChatEngine",
@@ -32,4 +35,5 @@ __all__ = [
     "RemoteRetriever",
     "RemoteStreamingResponse",
     "source_nodes",
+    "submit_form",
 ]
