@@ -9,12 +9,15 @@ except ImportError as error:
 
 from typing import TYPE_CHECKING, Any
 
+from langchain_chatbots.chat_history import RemoteChatMessageHistory
 from langchain_chatbots.chat_models import ChatDify, ChatGPTBots
+from langchain_chatbots.document_loaders import RemoteConversationLoader
 from langchain_chatbots.errors import retryable
 from langchain_chatbots.remote_chat_model import RemoteChatModel
 from langchain_chatbots.retrievers import DifyRetriever, GPTBotsRetriever, RemoteRetriever
 from langchain_chatbots.settings import RemoteModelSettings
 from langchain_chatbots.sources import sources
+from langchain_chatbots.stores import StoredConversations
 from remote_chatbots import __version__
 
 if TYPE_CHECKING:
@@ -25,9 +28,12 @@ __all__ = [
     "ChatGPTBots",
     "DifyRetriever",
     "GPTBotsRetriever",
+    "RemoteChatMessageHistory",
     "RemoteChatModel",
+    "RemoteConversationLoader",
     "RemoteModelSettings",
     "RemoteRetriever",
+    "StoredConversations",
     "__version__",
     "human_input_node",
     "retryable",

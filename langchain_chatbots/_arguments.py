@@ -9,12 +9,18 @@ from langchain_core.runnables import RunnableConfig, ensure_config
 from remote_chatbots.arguments import PER_CALL
 
 
-def from_config(config: RunnableConfig | None, kwargs: dict[str, Any]) -> dict[str, Any]:
+def from_config(config: RunnableConfig | None, kwargs: dict[str, Any], *, sessions: bool = False) -> dict[str, Any]:
     """Return `kwargs` with what `config["configurable"]` says and the call does not.
+
+    With `sessions`, for a model that has a store of them, also the session: its `session_id`, else its `thread_id`.
 
     LangChain drops `configurable` when a model is called directly. Inside a graph's node or a chain the config is
     there although nobody passes it on.
     """
     configurable = ensure_config(config).get("configurable") or {}
     found = {name: configurable[name] for name in PER_CALL if configurable.get(name) is not None}
+    if sessions:
+        found.setdefault("session_id", configurable.get("thread_id"))
+    else:
+        found.pop("session_id", None)
     return {**found, **{name: value for name, value in kwargs.items() if name not in found or value is not None}}

@@ -9,8 +9,8 @@ from pydantic import SecretStr
 from langchain_chatbots._blocks import register
 from langchain_chatbots.remote_chat_model import RemoteChatModel
 from langchain_chatbots.settings import ChatModelArguments
-from remote_chatbots.bot_fields import DifyFields, GPTBotsFields
 from remote_chatbots.constructors import DifyArguments, GPTBotsArguments
+from remote_chatbots.platform_fields import DifyFields, GPTBotsFields
 
 
 class ChatDifyArguments(DifyArguments, ChatModelArguments):

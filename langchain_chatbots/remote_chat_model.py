@@ -22,6 +22,7 @@ from langchain_chatbots._blocks import ProtocolEvents
 from langchain_chatbots._messages import MessageMaker, without_ids
 from langchain_chatbots._tool import tool_of
 from langchain_chatbots._translate import Said
+from langchain_chatbots.chat_history import session_of
 from langchain_chatbots.errors import SAFE_TO_POST_AGAIN, ChatbotUsageError, ToolsRefusedError, as_model_errors
 from langchain_chatbots.settings import RemoteModelSettings
 from remote_chatbots.arguments import TOOLS_REFUSED
@@ -136,7 +137,7 @@ class RemoteChatModel(RemoteModelSettings):
         opened: list[Any] = []
         try:
             with _noting(opened):
-                return super().invoke(input, config, **from_config(config, kwargs))
+                return super().invoke(input, config, **self._from_config(config, kwargs))
         finally:
             for run in opened:
                 run.close()
@@ -148,7 +149,7 @@ class RemoteChatModel(RemoteModelSettings):
         opened: list[Any] = []
         try:
             with _noting(opened):
-                return await super().ainvoke(input, config, **from_config(config, kwargs))
+                return await super().ainvoke(input, config, **self._from_config(config, kwargs))
         finally:
             for run in opened:
                 await run.aclose()
@@ -158,7 +159,7 @@ class RemoteChatModel(RemoteModelSettings):
     ) -> Generator[AIMessageChunk, None, None]:  # fmt: skip
         """Yield the answer while it arrives. Leaving early tells the server to stop (at most `stop_wait_s`)."""
         opened: list[Any] = []
-        chunks = super().stream(input, config, **from_config(config, kwargs))
+        chunks = super().stream(input, config, **self._from_config(config, kwargs))
         try:
             with _noting(opened):
                 first = next(chunks, None)
@@ -179,7 +180,7 @@ class RemoteChatModel(RemoteModelSettings):
         the connection is closed. After a bare `break` that happens in the background.
         """
         opened: list[Any] = []
-        chunks = super().astream(input, config, **from_config(config, kwargs))
+        chunks = super().astream(input, config, **self._from_config(config, kwargs))
         try:
             with _noting(opened):
                 first = await anext(chunks, None)
@@ -195,11 +196,11 @@ class RemoteChatModel(RemoteModelSettings):
 
     def stream_events(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
         """Yield events; with `version="v3"` return a stream of content blocks. It has no `close`: read it all."""
-        return super().stream_events(input, config, **from_config(config, kwargs))
+        return super().stream_events(input, config, **self._from_config(config, kwargs))
 
     def astream_events(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
         """Yield events; with `version="v3"` return an awaitable stream of content blocks, with an `aclose`."""
-        return super().astream_events(input, config, **from_config(config, kwargs))
+        return super().astream_events(input, config, **self._from_config(config, kwargs))
 
     # LangChain's cache, for those who switched it on. Streams do not ask it.
 
@@ -301,6 +302,9 @@ class RemoteChatModel(RemoteModelSettings):
                     for protocol_event in told_so_far.of(event):
                         yield protocol_event
 
+    def _from_config(self, config: RunnableConfig | None, kwargs: dict[str, Any]) -> dict[str, Any]:
+        return from_config(config, kwargs, sessions=self.conversations is not None)
+
     def _turn(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]
     ) -> tuple[Flow[None], MessageMaker]:
@@ -309,7 +313,7 @@ class RemoteChatModel(RemoteModelSettings):
         Raises:
             BotUsageError: If an argument is unknown, missing or wrong.
         """
-        flow, planned = self._turn_flow([Said(message) for message in messages], stop, kwargs)
+        flow, planned = self._turn_flow([Said(message) for message in messages], stop, kwargs, session_of(self))
         maker = MessageMaker(
             platform=self.platform,
             model_name=kwargs.get("model") or self.model_name,

@@ -20,9 +20,10 @@ from langchain_chatbots.errors import as_model_errors
 from langchain_chatbots.sources import sources
 from remote_chatbots import Question
 from remote_chatbots.arguments import with_environment
-from remote_chatbots.bot_fields import BotFields, DifyFields, GPTBotsFields
+from remote_chatbots.bot_fields import BotFields
 from remote_chatbots.constructors import DifyArguments, GPTBotsArguments
 from remote_chatbots.passages import answer_metadata, checked_k
+from remote_chatbots.platform_fields import DifyFields, GPTBotsFields
 
 
 class DifyRetrieverArguments(DifyArguments, total=False):

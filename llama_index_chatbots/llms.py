@@ -8,8 +8,8 @@ from pydantic import Field, SecretStr
 
 from llama_index_chatbots.remote_llm import RemoteLLM
 from llama_index_chatbots.settings import LLMArguments
-from remote_chatbots.bot_fields import DifyFields, GPTBotsFields
 from remote_chatbots.constructors import DifyArguments, GPTBotsArguments
+from remote_chatbots.platform_fields import DifyFields, GPTBotsFields
 
 
 class DifyLLMArguments(DifyArguments, LLMArguments):

@@ -7,6 +7,7 @@ import logging
 
 from remote_chatbots.answer import Answer
 from remote_chatbots.client import AsyncBotClient, BotClient
+from remote_chatbots.conversations import Conversations, InMemoryConversations, SQLiteConversations
 from remote_chatbots.errors import (
     BotAuthError,
     BotConnectError,
@@ -67,6 +68,7 @@ __all__ = [
     "BotTransportError",
     "BotTruncatedError",
     "BotUsageError",
+    "Conversations",
     "DifyApp",
     "DifyOptions",
     "Event",
@@ -74,11 +76,13 @@ __all__ = [
     "Finished",
     "GPTBotsAgent",
     "GPTBotsOptions",
+    "InMemoryConversations",
     "InputRequired",
     "LostAnswer",
     "MediaProduced",
     "Question",
     "Reasoning",
+    "SQLiteConversations",
     "Settings",
     "Source",
     "SourcesFound",

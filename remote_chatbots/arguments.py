@@ -9,7 +9,7 @@ from typing import Any
 
 from remote_chatbots.errors import BotUsageError, ToolsRefusedError
 
-PER_CALL = ("conversation_id", "user", "inputs", "files")
+PER_CALL = ("conversation_id", "user", "inputs", "files", "session_id")
 # Other chat models take these; the app decides them, so they are accepted and not sent.
 NOT_SENT = ("model", "temperature", "max_tokens", "stream", "stop_sequences")
 # The language model's own, which no platform takes from a caller.
@@ -20,6 +20,7 @@ _OF_THE_APP = (
 _WANTED: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "conversation_id": (str, "a string"),
     "user": (str, "a string"),
+    "session_id": (str, "a string"),
     "inputs": (Mapping, "a mapping of variable names to values"),
     "files": ((list, tuple), "a list of Attachment"),
     "model": (str, "a string, the label for traces"),

@@ -5,34 +5,29 @@ pydantic comes with both frameworks: nothing of the core imports this module, th
 
 from __future__ import annotations
 
-import ast
-import inspect
-import sys
 import warnings
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 
-from remote_chatbots.address import Key
 from remote_chatbots.arguments import checked_call, refusals_of, wrong_fields
 from remote_chatbots.client import AsyncBotClient, BotClient
+from remote_chatbots.conversations import Conversations, InMemoryConversations
 from remote_chatbots.errors import BotUsageError
+from remote_chatbots.field_texts import describe
 from remote_chatbots.flow import Flow
 from remote_chatbots.forgotten import ask
 from remote_chatbots.forks import NewestAnswers, OnFork, asked_unforked
 from remote_chatbots.history import Message, Plan, plan
 from remote_chatbots.management import operation
-from remote_chatbots.platforms.dify import DifyApp, DifyOptions
-from remote_chatbots.platforms.dify.chat import CLOUD_URL
-from remote_chatbots.platforms.gptbots import GPTBotsAgent, GPTBotsOptions
-from remote_chatbots.platforms.gptbots.chat import CLOUD_URL as GPTBOTS_URL
 from remote_chatbots.protocol import BotProtocol
 from remote_chatbots.question import Question
 from remote_chatbots.resuming import FilledForm
+from remote_chatbots.sessions import Session, asked_in_session
 from remote_chatbots.timeouts import DEFAULT_CONNECT_S, DEFAULT_SILENCE_S, Settings, Timeouts
 
 _STANDARD = Settings()
@@ -80,6 +75,9 @@ class BotFields(BaseModel):
     """What becomes of a history that goes on from an answer which is not its conversation's newest: "warn" and ask all
     the same, "error", "new" for a new conversation seeded with the history, or "ignore". Where that answer is not the
     newest that this model has met, noticing costs one small request before the question."""
+    conversations: Any = Field(default=None, exclude=True, repr=False)
+    """Where the conversations of local sessions are kept, a `Conversations`. With it, a call that names a session goes
+    on with its conversation although the history does not say which. Default: none."""
     stop: list[str] | None = Field(default=None, alias="stop_sequences")
     """The answer ends before the first of these, and the server is told to stop."""
     timeout: Any = (DEFAULT_CONNECT_S, DEFAULT_SILENCE_S)
@@ -112,6 +110,7 @@ class BotFields(BaseModel):
     _client: BotClient | None = PrivateAttr(default=None)
     _async_client: AsyncBotClient | None = PrivateAttr(default=None)
     _newest: NewestAnswers | None = PrivateAttr(default=None)
+    _sessions: Conversations | None = PrivateAttr(default=None)
 
     platform: ClassVar[str]
     _options: ClassVar[tuple[str, ...]] = ()
@@ -162,13 +161,28 @@ class BotFields(BaseModel):
         if self._async_client is not None:
             await self._async_client.aclose()
 
+    def session_store(self) -> Conversations:
+        """Return where conversations of local sessions are kept: `conversations`, else in memory, with this object."""
+        self._sessions = self.conversations or self._sessions or InMemoryConversations()
+        return self._sessions
+
     def _own_bot_id(self) -> str:
         return self.bot_id or self._bot().bot_id
 
     def _turn_flow(
-        self, messages: Sequence[Message], stop: Sequence[str] | None, kwargs: Mapping[str, Any]
+        self,
+        messages: Sequence[Message],
+        stop: Sequence[str] | None,
+        kwargs: Mapping[str, Any],
+        session: Session | None = None,
     ) -> tuple[Flow[None], Plan]:
         """Return the flow of the turn that a history asks for, and the plan behind it.
+
+        Args:
+            messages: The history.
+            stop: The call's stop sequences.
+            kwargs: The call's other arguments.
+            session: The local session, where the caller knows it otherwise than by `session_id`.
 
         Raises:
             BotUsageError: If an argument is unknown, missing or wrong, or there is nothing new to send.
@@ -177,18 +191,26 @@ class BotFields(BaseModel):
         if form is not None:
             return self._rest_of_turn(form, messages, kwargs)
         question, planned = self._asked(messages, stop, kwargs)
+        anew = partial(self._asked, messages, stop, {**kwargs, "conversation_id": ""})
+        flow = self._unforked(question, planned, anew)
+        session = session or Session.of(kwargs.get("session_id"), self.conversations, self.platform)
+        if session is None:
+            return flow, planned
+
+        def flow_in(known: str) -> Flow[None]:
+            return self._unforked(*self._asked(messages, stop, kwargs, fallback=known), anew) if known else flow
+
+        whose = {"user": question.user, "bot_id": self._own_bot_id(), "platform": self.platform}
+        unnamed = kwargs.get("conversation_id") is None and planned.conversation_id in ("", self.conversation_id)
+        return asked_in_session(session, flow_in, **whose, may_begin=unnamed), planned
+
+    def _unforked(self, question: Question, planned: Plan, anew: Callable[[], tuple[Question, Plan]]) -> Flow[None]:
         bot = self._bot()
         flow = ask(bot, question)
-        if planned.answer_id and self.on_fork != "ignore":
-            flow = asked_unforked(
-                bot,
-                question,
-                answer_id=planned.answer_id,
-                newest=self._newest_answers(),
-                on_fork=self.on_fork,
-                anew=lambda: self._asked(messages, stop, {**kwargs, "conversation_id": ""})[0],
-            )
-        return flow, planned
+        if not planned.answer_id or self.on_fork == "ignore":
+            return flow
+        known, policy = self._newest_answers(), self.on_fork
+        return asked_unforked(bot, question, planned.answer_id, known, policy, lambda: anew()[0])
 
     def _rest_of_turn(
         self, form: FilledForm, messages: Sequence[Message], kwargs: Mapping[str, Any]
@@ -211,9 +233,9 @@ class BotFields(BaseModel):
         return operation(self._bot(), "submit", wanted), Plan("", form.conversation_id, system=str(held))
 
     def _asked(
-        self, messages: Sequence[Message], stop: Sequence[str] | None, kwargs: Mapping[str, Any]
+        self, messages: Sequence[Message], stop: Sequence[str] | None, kwargs: Mapping[str, Any], fallback: str = ""
     ) -> tuple[Question, Plan]:
-        """Return what to ask for a history, and the plan behind it.
+        """Return what to ask for a history, and the plan behind it; in `fallback` where nothing else says where.
 
         Raises:
             BotUsageError: If an argument is unknown, missing or wrong, or there is nothing new to send.
@@ -224,7 +246,7 @@ class BotFields(BaseModel):
                 messages,
                 bot_id=self._own_bot_id(),
                 conversation_id=kwargs.get("conversation_id"),
-                fallback_conversation_id=self.conversation_id,
+                fallback_conversation_id=fallback or self.conversation_id,
                 system_input=self.system_input,
             )
             if planned.strangers:
@@ -299,96 +321,4 @@ class BotFields(BaseModel):
         )
 
 
-class DifyFields(BotFields):
-    """The fields of a Dify app, in either face."""
-
-    base_url: str = CLOUD_URL
-    model_name: str = "dify-app"
-    workflow_id: str = ""
-    """Run this published version of a chatflow; "" runs the newest. Also per call."""
-    auto_generate_name: bool = True
-    """Whether the server names a new conversation by its first message. Also per call."""
-    trace_id: str = ""
-    """Your id of the turn in a tracing system: 1 to 128 letters, digits, hyphens, underscores. Also per call."""
-
-    platform: ClassVar[str] = "dify"
-    _options: ClassVar[tuple[str, ...]] = ("workflow_id", "auto_generate_name", "trace_id")
-    _environment: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "api_key": ("DIFY_API_KEY",),
-        "base_url": ("DIFY_BASE_URL", "DIFY_API_BASE"),
-        "user": ("DIFY_USER",),
-    }
-
-    def _bot(self) -> BotProtocol:
-        return DifyApp(
-            Key(self.api_key.get_secret_value()),
-            self.base_url,
-            headers=self.default_headers,
-            settings=self._settings(),
-            options=DifyOptions(self.workflow_id, self.auto_generate_name, self.trace_id),
-        )
-
-
-class GPTBotsFields(BotFields):
-    """The fields of a GPTBots agent, in either face."""
-
-    base_url: str = GPTBOTS_URL
-    """The server, or a region: "sg", "th", "jp", "cn"."""
-    model_name: str = "gptbots-agent"
-    api_version: str = "auto"
-    """The send call: "v2", "v1", or "auto": v2, and v1 where the server does not know v2."""
-    short_term_memory: bool | None = None
-    """Whether a turn remembers the conversation's recent turns. None: the agent's setting. Also per call."""
-    long_term_memory: bool | None = None
-    """Whether a turn uses the long-term memory. None: the agent's setting. Also per call."""
-    knowledge: Any = None
-    """What of the knowledge is searched: document ids, or a mapping with `data_ids` and `group_ids`; [] searches
-    nothing. None: all that the agent has. Also per call."""
-    corner_citation: bool | None = None
-    """Whether the agent marks in its text what it cites (`$[1]$`), and names its sources. Also per call."""
-    citation_marks: bool = True
-    """Whether those marks stay in the text. Also per call."""
-    fetch_sources: bool = False
-    """Whether the passages behind an answer that names none are asked for after it, by requests of their own. Also per
-    call."""
-
-    platform: ClassVar[str] = "gptbots"
-    _options: ClassVar[tuple[str, ...]] = (
-        "short_term_memory", "long_term_memory", "knowledge", "corner_citation", "citation_marks", "fetch_sources",
-    )  # fmt: skip
-    _environment: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "api_key": ("GPTBOTS_API_KEY",),
-        "base_url": ("GPTBOTS_BASE_URL",),
-        "user": ("GPTBOTS_USER",),
-    }
-
-    def _bot(self) -> BotProtocol:
-        return GPTBotsAgent(
-            Key(self.api_key.get_secret_value()),
-            self.base_url,
-            self.api_version,
-            headers=self.default_headers,
-            settings=self._settings(),
-            options=GPTBotsOptions(**{name: getattr(self, name) for name in self._options}),
-        )
-
-
-def _describe(*kinds: Any) -> None:
-    """Describe the fields by the texts beneath them, as pydantic's `use_attribute_docstrings` would.
-
-    That looks, for each class, at the files of all modules that were ever imported: half the time of our own import.
-    """
-    try:
-        module = ast.parse(inspect.getsource(sys.modules[__name__]))
-    except OSError:
-        return  # installed without its source
-    for node in module.body:
-        for field, text in pairwise(node.body if isinstance(node, ast.ClassDef) else ()):
-            match field, text:
-                case ast.AnnAssign(target=ast.Name(name)), ast.Expr(ast.Constant(str(said))):
-                    for kind in kinds:
-                        if name in kind.model_fields:
-                            kind.model_fields[name].description = inspect.cleandoc(said)
-
-
-_describe(BotFields, DifyFields, GPTBotsFields)
+describe(__name__, BotFields)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
+from remote_chatbots.conversations import Conversations
 from remote_chatbots.timeouts import Timeouts
 
 
@@ -26,6 +27,7 @@ class BotArguments(TypedDict, total=False):
     reasoning: bool | None
     coalesce: bool | None
     on_fork: Literal["warn", "error", "new", "ignore"] | None
+    conversations: Conversations | None
     stop: Sequence[str] | None
     stop_sequences: Sequence[str] | None
     timeout: float | Sequence[float | None] | Timeouts | None

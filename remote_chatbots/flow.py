@@ -6,7 +6,7 @@ plain synchronous code: they are tested by feeding them heads and bytes, without
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -73,9 +73,22 @@ class Aside:
     within_s: float = 5.0
 
 
-Effect: TypeAlias = Send | Read | Sleep | Aside
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """Something to be done that is no request, in the driver's own colour; the outcome is what it returns.
+
+    Attributes:
+        call: Does it; may block.
+        acall: Does it in an event loop.
+    """
+
+    call: Callable[[], Any]
+    acall: Callable[[], Awaitable[Any]]
+
+
+Effect: TypeAlias = Send | Read | Sleep | Aside | Errand
 Flow: TypeAlias = Generator[Effect | Event, Any, T]
-EFFECTS: frozenset[type] = frozenset({Send, Read, Sleep, Aside})
+EFFECTS: frozenset[type] = frozenset({Send, Read, Sleep, Aside, Errand})
 READ = Read()
 
 
@@ -190,6 +203,34 @@ def open_reply(
             if delay_s is None or not (yield Sleep(delay_s)):
                 raise
         attempt += 1
+
+
+def interposed(flow: Flow[None], at: Callable[[Event], bool], errand: Callable[[Any], Flow[None]]) -> Flow[None]:
+    """Run `flow`; before the first event that `at` says yes to goes on its way, run `errand` with it.
+
+    Whatever the driver throws reaches `flow`, as if nothing stood between.
+    """
+    step: Any = _step_of(flow.send, None)
+    while step is not None:
+        found = type(step) not in EFFECTS and at(step)
+        try:
+            if found:
+                yield from errand(step)
+            outcome = yield step
+        except BaseException as error:  # noqa: BLE001  whatever it is, it is for the flow
+            step = _step_of(flow.throw, error)
+            continue
+        if found:
+            yield from flow
+            return
+        step = _step_of(flow.send, outcome)
+
+
+def _step_of(go_on: Callable[[Any], Effect | Event], value: Any) -> Effect | Event | None:
+    try:
+        return go_on(value)
+    except StopIteration:
+        return None
 
 
 def look_up(request: HttpRequest, within_s: float = 5.0) -> Flow[Any]:

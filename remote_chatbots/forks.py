@@ -54,7 +54,6 @@ class NewestAnswers:
 def asked_unforked(
     bot: BotProtocol,
     question: Question,
-    *,
     answer_id: str,
     newest: NewestAnswers,
     on_fork: OnFork,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from remote_chatbots.answer import Answer
 from remote_chatbots.errors import BotError
 from remote_chatbots.events import Event
-from remote_chatbots.flow import EFFECTS, Aside, Deadline, Effect, Flow, Read, Send, Turn
+from remote_chatbots.flow import EFFECTS, Aside, Deadline, Effect, Errand, Flow, Read, Send, Turn
 from remote_chatbots.timeouts import Settings, Timeouts
 from remote_chatbots.transports import faults
 from remote_chatbots.transports.aiohttp_sessions import LoopSessions
@@ -182,6 +182,8 @@ class AiohttpRun:
                 return await self._send(effect.request)
             if type(effect) is Aside:
                 return await self._aside(effect)
+            if type(effect) is Errand:
+                return await effect.acall()
             return await self._sleep(effect.seconds)  # type: ignore[union-attr]
         except Exception as error:
             # What had arrived before the connection died comes first; the next read meets the error again.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from remote_chatbots.answer import Answer
 from remote_chatbots.errors import BotError
 from remote_chatbots.events import Event
-from remote_chatbots.flow import EFFECTS, Aside, Deadline, Effect, Flow, Read, Send, Turn
+from remote_chatbots.flow import EFFECTS, Aside, Deadline, Effect, Errand, Flow, Read, Send, Turn
 from remote_chatbots.timeouts import Settings, Timeouts
 from remote_chatbots.transports import faults
 from remote_chatbots.transports.decoding import Decoder, UnreadableError, decoder_of
@@ -126,6 +126,8 @@ class RequestsRun:
                 return self._send(effect.request)
             if type(effect) is Aside:
                 return self._aside(effect)
+            if type(effect) is Errand:
+                return effect.call()
             return self._sleep(effect.seconds)  # type: ignore[union-attr]
         except Exception as error:
             return self._translated(error, effect)
@@ -189,6 +191,8 @@ class RequestsRun:
             response.close()
 
     def _translated(self, error: Exception, effect: Effect) -> BotError:
+        if isinstance(error, BotError):
+            return error
         host = effect.request.host if isinstance(effect, (Send, Aside)) else ""
         out_of_all_time = self._ends_at is not None and time.monotonic() >= self._ends_at - 0.01
         sent = type(effect) is Read or self._transport.has_sent(error)

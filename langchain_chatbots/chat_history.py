@@ -1,0 +1,207 @@
+"""The server's history of a conversation, as LangChain's chat history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.chat_history import BaseChatMessageHistory
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.runnables import ensure_config
+
+from langchain_chatbots._messages import BLOCKS, usage_metadata
+from langchain_chatbots._translate import Said
+from langchain_chatbots.errors import as_model_errors
+from remote_chatbots import BotUsageError, InMemoryConversations, StoredMessage
+from remote_chatbots.history import is_own
+from remote_chatbots.remembered import metadata_of, said
+from remote_chatbots.sessions import Session
+
+if TYPE_CHECKING:
+    from langchain_chatbots.remote_chat_model import RemoteChatModel
+    from remote_chatbots import Conversations
+
+
+class RemoteChatMessageHistory(BaseChatMessageHistory):
+    """A conversation as the server keeps it. It stores nothing: what is asked through the bot is in it by itself.
+
+    Example:
+        >>> for message in RemoteChatMessageHistory(model, conversation_id="…").messages:
+        ...     print(message.type, message.text)
+
+    A message has the server's id, sources, usage, rating and files in its `response_metadata`, as far as the server
+    tells them. An answer continues its conversation, wherever it is put.
+
+    Args:
+        bot: The chat model whose conversation it is.
+        conversation_id: The server's id of the conversation; or
+        session_id: Your id of it. The conversation that a turn under `RunnableWithMessageHistory` begins is kept under
+            it as soon as it is known, so that a turn that is left early is not lost. Without either, the history is
+            that of the conversation which its first turn begins.
+        user: Your name for the person whose it is. Default: the model's.
+        last: No more than the newest so many messages are read. Default: all.
+        conversations: Where the conversations of sessions are kept. Default: the model's `conversations`, else in
+            memory, with the model object.
+
+    Raises:
+        BotUsageError: If both ids are given, or `last` is no positive number.
+    """
+
+    def __init__(
+        self,
+        bot: RemoteChatModel,
+        *,
+        conversation_id: str = "",
+        session_id: str = "",
+        user: str | None = None,
+        last: int | None = None,
+        conversations: Conversations | None = None,
+    ) -> None:
+        if conversation_id and session_id:
+            raise BotUsageError(f"{bot.platform}: a history is of a conversation_id or of a session_id. Give one.")
+        if last is not None and last < 1:
+            raise BotUsageError(f"{bot.platform}: last must be 1 or more. Give a number of messages, or leave it out.")
+        self.bot = bot
+        self.conversation_id = conversation_id
+        self.session: Session | None = None
+        self._user, self._last = user, last
+        if session_id:
+            self.session = Session(session_id, conversations or bot.session_store())
+        elif not conversation_id:
+            self.session = Session("this history", InMemoryConversations())
+
+    @property
+    def messages(self) -> list[BaseMessage]:  # type: ignore[override]
+        """The messages, the oldest first; read from the server at each look, [] while there is no conversation.
+
+        Raises:
+            BotNotFoundError: If the server does not know the conversation, or it is another user's.
+        """
+        with as_model_errors():
+            id_ = self.conversation_id or self._known()
+            return self._read(self._history(id_, self._last), id_) if id_ else []
+
+    async def aget_messages(self) -> list[BaseMessage]:
+        """Return the messages as `messages` does, without a thread."""
+        with as_model_errors():
+            id_ = self.conversation_id or await self._aknown()
+            return self._read(await self._ahistory(id_, self._last), id_) if id_ else []
+
+    def add_messages(self, messages: Sequence[BaseMessage]) -> None:
+        """Take the conversation's id from our bot's newest answer, if it is not known yet. Nothing is stored.
+
+        What stands before that answer went to the bot with its question. Whatever else is given must be in the server's
+        history, which is looked at.
+
+        Raises:
+            BotUsageError: If the server does not have a message, or the answer is of another conversation.
+        """
+        with as_model_errors():
+            found, rest = self._sorted_out(messages, self.conversation_id or self._known())
+            if found and self.session is not None:
+                self.session.conversations.put(self._key(), found)
+            id_ = found or self.conversation_id or self._known()
+            self._check(rest, self._history(id_, 2 * len(rest)) if rest and id_ else [])
+
+    async def aadd_messages(self, messages: Sequence[BaseMessage]) -> None:
+        """Do as `add_messages`, without a thread."""
+        with as_model_errors():
+            found, rest = self._sorted_out(messages, self.conversation_id or await self._aknown())
+            if found and self.session is not None:
+                await self.session.conversations.aput(self._key(), found)
+            id_ = found or self.conversation_id or await self._aknown()
+            self._check(rest, await self._ahistory(id_, 2 * len(rest)) if rest and id_ else [])
+
+    def clear(self) -> None:
+        """Delete the conversation on the server; the next turn of a session begins another.
+
+        Raises:
+            BotUsageError: On GPTBots, which has no such call.
+        """
+        with as_model_errors():
+            if id_ := self.conversation_id or self._known():
+                self.bot._sync_client().delete(id_, user=self._whose())
+            if self.session is not None:
+                self.session.conversations.delete(self._key())
+
+    async def aclear(self) -> None:
+        """Do as `clear`, without a thread."""
+        with as_model_errors():
+            if id_ := self.conversation_id or await self._aknown():
+                await self.bot._loop_client().delete(id_, user=self._whose())
+            if self.session is not None:
+                await self.session.conversations.adelete(self._key())
+
+    def _whose(self) -> str:
+        return self.bot._user(self._user)
+
+    def _key(self) -> str:
+        assert self.session is not None
+        return self.session.key(user=self._whose(), bot_id=self.bot._own_bot_id())
+
+    def _known(self) -> str:
+        return self.session.conversations.get(self._key()) if self.session is not None else ""
+
+    async def _aknown(self) -> str:
+        return await self.session.conversations.aget(self._key()) if self.session is not None else ""
+
+    def _history(self, conversation_id: str, limit: int | None) -> list[StoredMessage]:
+        return self.bot._sync_client().history(conversation_id, user=self._whose(), limit=limit)
+
+    async def _ahistory(self, conversation_id: str, limit: int | None) -> list[StoredMessage]:
+        return await self.bot._loop_client().history(conversation_id, user=self._whose(), limit=limit)
+
+    def _read(self, stored: Sequence[StoredMessage], conversation_id: str) -> list[BaseMessage]:
+        newest = next((one.message_id for one in reversed(stored) if one.role == "assistant"), "")
+        self.bot._newest_answers().note(conversation_id, newest)
+        return [message_of(one, self.bot) for one in stored]
+
+    def _sorted_out(self, messages: Sequence[BaseMessage], known: str) -> tuple[str, list[BaseMessage]]:
+        """Return the conversation that our bot's newest answer names, and the messages that nothing proves."""
+        bot_id = self.bot._own_bot_id()
+        at = next((at for at in reversed(range(len(messages))) if is_own(Said(messages[at]), bot_id)), None)
+        if at is None:
+            return "", list(messages)
+        found = str(messages[at].response_metadata["conversation_id"])
+        if self.conversation_id and found != known:
+            raise BotUsageError(
+                f"{self.bot.platform}: the answer is of another conversation than this history. Give the history "
+                "session_id=… in place of conversation_id=…, or keep to the conversation."
+            )
+        return found if found != known else "", list(messages[at + 1 :])
+
+    def _check(self, messages: Sequence[BaseMessage], stored: Sequence[StoredMessage]) -> None:
+        for given in map(Said, messages):
+            # A question may hold more than one message: a system message, others' answers.
+            if not any(given.role == one.role and given.text.strip() in one.text for one in stored):
+                raise BotUsageError(
+                    f"{self.bot.platform}: the server does not have this {given.role} message, and a history cannot "
+                    "give it one: a conversation grows by asking. Invoke the model with it."
+                )
+
+
+def message_of(stored: StoredMessage, bot: RemoteChatModel) -> BaseMessage:
+    """Return a message of the server's as the bot's model would have given it."""
+    told = {"bot": bot._own_bot_id(), "model_provider": bot.platform, "model_name": bot.model_name}
+    metadata = metadata_of(stored, told)
+    if stored.role == "user":
+        # At Dify a question and its answer have one id, and LangGraph would take one for the other.
+        return HumanMessage(stored.text, id=f"{stored.message_id}-question", response_metadata=metadata)
+    text, thought = said(stored, reasoning=bot.reasoning)
+    return AIMessage(
+        text,
+        id=stored.message_id or None,
+        additional_kwargs={BLOCKS: [{"type": "reasoning", "reasoning": thought, "index": 0, "at": 0}]}
+        if thought
+        else {},
+        response_metadata=metadata,
+        usage_metadata=usage_metadata(stored.usage) if stored.usage else None,
+    )
+
+
+def session_of(bot: RemoteChatModel) -> Session | None:
+    """Return the session of the history under which the model is called; None if that is none of this bot's."""
+    configurable: dict[str, Any] = ensure_config().get("configurable") or {}
+    history = configurable.get("message_history")
+    ours = isinstance(history, RemoteChatMessageHistory) and history.bot._own_bot_id() == bot._own_bot_id()
+    return history.session if ours and isinstance(history, RemoteChatMessageHistory) else None

@@ -1,0 +1,92 @@
+"""What a user sets on a model of one platform, in either face."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from remote_chatbots.address import Key
+from remote_chatbots.bot_fields import BotFields
+from remote_chatbots.field_texts import describe
+from remote_chatbots.platforms.dify import DifyApp, DifyOptions
+from remote_chatbots.platforms.dify.chat import CLOUD_URL
+from remote_chatbots.platforms.gptbots import GPTBotsAgent, GPTBotsOptions
+from remote_chatbots.platforms.gptbots.chat import CLOUD_URL as GPTBOTS_URL
+from remote_chatbots.protocol import BotProtocol
+
+
+class DifyFields(BotFields):
+    """The fields of a Dify app, in either face."""
+
+    base_url: str = CLOUD_URL
+    model_name: str = "dify-app"
+    workflow_id: str = ""
+    """Run this published version of a chatflow; "" runs the newest. Also per call."""
+    auto_generate_name: bool = True
+    """Whether the server names a new conversation by its first message. Also per call."""
+    trace_id: str = ""
+    """Your id of the turn in a tracing system: 1 to 128 letters, digits, hyphens, underscores. Also per call."""
+
+    platform: ClassVar[str] = "dify"
+    _options: ClassVar[tuple[str, ...]] = ("workflow_id", "auto_generate_name", "trace_id")
+    _environment: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "api_key": ("DIFY_API_KEY",),
+        "base_url": ("DIFY_BASE_URL", "DIFY_API_BASE"),
+        "user": ("DIFY_USER",),
+    }
+
+    def _bot(self) -> BotProtocol:
+        return DifyApp(
+            Key(self.api_key.get_secret_value()),
+            self.base_url,
+            headers=self.default_headers,
+            settings=self._settings(),
+            options=DifyOptions(self.workflow_id, self.auto_generate_name, self.trace_id),
+        )
+
+
+class GPTBotsFields(BotFields):
+    """The fields of a GPTBots agent, in either face."""
+
+    base_url: str = GPTBOTS_URL
+    """The server, or a region: "sg", "th", "jp", "cn"."""
+    model_name: str = "gptbots-agent"
+    api_version: str = "auto"
+    """The send call: "v2", "v1", or "auto": v2, and v1 where the server does not know v2."""
+    short_term_memory: bool | None = None
+    """Whether a turn remembers the conversation's recent turns. None: the agent's setting. Also per call."""
+    long_term_memory: bool | None = None
+    """Whether a turn uses the long-term memory. None: the agent's setting. Also per call."""
+    knowledge: Any = None
+    """What of the knowledge is searched: document ids, or a mapping with `data_ids` and `group_ids`; [] searches
+    nothing. None: all that the agent has. Also per call."""
+    corner_citation: bool | None = None
+    """Whether the agent marks in its text what it cites (`$[1]$`), and names its sources. Also per call."""
+    citation_marks: bool = True
+    """Whether those marks stay in the text. Also per call."""
+    fetch_sources: bool = False
+    """Whether the passages behind an answer that names none are asked for after it, by requests of their own. Also per
+    call."""
+
+    platform: ClassVar[str] = "gptbots"
+    _options: ClassVar[tuple[str, ...]] = (
+        "short_term_memory", "long_term_memory", "knowledge", "corner_citation", "citation_marks", "fetch_sources",
+    )  # fmt: skip
+    _environment: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "api_key": ("GPTBOTS_API_KEY",),
+        "base_url": ("GPTBOTS_BASE_URL",),
+        "user": ("GPTBOTS_USER",),
+    }
+
+    def _bot(self) -> BotProtocol:
+        return GPTBotsAgent(
+            Key(self.api_key.get_secret_value()),
+            self.base_url,
+            self.api_version,
+            headers=self.default_headers,
+            settings=self._settings(),
+            options=GPTBotsOptions(**{name: getattr(self, name) for name in self._options}),
+        )
+
+
+describe(__name__, DifyFields, GPTBotsFields)

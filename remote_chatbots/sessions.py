@@ -1,0 +1,144 @@
+"""A turn of a local session (a session id, a thread id), whose conversation a store knows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from remote_chatbots.errors import BotError, BotUsageError
+from remote_chatbots.events import Event, Started
+from remote_chatbots.flow import Abandoned, Errand, Flow, Sleep, interposed
+
+if TYPE_CHECKING:
+    from remote_chatbots.conversations import Conversations
+
+LOOK_AGAIN_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One local session.
+
+    Attributes:
+        session_id: Your id of it.
+        conversations: Where its conversation is kept.
+    """
+
+    session_id: str
+    conversations: Conversations
+
+    @classmethod
+    def of(cls, session_id: str | None, conversations: Conversations | None, platform: str) -> Session | None:
+        """Return the session that a call names; None if it names none.
+
+        Raises:
+            BotUsageError: If there is no store to look for it in.
+        """
+        if not session_id:
+            return None
+        if conversations is None:
+            raise BotUsageError(
+                f"{platform}: session_id says nothing to a model without a store of sessions. Give the model "
+                "conversations=InMemoryConversations() or SQLiteConversations(path).",
+                platform=platform,
+            )
+        return cls(session_id, conversations)
+
+    def key(self, *, user: str, bot_id: str) -> str:
+        """Return the key under which the conversation is kept: 64 hex digits, which any store takes."""
+        told = json.dumps([bot_id, user, self.session_id])
+        return hashlib.sha256(told.encode()).hexdigest()
+
+
+def asked_in_session(
+    session: Session,
+    flow_in: Callable[[str], Flow[None]],
+    *,
+    user: str,
+    bot_id: str,
+    platform: str,
+    may_begin: bool,
+) -> Flow[None]:
+    """Ask in a session's conversation; where there is none yet, keep the one that the turn begins, at `Started`.
+
+    Of several first turns at once one goes first, and the others go on in the conversation that it began.
+
+    Args:
+        session: The session.
+        flow_in: Makes the turn of a conversation's id; "" if none is known.
+        user: Whose turn it is.
+        bot_id: Which bot is asked.
+        platform: With which an error's message begins.
+        may_begin: Whether the session says where to go on, because neither the call nor the history does.
+
+    Raises:
+        BotUsageError: If the store cannot be read. Nothing was sent.
+    """
+    store, key = session.conversations, session.key(user=user, bot_id=bot_id)
+    claimed = False
+
+    def release() -> Flow[None]:
+        nonlocal claimed
+        if claimed:
+            claimed = False
+            yield Errand(partial(_quietly, store.release, key), partial(_aquietly, store.arelease, key))
+
+    def keep(event: Started) -> Flow[None]:
+        if event.conversation_id != known:
+            put = (key, event.conversation_id)
+            yield Errand(partial(_quietly, store.put, *put), partial(_aquietly, store.aput, *put))
+        yield from release()
+
+    try:
+        try:
+            known: str = yield Errand(partial(store.get, key), partial(store.aget, key))
+            while may_begin and not known and not claimed:
+                claimed = yield Errand(partial(store.claim, key), partial(store.aclaim, key))
+                if not claimed and not (yield Sleep(LOOK_AGAIN_S)):
+                    break
+                known = yield Errand(partial(store.get, key), partial(store.aget, key))
+        except BotError as error:
+            cause = error.__cause__ or error
+            raise BotUsageError(
+                f"{platform}: the store of conversations cannot be read ({type(cause).__name__}). Nothing was sent. "
+                "Check what conversations=… was given.",
+                platform=platform,
+            ) from cause
+        if known:
+            yield from release()
+        yield from interposed(flow_in(known if may_begin else ""), _begins, keep)
+    except (BotError, Abandoned):
+        yield from release()
+        raise
+
+
+def _begins(event: Event) -> bool:
+    return isinstance(event, Started) and bool(event.conversation_id)
+
+
+def _unkept(error: Exception) -> None:
+    warnings.warn(
+        f"A session's conversation could not be kept ({type(error).__name__}): its next turn may begin another. Check "
+        "what conversations=… was given.",
+        stacklevel=3,
+    )
+
+
+def _quietly(call: Callable[..., Any], *arguments: Any) -> None:
+    # The question is on its way: its answer is worth more than a complaint about the store.
+    try:
+        call(*arguments)
+    except Exception as error:  # noqa: BLE001  whatever a store raises
+        _unkept(error)
+
+
+async def _aquietly(call: Callable[..., Any], *arguments: Any) -> None:
+    try:
+        await call(*arguments)
+    except Exception as error:  # noqa: BLE001  whatever a store raises
+        _unkept(error)
