@@ -156,7 +156,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.mark.parametrize(("name", "near"), [("usr", "user"), ("conversation", "conversation_id")])
+@pytest.mark.parametrize(("name", "near"), [("usr", "user"), ("conversationid", "conversation_id")])
 async def test_a_misspelt_argument_names_the_nearest(make_llm: MakeLLM, name: str, near: str) -> None:
     llm = make_llm()
     pattern = f"{name} is no argument.*Did you mean {near}"
