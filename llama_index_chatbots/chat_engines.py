@@ -70,10 +70,15 @@ class RemoteChatEngine(BaseChatEngine):
         self._llm = checked_llm(llm)
         self._memory = LocalRecord() if memory is None else memory
         self._prefix_messages = list(prefix_messages)
+        session_id: str | None = None
         if isinstance(self._memory, RemoteMemory):
-            conversation_id = self._memory.joined_with(llm, conversation_id)
+            conversation_id, session_id = (
+                self._memory.joined_with(llm, conversation_id),
+                self._memory.session_id or None,
+            )
         self._conversation_id = conversation_id
-        self._of_each_call = {name: value for name, value in (("user", user), ("inputs", inputs)) if value is not None}
+        of_each_call = {"user": user, "inputs": inputs, "session_id": session_id}
+        self._of_each_call = {name: value for name, value in of_each_call.items() if value is not None}
         self.callback_manager = callback_manager or llm.callback_manager
         self._lock = OneAtATime()
         self._goes_on_in(conversation_id)

@@ -13,6 +13,7 @@ from llama_index_chatbots._of_bot import LAST, OfBot
 from llama_index_chatbots._stored import behind, conversation_of
 from llama_index_chatbots.remote_llm import RemoteLLM
 from remote_chatbots import BotNotFoundError
+from remote_chatbots.sessions import Session
 
 _RECENT = 6
 
@@ -33,16 +34,20 @@ class RemoteMemory(OfBot, BaseMemory):
         llm: The bot. Default: `Settings.llm`.
         user: Whose conversation it is. Default: the LLM's user.
         conversation_id: The server's id of it; "" until the bot's first answer.
+        session_id: Your id of it, in place of the server's, where the LLM has a store of sessions (`conversations`). An
+            answer's conversation is kept under it, and gone on with in another memory and another process.
         last: `get` returns no more than the newest so many of the server's messages. Default: all.
         unsent: What was put, and the server has not got.
         newest_answer: The bot's newest answer that was put here; None if none was.
     """
 
     conversation_id: str = ""
+    session_id: str = ""
     last: int | None = LAST
     unsent: list[ChatMessage] = Field(default_factory=list)
     newest_answer: ChatMessage | None = None
 
+    _session: Session | None = PrivateAttr(default=None)
     _known_id: str | None = PrivateAttr(default=None)  # the newest answer when the first of `unsent` was to be sent
 
     def __init__(
@@ -51,15 +56,18 @@ class RemoteMemory(OfBot, BaseMemory):
         *,
         user: str = "",
         conversation_id: str = "",
+        session_id: str = "",
         last: int | None = None,
         **remembered: Any,
     ) -> None:
         """Take the fields. `llm` may be what `to_dict` wrote of one.
 
         Raises:
-            BotUsageError: If `llm` is no remote bot, or a field is wrong or unknown.
+            BotUsageError: If `llm` is no remote bot or has no store of sessions, or a field is wrong or unknown.
         """
-        super().__init__(llm=llm, user=user, conversation_id=conversation_id, last=last, **remembered)
+        given = {"user": user, "conversation_id": conversation_id, "session_id": session_id, "last": last}
+        super().__init__(llm=llm, **given, **remembered)
+        self._session = Session.of(self.session_id, self.llm.conversations, self.llm.platform)
 
     @classmethod
     def class_name(cls) -> str:
@@ -97,20 +105,20 @@ class RemoteMemory(OfBot, BaseMemory):
 
     def put(self, message: ChatMessage) -> None:
         """Take the conversation's id from an answer of the bot; keep anything else until its next answer."""
-        conversation_id = conversation_of(message, self.llm._own_bot_id())
-        if conversation_id:
-            self.conversation_id, self.newest_answer = conversation_id, message
-            self._known_id, self.unsent = None, []
-        else:
-            self.unsent = [*self.unsent, message]
+        conversation_id = self._taken(message)
+        if conversation_id and self._session is not None:
+            self._session.conversations.put(self._key(self._session), conversation_id)
 
     async def aput(self, message: ChatMessage) -> None:
         """Do as `put`."""
-        self.put(message)
+        conversation_id = self._taken(message)
+        if conversation_id and self._session is not None:
+            await self._session.conversations.aput(self._key(self._session), conversation_id)
 
     async def aput_messages(self, messages: list[ChatMessage]) -> None:
         """Do as `put`, for each."""
-        self.put_messages(messages)
+        for message in messages:
+            await self.aput(message)
 
     def set(self, messages: list[ChatMessage]) -> None:
         """Go on from `messages`: in the conversation of the bot's newest answer in them, or in a new one.
@@ -124,6 +132,8 @@ class RemoteMemory(OfBot, BaseMemory):
         at, conversation_id = self._newest_of(messages)
         if conversation_id:
             self._check(messages[at], self._read(conversation_id, _RECENT))
+        else:
+            self.reset()
         self._go_on_from(messages, at, conversation_id)
 
     async def aset(self, messages: list[ChatMessage]) -> None:
@@ -131,6 +141,8 @@ class RemoteMemory(OfBot, BaseMemory):
         at, conversation_id = self._newest_of(messages)
         if conversation_id:
             self._check(messages[at], await self._aread(conversation_id, _RECENT))
+        else:
+            await self.areset()
         self._go_on_from(messages, at, conversation_id)
 
     def reset(self, *, delete: bool = False) -> None:
@@ -142,14 +154,20 @@ class RemoteMemory(OfBot, BaseMemory):
         Raises:
             BotUsageError: If the platform deletes no conversations; nothing is forgotten then.
         """
-        if delete and self.conversation_id:
-            self._delete(self.conversation_id)
+        conversation_id = self._place()
+        if delete and conversation_id:
+            self._delete(conversation_id)
+        if self._session is not None:
+            self._session.conversations.delete(self._key(self._session))
         self._go_on_from([], -1, "")
 
     async def areset(self, *, delete: bool = False) -> None:
         """Do as `reset`."""
-        if delete and self.conversation_id:
-            await self._adelete(self.conversation_id)
+        conversation_id = await self._aplace()
+        if delete and conversation_id:
+            await self._adelete(conversation_id)
+        if self._session is not None:
+            await self._session.conversations.adelete(self._key(self._session))
         self._go_on_from([], -1, "")
 
     def needed(self, *, system: bool) -> list[ChatMessage] | None:
@@ -160,7 +178,7 @@ class RemoteMemory(OfBot, BaseMemory):
         """
         if self.newest_answer is not None:
             return [self.newest_answer, *self.unsent]
-        return None if system and self.conversation_id else list(self.unsent)
+        return None if system and (self.conversation_id or self.session_id) else list(self.unsent)
 
     def joined_with(self, llm: RemoteLLM, conversation_id: str | None) -> str | None:
         """Return the conversation that a chat engine over `llm` goes on with, which is this memory's.
@@ -178,15 +196,40 @@ class RemoteMemory(OfBot, BaseMemory):
         self.conversation_id = conversation_id or self.conversation_id
         return self.conversation_id or conversation_id
 
+    def _taken(self, message: ChatMessage) -> str:
+        """Take a message in; return its conversation, if it is the bot's answer."""
+        conversation_id = conversation_of(message, self.llm._own_bot_id())
+        if conversation_id:
+            self.conversation_id, self.newest_answer = conversation_id, message
+            self._known_id, self.unsent = None, []
+        else:
+            self.unsent = [*self.unsent, message]
+        return conversation_id
+
+    def _key(self, session: Session) -> str:
+        return session.key(user=self.llm._user(self.user), bot_id=self.llm._own_bot_id())
+
+    def _place(self) -> str:
+        if self.conversation_id or self._session is None:
+            return self.conversation_id
+        return self._session.conversations.get(self._key(self._session))
+
+    async def _aplace(self) -> str:
+        if self.conversation_id or self._session is None:
+            return self.conversation_id
+        return await self._session.conversations.aget(self._key(self._session))
+
     def _kept(self, last: int | None) -> list[ChatMessage]:
         try:
-            return self._read(self.conversation_id, last) if self.conversation_id else []
+            conversation_id = self._place()
+            return self._read(conversation_id, last) if conversation_id else []
         except BotNotFoundError as error:
             return self._forgotten(error)
 
     async def _akept(self, last: int | None) -> list[ChatMessage]:
         try:
-            return await self._aread(self.conversation_id, last) if self.conversation_id else []
+            conversation_id = await self._aplace()
+            return await self._aread(conversation_id, last) if conversation_id else []
         except BotNotFoundError as error:
             return self._forgotten(error)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from llama_index.core.base.llms.types import ChatMessage
 
+from langchain_chatbots import RemoteChatMessageHistory, RemoteConversationLoader
 from llama_index_chatbots import RemoteChatEngine, RemoteChatStore, RemoteConversationReader, RemoteMemory
-from remote_chatbots import AsyncBotClient, BotClient, DifyApp, GPTBotsAgent
+from remote_chatbots import AsyncBotClient, BotClient, DifyApp, GPTBotsAgent, SQLiteConversations
 from remote_chatbots.emulator import Emulator
 from tests.asked import asked
 from tests.contract.faces import PLATFORMS, LangChain, LlamaIndex, Said, reached
@@ -96,17 +98,41 @@ def test_a_conversation_goes_from_framework_to_framework_and_each_question_is_se
     assert [one["text"] for one in exported.metadata["messages"]][:5] == [*texts, BY_CLIENT]
     assert exported.metadata["bot"] == begun.told["bot"] == continued.metadata["bot"]
 
+    loader = RemoteConversationLoader(chain.model, named)
+    (loaded,) = loader.load() if colour == "sync" else asyncio.run(loader.aload())
+    assert (loaded.id, loaded.page_content, loaded.metadata) == (exported.id_, exported.text, exported.metadata)
+
     remembered = memory.get_all() if colour == "sync" else asyncio.run(memory.aget_all())
     back = chain.ask([*(own(message) for message in remembered), AGAIN])
     assert (place(back), FIRST.text in back.text) == (conversation_id, True)
+
+    history = RemoteChatMessageHistory(chain.model, conversation_id=conversation_id)
+    read = history.messages if colour == "sync" else asyncio.run(history.aget_messages())
+    again = chain.model.invoke([*read, chain.message(AGAIN)])
+    assert again.response_metadata["conversation_id"] == conversation_id
 
     assert asked(emulator, before) == [
         (FIRST.text, ""),
         (AGAIN.text, conversation_id),
         (BY_CLIENT, conversation_id),
         (AGAIN.text, conversation_id),
+        (AGAIN.text, conversation_id),
     ]
-    assert len(client.history(conversation_id)) == 8
+    assert len(client.history(conversation_id)) == 10
+
+
+def test_a_session_begun_in_one_framework_goes_on_in_the_other(
+    emulator: Emulator, platform: str, colour: str, tmp_path: Path
+) -> None:
+    kept = SQLiteConversations(tmp_path / "sessions.db")
+    faces = [face(platform, emulator, colour, conversations=kept) for face in (LangChain, LlamaIndex)]
+    for session_id, (here, there) in (("one", faces), ("two", faces[::-1])):
+        before = len(emulator.requests)
+        first = here.ask([FIRST], session_id=session_id)
+        there.ask([AGAIN], session_id=session_id)
+        here.ask([Said("user", BY_CLIENT)], session_id=session_id)
+        places = ["", place(first), place(first)]
+        assert asked(emulator, before) == list(zip((FIRST.text, AGAIN.text, BY_CLIENT), places, strict=True))
 
 
 def test_an_answer_of_either_framework_is_the_others_own(emulator: Emulator, platform: str, colour: str) -> None:
