@@ -161,6 +161,13 @@ def test_a_rejoined_run_that_waits_again_tells_its_form_from_the_pause(
     assert sum(isinstance(event, InputRequired) for event in played.events) == 1
 
 
+def test_what_a_snapshot_restates_is_no_withdrawn_text(app: DifyApp, drive: Callable, framed: Callable) -> None:
+    restated = {"event": "message_replace", "answer": "One moment… ", "reason": ""}
+    snapshot = framed(STARTED, restated, text("Turn 2."), END, finished("One moment… Turn 2."))
+    played = drive(app.recover(LOST), [snapshot])
+    assert (played.answer.text, played.answer.finish_reason) == ("One moment… Turn 2.", "stop")
+
+
 def test_a_recovered_answer_is_the_runs_last_word_and_not_what_was_heard_of_it(
     app: DifyApp, drive: Callable, framed: Callable
 ) -> None:
