@@ -302,7 +302,7 @@ class AiohttpRun:
         sent = not _before_sending(error) if given else self._sending is not None and self._sending.connected
         sent = sent or type(effect) is not Send
         meaning = _meaning(error, self._platform, host, self._out_of_all_time(), sent, self._transport.timeouts)
-        meaning.__cause__ = error
+        meaning.__cause__ = faults.without_frames(error)
         return meaning
 
 

@@ -68,6 +68,15 @@ def no_slot(platform: str, max_connections: int) -> BotTimeoutError:
     )
 
 
+def without_frames(error: BaseException) -> BaseException:
+    """Return an HTTP library's `error` without the frames it arose in: their locals hold the key and the question."""
+    chain: list[BaseException] = [error]
+    for one in chain:
+        one.__traceback__ = None
+        chain += [origin for origin in (one.__cause__, one.__context__) if origin is not None and origin not in chain]
+    return error
+
+
 def broken(platform: str) -> BotTruncatedError:
     """Return the error of a connection that broke after something was sent."""
     told = f"{platform}: the connection broke before the reply was whole. {_MAYBE}"

@@ -197,7 +197,7 @@ class RequestsRun:
         out_of_all_time = self._ends_at is not None and time.monotonic() >= self._ends_at - 0.01
         sent = type(effect) is Read or self._transport.has_sent(error)
         meaning = _meaning(error, self._platform, host, out_of_all_time, sent, self._transport.timeouts)
-        meaning.__cause__ = error
+        meaning.__cause__ = faults.without_frames(error)
         return meaning
 
 
