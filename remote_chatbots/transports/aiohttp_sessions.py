@@ -10,6 +10,7 @@ import io
 import weakref
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from remote_chatbots.timeouts import Settings
@@ -148,7 +149,7 @@ class LoopSessions:
         signals.on_connection_reuseconn.append(_has_connected)
         session: aiohttp.ClientSession = library.ClientSession(
             # Without a limit: turns wait for `slot`, and small calls beside them (a stop!) for nothing.
-            connector=_clean(library.TCPConnector)(limit=0, keepalive_timeout=self._settings.idle_s),
+            connector=_clean(library)(limit=0, keepalive_timeout=self._settings.idle_s),
             timeout=library.ClientTimeout(total=None, sock_read=self._silence_s),
             skip_auto_headers=("User-Agent", "Accept"),
             cookie_jar=library.DummyCookieJar(),
@@ -160,16 +161,48 @@ class LoopSessions:
         return session
 
 
-def _clean(connector: Any) -> Any:
+def _clean(library: Any) -> Any:
     """Return a connector that does not use a connection again on which bytes came that nobody asked for."""
+    protocol = _patient(library.client_proto.ResponseHandler)
 
-    class Clean(connector):  # type: ignore[misc]
+    class Clean(library.TCPConnector):  # type: ignore[misc]
+        def __init__(self, **given: Any) -> None:
+            super().__init__(**given)
+            self._factory = partial(protocol, loop=self._loop)
+
         async def connect(self, *args: Any, **kwargs: Any) -> Any:
             while (connection := await super().connect(*args, **kwargs)).protocol.should_close:
                 connection.close()
             return connection
 
     return Clean
+
+
+def _patient(handler: Any) -> Any:
+    """Return a protocol that, where a reply breaks HTTP's rules, hands on what came before, and then says so at once.
+
+    The library's own loses a head whose body begins with a fault, and leaves whoever reads the body waiting for good.
+    """
+
+    class Patient(handler):  # type: ignore[misc]
+        __slots__ = ()
+
+        def data_received(self, data: bytes) -> None:
+            if self._payload is None or self._payload.is_eof():
+                # The parser gives nothing at all of a read in which it finds a fault.
+                head, blank, rest = data.partition(b"\r\n\r\n")
+                if rest:
+                    super().data_received(head + blank)
+                    data = rest
+            super().data_received(data)
+
+        def set_exception(self, exc: BaseException, *cause: Any) -> None:
+            super().set_exception(exc, *cause)
+            body = self._payload
+            if body is not None and not body.is_eof() and body.exception() is None:
+                body.set_exception(exc)
+
+    return Patient
 
 
 async def _has_connected(session: Any, context: Any, told: Any) -> None:  # noqa: ARG001

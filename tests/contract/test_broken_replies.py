@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
 import traceback
 from collections.abc import Callable
 
 import pytest
 
-from remote_chatbots import BotConnectError, BotError
-from tests.contract.scripted import CHUNKED, KEY, Close, Driver, Reset, Scripted, Step, chunk, text
+from remote_chatbots import BotConnectError, BotError, BotTruncatedError
+from tests.contract.scripted import (
+    CHUNKED,
+    END,
+    HEAD,
+    KEY,
+    Close,
+    Driver,
+    Reset,
+    Scripted,
+    Step,
+    Until,
+    Wait,
+    chunk,
+    text,
+)
 
 Serve = Callable[..., Scripted]
 
@@ -32,6 +48,33 @@ def test_no_frame_shows_the_key_where_nobody_listens(driver: Driver) -> None:
         error = driver.one(f"http://127.0.0.1:{deaf.getsockname()[1]}/v1", max_retries=0).error
     assert isinstance(error, BotConnectError)
     _check_hides_key(error)
+
+
+@pytest.mark.parametrize("pause", [0, 0.1], ids=["in one read", "in two"])
+@pytest.mark.parametrize("said", ["", "Hel"])
+@pytest.mark.parametrize("fault", [b"zz\r\n", b"\r\n"])
+def test_what_is_no_length_of_a_chunk_ends_the_turn_at_once_and_takes_no_text_along(
+    serve: Serve, driver: Driver, fault: bytes, said: str, pause: float
+) -> None:
+    before, over = CHUNKED + (chunk(text(said)) if said else b""), threading.Event()
+    began = time.monotonic()
+    error = driver.one(serve([*([before, Wait(pause), fault] if pause else [before + fault]), Until(over)]).url).error
+    over.set()
+    assert isinstance(error, BotTruncatedError)
+    assert error.partial_text == said
+    assert time.monotonic() - began < 3
+
+
+def test_text_up_to_a_length_that_was_told_too_short_is_kept(serve: Serve, driver: Driver) -> None:
+    said = text("Hel")
+    error = driver.one(serve([HEAD + b"Content-Length: %d\r\n\r\n" % len(said) + said + END]).url).error
+    assert isinstance(error, BotTruncatedError)
+    assert error.partial_text == "Hel"
+
+
+def test_a_whole_answer_is_not_lost_to_a_fault_behind_it(serve: Serve, driver: Driver) -> None:
+    turn = driver.one(serve([CHUNKED + chunk(text("Hello") + END) + b"zz\r\n"]).url)
+    assert (turn.error, turn.answer.text) == (None, "Hello")
 
 
 def _check_hides_key(error: BotError) -> None:

@@ -60,7 +60,7 @@ TRICKLES = {
     "early hints": dripping(b"", b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n"),
 }
 TRICKLES_BEHIND_TEXT = {
-    "the length of a chunk": dripping(CHUNKED + chunk(text("Hel")) + b"1", b"0"),
+    "the length of a chunk": dripping(CHUNKED + chunk(text("Hel")), b"0"),
     "an extension of a chunk": dripping(CHUNKED + chunk(text("Hel")) + b"5;a=", b"a"),
     "the trailers": dripping(CHUNKED + chunk(text("Hel")) + b"0\r\n", b"X-T: a\r\n"),
 }
