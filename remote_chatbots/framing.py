@@ -277,8 +277,8 @@ _NEXT_LINE = re.compile(rb"[\r\n]+data:")
 def parse_json(data: bytes) -> Any:
     """Return the JSON value in `data`.
 
-    What orjson refuses but servers have been known to send (NaN, lone surrogates, a broken UTF-8 sequence) is
-    read leniently: NaN becomes None, broken characters become U+FFFD.
+    What orjson refuses but servers have been known to send (NaN, lone surrogates, a broken UTF-8 sequence, a
+    byte order mark) is read leniently: NaN becomes None, broken characters become U+FFFD.
 
     Raises:
         ValueError: If `data` is no JSON value.
@@ -287,7 +287,7 @@ def parse_json(data: bytes) -> Any:
         return orjson.loads(data)
     except ValueError:
         try:
-            value = json.loads(data.decode("utf-8", "replace"), parse_constant=lambda _: None)
+            value = json.loads(data.decode("utf-8-sig", "replace"), parse_constant=lambda _: None)
             # A lone surrogate passes json, but no encoder that comes later.
             return orjson.loads(_SURROGATE.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
         except RecursionError:

@@ -10,6 +10,7 @@ from typing import Any
 _SHOWN_BYTES = 200
 _LOOKED_AT_BYTES = 16 * 1024
 _LONG_ENOUGH = 8
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 
 
 class Hidden(tuple[str, ...]):
@@ -25,8 +26,13 @@ def plain(told: Any, hidden: tuple[str, ...] = ()) -> str:
     """Return a platform's sentence without what the caller sent, on one line and with a full stop; "" for no text."""
     if not isinstance(told, str):
         return ""
-    line = " ".join(without(told, hidden).split())
+    line = on_one_line(without(told, hidden))
     return line if not line or line.endswith((".", "!", "?", "…", "。")) else line + "."
+
+
+def on_one_line(text: str) -> str:
+    """Return `text` without line ends and whatever else a terminal or a log would obey."""
+    return " ".join(_CONTROL.sub(" ", text).split())
 
 
 def shown(data: bytes, hidden: tuple[str, ...] = ()) -> str:

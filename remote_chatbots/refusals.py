@@ -6,7 +6,7 @@ from typing import Any
 
 from remote_chatbots.errors import BotReplyError, BotServerError
 from remote_chatbots.framing import parse_json
-from remote_chatbots.redaction import shown, without
+from remote_chatbots.redaction import on_one_line, shown, without
 from remote_chatbots.retry import retry_after_s
 from remote_chatbots.wire import ResponseHead
 
@@ -60,7 +60,7 @@ def refused(
         message: The platform's sentence; "" if there was none.
         **known: More attributes of the error.
     """
-    head = " ".join(filter(None, (str(status) if status else "", code))) or "error"
+    head = on_one_line(f"{status or ''} {code}") or "error"
     if kind is not BotServerError and known.get("retryable"):
         known["retryable"] = None  # by its nature
     sentence = f"{platform}: {head}: {message or 'no reason given.'} {cure}"

@@ -229,6 +229,7 @@ def test_an_event_of_ten_megabytes_passes_a_raised_limit() -> None:
         pytest.param(b'{"a": [1, "b", null]}', {"a": [1, "b", None]}, id="plain"),
         pytest.param(b'"text"', "text", id="a value that is no object"),
         pytest.param(b'{"a":NaN}', {"a": None}, id="NaN"),
+        pytest.param(b'\xef\xbb\xbf{"a":1}', {"a": 1}, id="a byte order mark"),
         pytest.param(b'{"a":[Infinity,-Infinity]}', {"a": [None, None]}, id="infinity"),
         pytest.param(b'{"a":"\\ud83d!"}', {"a": "\ufffd!"}, id="a lone surrogate"),
         pytest.param(b'{"a":"\\ud83d\\ude00"}', {"a": "😀"}, id="a pair of surrogates"),

@@ -142,7 +142,8 @@ def error_from(told: dict[str, Any], status: int, *, hidden: tuple[str, ...] = (
     code = told.get("code")
     code = without(code if isinstance(code, str) else "" if code is None else str(code), hidden[:1])
     named = told.get("status")
-    status = named if isinstance(named, int) and not isinstance(named, bool) else status
+    # Gateways write other things there: 0, or 200 in each refusal.
+    status = named if type(named) is int and 400 <= named < 600 else status
     message = _reason(told.get("message"), hidden)
     kind, cure = _class_of(status, code, _reason(told.get("message")))
     return refused(kind, cure, platform=NAME, status=status, code=code, message=message, **known)
