@@ -66,6 +66,12 @@ def clock(response: requests.Response) -> None:
     body.fp = io.BufferedReader(ClockedSocket(sock, file, begun))
 
 
+def hang_up(response: requests.Response) -> None:
+    """Break the connection of a response, so that a thread that waits for its body waits no longer."""
+    with contextlib.suppress(AttributeError, OSError):  # its body is read, or it has no socket
+        _socket(response).shutdown(2)  # type: ignore[union-attr]
+
+
 def _already_there(response: requests.Response) -> bytes:
     """Return what has arrived behind the chunk that was just read; never wait for it.
 

@@ -19,7 +19,7 @@ from remote_chatbots.flow import EFFECTS, Aside, Deadline, Effect, Errand, Flow,
 from remote_chatbots.timeouts import Settings, Timeouts
 from remote_chatbots.transports import faults
 from remote_chatbots.transports.decoding import Decoder, UnreadableError, decoder_of
-from remote_chatbots.transports.requests_body import clock, next_bytes, wait
+from remote_chatbots.transports.requests_body import clock, hang_up, next_bytes, wait
 from remote_chatbots.transports.waiting import WAITING
 from remote_chatbots.wire import HttpRequest, ResponseHead
 
@@ -43,6 +43,8 @@ class RequestsRun:
         self._decoder: Decoder | None = None
         self._begun = False
         self.busy = False
+        self._reader = 0  # the thread that waits for the next event
+        self._sent_away = False
         self._pid = os.getpid()
         self._ends_at: float | None = None
 
@@ -59,11 +61,14 @@ class RequestsRun:
             raise StopIteration
         if not self._begun:
             self._begin()
-        self.busy = True
+        self.busy, self._reader = True, threading.get_ident()
         try:
             step = self._turn.resume()
             while type(step) in EFFECTS:
-                step = self._turn.resume(self._perform(step))  # type: ignore[arg-type]
+                outcome = self._perform(step)  # type: ignore[arg-type]
+                if self._sent_away:
+                    raise StopIteration  # the turn was left from another thread: no fault of this one
+                step = self._turn.resume(outcome)
         except BaseException:
             self.close()
             raise
@@ -75,8 +80,15 @@ class RequestsRun:
         return step  # type: ignore[return-value]
 
     def close(self) -> None:
-        """Leave the turn, if it is not over, and let go of the connection. May be called again."""
+        """Leave the turn, if it is not over, and let go of the connection. May be called again, and from any thread.
+
+        A thread that is waiting for the turn's next event meanwhile comes to the iteration's end, and leaves the turn
+        on its way; this waits for it, at most twice `stop_wait_s`.
+        """
         if self._closed:
+            return
+        if self.busy and self._reader != threading.get_ident():
+            self._send_away()
             return
         self._closed = True
         _UNDER_WAY.discard(self)
@@ -104,6 +116,17 @@ class RequestsRun:
         _HELD[id(self)] = vars(self)
         if self._transport.timeouts.total_s is not None:
             self._ends_at = time.monotonic() + self._transport.timeouts.total_s
+
+    def _send_away(self) -> None:
+        self._sent_away = True
+        for _ in range(2):
+            until = time.monotonic() + self._transport.settings.stop_wait_s
+            while self.busy and time.monotonic() < until:
+                time.sleep(0.005)
+            if self.busy and self._response is not None:
+                hang_up(self._response)  # nothing came that would have woken it
+        if not self.busy:
+            self.close()
 
     def _leave(self) -> None:
         self._ends_at = time.monotonic() + self._transport.settings.stop_wait_s

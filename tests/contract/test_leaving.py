@@ -13,7 +13,7 @@ from contextlib import aclosing, suppress
 import pytest
 import requests
 
-from remote_chatbots import AsyncBotClient, BotClient, DifyApp, Settings, TextDelta
+from remote_chatbots import AsyncBotClient, BotClient, DifyApp, Event, Settings, TextDelta
 from remote_chatbots.emulator import Emulator
 from tests.contract.scripted import CHUNKED, KEY, Reset, Scripted, Until, chunk, text
 
@@ -184,3 +184,46 @@ def test_an_error_in_the_callers_loop_stops_the_server(emulator: Emulator) -> No
             if isinstance(event, TextDelta):
                 1 / 0  # noqa: B018
     assert stops(emulator) == before + 1
+
+
+def test_a_thread_that_waits_is_sent_away_by_another_and_the_server_keeps_the_partial_answer(
+    emulator: Emulator,
+) -> None:
+    before, run = stops(emulator), BotClient(app(emulator, "chat"), user="sent-away").stream(SLOW)
+    begun, reader = read_in_a_thread(run)
+    assert begun.wait(5)
+    run.close()
+    reader.join(5)
+    assert not reader.is_alive()
+    assert stops(emulator) == before + 1
+    assert kept(emulator, "chat", "sent-away")
+
+
+def test_a_thread_that_waits_for_a_silent_server_is_sent_away_in_time(serve: Callable[..., Scripted]) -> None:
+    over = threading.Event()
+    server = serve([CHUNKED, chunk(text("Hel")), Until(over)], [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"])
+    run = BotClient(DifyApp(KEY, server.url, settings=Settings(stop_wait_s=0.3)), user="anna").stream("Hello?")
+    begun, reader = read_in_a_thread(run)
+    assert begun.wait(5)
+    time.sleep(0.1)
+    began = time.monotonic()
+    run.close()
+    assert time.monotonic() - began < 2
+    reader.join(5)
+    over.set()
+    assert not reader.is_alive()
+    assert [request.line.split()[1].rsplit("/", 1)[1] for request in server.received] == ["chat-messages", "stop"]
+
+
+def read_in_a_thread(run: Iterator[Event]) -> tuple[threading.Event, threading.Thread]:
+    """Read `run` in another thread; return what says that text came, and the thread. An error there is a warning."""
+    begun = threading.Event()
+
+    def read() -> None:
+        for event in run:
+            if isinstance(event, TextDelta):
+                begun.set()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    return begun, reader
