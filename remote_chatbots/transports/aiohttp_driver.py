@@ -351,7 +351,8 @@ def _now() -> float:
 
 def _head(response: aiohttp.ClientResponse) -> ResponseHead:
     headers: dict[str, str] = {}
-    for name, value in ((one.decode("latin-1").lower(), two.decode("latin-1")) for one, two in response.raw_headers):
+    for name, value in response.headers.items():
+        name = name.lower()
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return ResponseHead(response.status, headers)
 
