@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypedDict
 
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.schema import BaseComponent
@@ -15,7 +15,13 @@ from llama_index_chatbots.llms import Dify, GPTBots
 from llama_index_chatbots.remote_llm import RemoteLLM, checked_llm
 from remote_chatbots import BotUsageError
 from remote_chatbots.arguments import wrong_fields
-from remote_chatbots.stored import StoredConversation
+from remote_chatbots.stored import StoredConversation, StoredMessage
+
+
+class OfBotArguments(TypedDict, total=False):
+    """What every such component takes beside the LLM, for type checkers."""
+
+    user: str
 
 
 class OfBot(BaseComponent):
@@ -43,11 +49,21 @@ class OfBot(BaseComponent):
             raise BotUsageError(f"{llm.platform}: {wrong}", platform=llm.platform)
 
     def _read(self, conversation_id: str, last: int | None = None) -> list[ChatMessage]:
-        stored = self.llm._sync_client().history(conversation_id, user=self.llm._user(self.user), limit=last)
-        return [as_message(one, self.llm) for one in stored]
+        return self._noted(
+            conversation_id,
+            self.llm._sync_client().history(conversation_id, user=self.llm._user(self.user), limit=last),
+        )
 
     async def _aread(self, conversation_id: str, last: int | None = None) -> list[ChatMessage]:
-        stored = await self.llm._loop_client().history(conversation_id, user=self.llm._user(self.user), limit=last)
+        return self._noted(
+            conversation_id,
+            await self.llm._loop_client().history(conversation_id, user=self.llm._user(self.user), limit=last),
+        )
+
+    def _noted(self, conversation_id: str, stored: list[StoredMessage]) -> list[ChatMessage]:
+        # What was just read need not be asked for again before a question goes on from it.
+        newest = next((one.message_id for one in reversed(stored) if one.role == "assistant"), "")
+        self.llm._newest_answers().note(conversation_id, newest)
         return [as_message(one, self.llm) for one in stored]
 
     def _listed(self, limit: int | None = None) -> list[StoredConversation]:

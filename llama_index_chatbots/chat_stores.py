@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any, Unpack
+
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.storage.chat_store import BaseChatStore
 from pydantic import PrivateAttr
 
-from llama_index_chatbots._of_bot import LAST, OfBot
+from llama_index_chatbots._of_bot import LAST, OfBot, OfBotArguments
 from llama_index_chatbots._stored import behind, conversation_of
 from llama_index_chatbots.remote_llm import RemoteLLM
+
+
+class StoreArguments(OfBotArguments, total=False):
+    """What `RemoteChatStore` takes beside the LLM."""
+
+    last: int | None
 
 
 class RemoteChatStore(OfBot, BaseChatStore):
@@ -33,13 +41,14 @@ class RemoteChatStore(OfBot, BaseChatStore):
     _unsent: dict[str, list[ChatMessage]] = PrivateAttr(default_factory=dict)
     _known_ids: dict[str, str | None] = PrivateAttr(default_factory=dict)  # of what is unsent; see `behind`
 
-    def __init__(self, llm: RemoteLLM | None = None, *, user: str = "", last: int | None = None) -> None:
+    def __init__(self, llm: RemoteLLM | None = None, **given: Unpack[StoreArguments]) -> None:
         """Take the fields. `llm` may be what `to_dict` wrote of one.
 
         Raises:
             BotUsageError: If `llm` is no remote bot, or a field is wrong or unknown.
         """
-        super().__init__(llm=llm, user=user, last=last)
+        fields: dict[str, Any] = {"llm": llm, **given}
+        super().__init__(**fields)
 
     @classmethod
     def class_name(cls) -> str:

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.memory import BaseMemory
 from pydantic import Field, PrivateAttr
 
-from llama_index_chatbots._of_bot import LAST, OfBot
+from llama_index_chatbots._of_bot import LAST, OfBot, OfBotArguments
 from llama_index_chatbots._stored import behind, conversation_of
 from llama_index_chatbots.remote_llm import RemoteLLM
 from remote_chatbots import BotNotFoundError
 from remote_chatbots.sessions import Session
 
 _RECENT = 6
+
+
+class MemoryArguments(OfBotArguments, total=False):
+    """What `RemoteMemory` takes beside the LLM."""
+
+    conversation_id: str
+    session_id: str
+    last: int | None
+    unsent: Sequence[ChatMessage]
+    newest_answer: ChatMessage | None
 
 
 class RemoteMemory(OfBot, BaseMemory):
@@ -50,23 +60,14 @@ class RemoteMemory(OfBot, BaseMemory):
     _session: Session | None = PrivateAttr(default=None)
     _known_id: str | None = PrivateAttr(default=None)  # the newest answer when the first of `unsent` was to be sent
 
-    def __init__(
-        self,
-        llm: RemoteLLM | None = None,
-        *,
-        user: str = "",
-        conversation_id: str = "",
-        session_id: str = "",
-        last: int | None = None,
-        **remembered: Any,
-    ) -> None:
+    def __init__(self, llm: RemoteLLM | None = None, **given: Unpack[MemoryArguments]) -> None:
         """Take the fields. `llm` may be what `to_dict` wrote of one.
 
         Raises:
             BotUsageError: If `llm` is no remote bot or has no store of sessions, or a field is wrong or unknown.
         """
-        given = {"user": user, "conversation_id": conversation_id, "session_id": session_id, "last": last}
-        super().__init__(llm=llm, **given, **remembered)
+        fields: dict[str, Any] = {"llm": llm, **given}
+        super().__init__(**fields)
         self._session = Session.of(self.session_id, self.llm.conversations, self.llm.platform)
 
     @classmethod

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from llama_index.core.readers.base import BasePydanticReader
 from llama_index.core.schema import Document
 
-from llama_index_chatbots._of_bot import OfBot
+from llama_index_chatbots._of_bot import OfBot, OfBotArguments
 from llama_index_chatbots.remote_llm import RemoteLLM
 from remote_chatbots.remembered import Per, Record, records
 from remote_chatbots.stored import StoredConversation, StoredMessage
 
 _FOR_MODELS = ("name",)  # what a model may read of a document's metadata
+
+
+class ReaderArguments(OfBotArguments, total=False):
+    """What `RemoteConversationReader` takes beside the LLM."""
+
+    per: Per
+    is_remote: bool
 
 
 class RemoteConversationReader(OfBot, BasePydanticReader):
@@ -38,15 +45,14 @@ class RemoteConversationReader(OfBot, BasePydanticReader):
     per: Per = "conversation"
     is_remote: bool = True
 
-    def __init__(
-        self, llm: RemoteLLM | None = None, *, user: str = "", per: Per = "conversation", **given: Any
-    ) -> None:
+    def __init__(self, llm: RemoteLLM | None = None, **given: Unpack[ReaderArguments]) -> None:
         """Take the fields. `llm` may be what `to_dict` wrote of one.
 
         Raises:
             BotUsageError: If `llm` is no remote bot, or a field is wrong or unknown.
         """
-        super().__init__(llm=llm, user=user, per=per, **given)
+        fields: dict[str, Any] = {"llm": llm, **given}
+        super().__init__(**fields)
 
     @classmethod
     def class_name(cls) -> str:

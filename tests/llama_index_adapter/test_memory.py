@@ -149,6 +149,17 @@ async def test_llama_indexs_own_engine_goes_on_by_it(emulator: Emulator, bot: Re
     assert len(engine.chat_history) == 4
 
 
+async def test_what_was_read_is_not_looked_up_again_before_the_question(
+    emulator: Emulator, bot: RemoteLLM, do: Do
+) -> None:
+    fresh = type(bot)(api_key=bot.api_key, base_url=bot.base_url, user=bot.user)
+    memory = RemoteMemory(fresh, conversation_id=conversation(begun(bot)), last=1)
+    engine = SimpleChatEngine.from_defaults(llm=fresh, memory=memory)
+    before = len(emulator.requests)
+    await do(engine.chat, AGAIN)
+    assert [request.method for request in emulator.requests[before:]] == ["GET", "POST"]
+
+
 async def test_a_question_whose_answer_broke_is_not_told_again(emulator: Emulator, make_llm: MakeLLM, do: Do) -> None:
     llm = make_llm()
     memory = RemoteMemory(llm)
