@@ -9,12 +9,13 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import partial
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 
-from remote_chatbots.arguments import checked_call, refusals_of, wrong_fields
+from remote_chatbots.arguments import checked_call, refusals_of, unknown, wrong_fields
 from remote_chatbots.client import AsyncBotClient, BotClient
 from remote_chatbots.conversations import Conversations, InMemoryConversations
 from remote_chatbots.errors import BotUsageError
@@ -129,6 +130,8 @@ class BotFields(BaseModel):
         if isinstance(given.get("api_key"), str):
             given["api_key"] = SecretStr(given["api_key"])
         if not given.get("api_key"):
+            for name in get_close_matches("api_key", given, n=1):
+                raise BotUsageError(f"{self.platform}: {unknown(name, ['api_key'])}")
             raise BotUsageError(
                 f"{self.platform}: api_key is missing. Give api_key=… or set {self._environment['api_key'][0]}."
             )
@@ -140,8 +143,9 @@ class BotFields(BaseModel):
             wrong = wrong_fields(details, type(self).model_fields)
         if wrong:  # outside the except: pydantic's error holds what was given
             raise BotUsageError(f"{self.platform}: {wrong}")
-        self._bot()
-        Timeouts.of(self.timeout)
+        with refusals_of(self.platform):
+            self._bot()
+            Timeouts.of(self.timeout)
 
     def model_post_init(self, context: Any, /) -> None:
         """Let the framework's own follow; the one that pydantic makes for private attributes would end here."""

@@ -14,7 +14,10 @@ from remote_chatbots.timeouts import Timeouts
 
 ASIDE_BYTES = 64 * 1024
 
-_MAYBE = "The message may have arrived: look at the conversation's history before you ask again."
+_MAYBE = (
+    "The message may have arrived: fetch its answer by a client's recover(error), or look at the conversation's "
+    "history, before you ask again."
+)
 
 
 def no_connection(platform: str, host: str) -> BotConnectError:

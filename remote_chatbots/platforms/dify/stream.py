@@ -198,8 +198,8 @@ class DifyTurn:
             raise self._error
         if not whole:
             raise BotTruncatedError(
-                f"{NAME}: the stream ended before its last event came. The message may have arrived: look at the "
-                "conversation's history before you ask again.",
+                f"{NAME}: the stream ended before its last event came. The message may have arrived: recover "
+                "it, or look at the conversation's history, before you ask again.",
                 platform=NAME,
             )
         yield Finished(self._reason(), self._metadata)

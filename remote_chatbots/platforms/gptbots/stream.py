@@ -143,8 +143,8 @@ class GPTBotsTurn:
             raise self._error
         if not self._ended and not self._handed_over:
             raise BotTruncatedError(
-                f"{NAME}: the stream ended before its End frame came. The message has probably arrived: look at the "
-                "conversation's history before you ask again.",
+                f"{NAME}: the stream ended before its End frame came. The message has probably arrived: recover "
+                "it, or look at the conversation's history, before you ask again.",
                 platform=NAME,
             )
         if self._came_empty and not self._flow_text() and self._look_up is not None:
