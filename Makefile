@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test notebooks check floors bench clean
+.PHONY: help demo test soak notebooks check floors bench clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/'
@@ -13,6 +13,9 @@ demo: $(VENV)/demo  ## A streamed conversation with sources, begun in LangChain,
 
 test: $(VENV)/test  ## The whole test suite
 	$(BIN)/python -m pytest -x -q -n auto
+
+soak: $(VENV)/test  ## Many users at once for minutes; no part of `make test`
+	$(BIN)/python -m pytest -x -q -n auto -m soak
 
 notebooks: $(VENV)/notebook  ## Run the notebooks on the emulator, compare what they print; UPDATE=1 stores it instead
 	UPDATE_NOTEBOOKS=$(UPDATE) $(BIN)/python -m pytest -q -m notebooks tests/notebooks

@@ -8,6 +8,7 @@ from typing import Any
 
 from langchain_core.messages import (
     AIMessage,
+    AIMessageChunk,
     BaseMessage,
     ChatMessage,
     HumanMessage,
@@ -21,6 +22,10 @@ from remote_chatbots import Attachment, BotUsageError
 _FILES = {"image": "image", "audio": "audio", "video": "video", "file": "document"}
 _SPOKEN = {"human": "user", "ai": "assistant", "developer": "system"}
 _ROLES = ((HumanMessage, "user"), (AIMessage, "assistant"), (SystemMessage, "system"), (ToolMessage, "tool"))
+
+
+# Who speaks in these, their class tells alone.
+PLAIN = frozenset({HumanMessage, AIMessage, AIMessageChunk, ToolMessage})
 
 
 class Said:

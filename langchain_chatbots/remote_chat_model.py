@@ -21,12 +21,13 @@ from langchain_chatbots._arguments import from_config
 from langchain_chatbots._blocks import ProtocolEvents
 from langchain_chatbots._messages import MessageMaker, without_ids
 from langchain_chatbots._tool import tool_of
-from langchain_chatbots._translate import Said
+from langchain_chatbots._translate import PLAIN, Said
 from langchain_chatbots.chat_history import session_of
 from langchain_chatbots.errors import SAFE_TO_POST_AGAIN, ChatbotUsageError, ToolsRefusedError, as_model_errors
 from langchain_chatbots.settings import RemoteModelSettings
 from remote_chatbots.arguments import TOOLS_REFUSED
 from remote_chatbots.flow import Flow
+from remote_chatbots.history import Talk
 
 SCHEMA_REFUSED = (
     "A remote bot calls its own tools and takes no schema from the caller, so nothing would hold its answer to one. "
@@ -313,7 +314,7 @@ class RemoteChatModel(RemoteModelSettings):
         Raises:
             BotUsageError: If an argument is unknown, missing or wrong.
         """
-        flow, planned = self._turn_flow([Said(message) for message in messages], stop, kwargs, session_of(self))
+        flow, planned = self._turn_flow(Talk(messages, Said, PLAIN), stop, kwargs, session_of(self))
         maker = MessageMaker(
             platform=self.platform,
             model_name=kwargs.get("model") or self.model_name,

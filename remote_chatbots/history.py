@@ -8,9 +8,9 @@ are read (`Message`); the rules are here.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, overload
 
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.question import HALF_A_CHARACTER, Attachment
@@ -51,6 +51,40 @@ class Message(Protocol):
     @property
     def told(self) -> Mapping[str, Any]:
         """The metadata in which `bot`, `conversation_id` and `system` ride."""
+
+
+class Talk(Sequence[Message]):
+    """A framework's history whose messages are read where they are looked at: of a long one, the newest alone.
+
+    Args:
+        messages: The framework's messages.
+        read: Reads one of them.
+        plain: Their classes of which none is a system message.
+    """
+
+    def __init__(self, messages: Sequence[Any], read: Callable[[Any], Message], plain: Set[type]) -> None:
+        self._messages = messages
+        self._read = read
+        self._plain = plain
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    @overload
+    def __getitem__(self, at: int) -> Message: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Message]: ...
+    def __getitem__(self, at: int | slice) -> Message | list[Message]:
+        """Return a message, or some."""
+        if isinstance(at, slice):
+            return [self._read(message) for message in self._messages[at]]
+        return self._read(self._messages[at])
+
+    def may_be_system(self) -> Sequence[int]:
+        """Return the places of all messages that their class does not tell to be none of the system's."""
+        if set(map(type, self._messages)) <= self._plain:
+            return ()
+        return [at for at, message in enumerate(self._messages) if type(message) not in self._plain]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,28 +132,28 @@ def plan(
     Raises:
         BotUsageError: If there is nothing new to send, or it holds what cannot be sent.
     """
-    roles = [message.role for message in messages]
-    system = "\n\n".join(message.text for message, role in zip(messages, roles, strict=True) if role == "system")
+    at, target = _newest_own(messages, bot_id, conversation_id)
+    own = None if at is None else messages[at]
+    told = {} if own is None else own.told
+    held = told.get("system", "")
+    systems, system = _system(messages, at, held)
     if HALF_A_CHARACTER.search(system):
         raise BotUsageError("The system message holds half a character (a lone surrogate). Give whole text.")
-    talk = [message for message, role in zip(messages, roles, strict=True) if role != "system"]
-    at, target = _newest_own(talk, bot_id, conversation_id)
-    own = None if at is None else talk[at]
     named = conversation_id if conversation_id is not None else target or fallback_conversation_id
     if own is None and named:
         # The conversation is known to the server and not to the history: what the history tells of it, it has.
-        at = next((i for i in range(len(talk) - 1, -1, -1) if talk[i].role == "assistant"), None)
-    new = talk[0 if at is None else at + 1 :]
+        at = next((i for i in range(len(messages) - 1, -1, -1) if messages[i].role == "assistant"), None)
+    since = 0 if at is None else at + 1
+    behind = [place - since for place in systems if place >= since]
+    new = [message for place, message in enumerate(messages[since:]) if place not in behind]
     if named:  # what was read from the conversation, it has
         new = [message for message in new if message.told.get("conversation_id") != named]
     if conversation_id:
         new = [message for message in new if message.role != "assistant"]  # what it said itself, it knows
     if not new:
         raise BotUsageError(NOTHING_NEW)
-    told = {} if own is None else own.told
     digest = _digest(system)
-    held = told.get("system", "")
-    if system and not held and at is not None and _stands_in(talk[:at], system):
+    if system and not held and at is not None and _stands_in(messages[:at], system):
         held = digest
     digest = digest or held
     text = _rendered(new)
@@ -129,7 +163,7 @@ def plan(
     elif system and digest != held:
         text = f"{system}\n\n{text}"
     files = tuple(file for message in new if message.role == "user" for file in message.files)
-    strangers = own is None and _only_strangers(talk, bot_id)
+    strangers = own is None and _only_strangers(messages, bot_id)
     answer_id = str(told.get("message_id") or "") if conversation_id is None else ""
     return Plan(text, named, inputs, files, digest, strangers, answer_id)
 
@@ -152,6 +186,23 @@ def _newest_own(talk: Sequence[Message], bot_id: str, conversation_id: str | Non
             if conversation_id in (None, found):
                 return at, found
     return None, ""
+
+
+def _system(messages: Sequence[Message], at: int | None, held: str) -> tuple[list[int], str]:
+    """Return the places of the system messages, and their text.
+
+    Where those at the front and behind the own answer at `at` are what the conversation holds, none is looked for in
+    between: there may be ten thousand messages.
+    """
+    if at is not None:
+        front = next((place for place in range(at) if messages[place].role != "system"), at)
+        places = [*range(front), *(place for place in range(at + 1, len(messages)) if messages[place].role == "system")]
+        text = "\n\n".join(messages[place].text for place in places)
+        if not HALF_A_CHARACTER.search(text) and _digest(text) == held:
+            return places, text
+    candidates = messages.may_be_system() if isinstance(messages, Talk) else range(len(messages))
+    places = [place for place in candidates if messages[place].role == "system"]
+    return places, "\n\n".join(messages[place].text for place in places)
 
 
 def _stands_in(talk: Sequence[Message], system: str) -> bool:

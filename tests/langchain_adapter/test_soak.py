@@ -1,0 +1,142 @@
+"""Many users at once, and long histories."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+
+from langchain_chatbots import RemoteChatModel
+from remote_chatbots.emulator import Emulator
+from tests.langchain_adapter.asking import PLATFORMS, MakeBot, conversation, text_of
+
+USERS, CONVERSATIONS = 50, 20
+TURNS = {"dify": 10, "gptbots": 3}  # an agent of the emulator has credits for no more
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    """A server of each test's own: an agent's credits are spent here."""
+    with Emulator(token_delay_s=0, held_open_s=0.05) as running:
+        yield running
+
+
+class Talk:
+    """One conversation of one user, a turn at a time."""
+
+    def __init__(self, user: str, number: int) -> None:
+        self.user = user
+        self.number = number
+        self.history: list[BaseMessage] = []
+
+    def asked(self) -> list[BaseMessage]:
+        """Return the history with the next question. Each is of one length, and like no other."""
+        self.history.append(HumanMessage(f"[[echo]]{self.user} {self.number:02} {len(self.history) // 2:02}"))
+        return list(self.history)
+
+
+def check(talks: list[Talk]) -> None:
+    """Check that each answer echoes its own question, in one conversation for each talk."""
+    for talk in talks:
+        for question, answer in zip(talk.history[::2], talk.history[1::2], strict=True):
+            assert str(question.content).removeprefix("[[echo]]") in answer.text
+        assert len({conversation(answer) for answer in talk.history[1::2]}) == 1
+    assert len({conversation(talk.history[1]) for talk in talks}) == len(talks)
+
+
+def check_log(emulator: Emulator, talks: list[Talk], platform: str) -> None:
+    """Check by what the server received: who asked what in which conversation, and how much was sent each turn."""
+    path = {"dify": "/v1/chat-messages", "gptbots": "/gptbots/v2/conversation/message"}[platform]
+    received: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    owners = {conversation(talk.history[1]): talk for talk in talks}
+    firsts = {str(talk.history[0].content): id_ for id_, talk in owners.items()}
+    for one in emulator.requests:
+        if one.path == path and isinstance(one.body, dict):
+            id_ = one.body["conversation_id"] or firsts.get(text_of(one.body), "")
+            received[id_].append(one.body)
+    for id_, talk in owners.items():
+        bodies = received[id_]
+        assert [text_of(body) for body in bodies] == [question.content for question in talk.history[::2]]
+        assert {body.get("user", talk.user) for body in bodies} == {talk.user}
+        assert len({len(json.dumps(body)) for body in bodies[1:]}) == 1
+
+
+def talks_of(model: RemoteChatModel) -> list[Talk]:
+    return [Talk(f"{model.user}-{n:02}", number) for n in range(USERS) for number in range(CONVERSATIONS)]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_every_answer_in_threads_belongs_to_its_own_conversation(
+    emulator: Emulator, make_bot: MakeBot, platform: str
+) -> None:
+    model = make_bot(platform)
+    talks = talks_of(model)
+    order = random.Random(1)
+    with ThreadPoolExecutor(16) as pool:
+        for _ in range(TURNS[platform]):
+            order.shuffle(talks)
+
+            def turn(talk: Talk) -> None:
+                talk.history.append(model.invoke(talk.asked(), user=talk.user))
+
+            list(pool.map(turn, talks))
+    check(talks)
+    check_log(emulator, talks, platform)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("platform", PLATFORMS)
+async def test_every_answer_in_tasks_belongs_to_its_own_conversation(
+    emulator: Emulator, make_bot: MakeBot, platform: str
+) -> None:
+    model = make_bot(platform)
+    talks = talks_of(model)
+    at_once = asyncio.Semaphore(100)
+
+    async def talked(talk: Talk) -> None:
+        for _ in range(TURNS[platform]):
+            async with at_once:
+                talk.history.append(await model.ainvoke(talk.asked(), user=talk.user))
+
+    await asyncio.gather(*(talked(talk) for talk in talks))
+    check(talks)
+    check_log(emulator, talks, platform)
+
+
+def long_history(answer: AIMessage, length: int) -> list[BaseMessage]:
+    """Return a history of so many messages, which ends in `answer` and a new question."""
+    told = {**answer.response_metadata, "message_id": "an older one"}
+    pairs = [
+        message
+        for n in range(length // 2 - 1)
+        for message in (HumanMessage(f"Question {n}?"), AIMessage(f"Answer {n}.", response_metadata=told))
+    ]
+    return [*pairs, answer, HumanMessage("And on Sundays?")]
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_finding_where_to_go_on_in_ten_thousand_messages_costs_at_most_twice_that_of_ten(
+    make_bot: MakeBot, platform: str
+) -> None:
+    model = make_bot(platform)
+    answer = model.invoke("When does the ferry leave?")
+    short, long = long_history(answer, 10), long_history(answer, 10_000)
+
+    def cost(history: list[BaseMessage]) -> float:
+        begun = time.process_time()
+        for _ in range(20):
+            model._turn(history, None, {})[0].close()
+        return time.process_time() - begun
+
+    cost(long)
+    ratios = sorted(cost(long) / cost(short) for _ in range(15))
+    assert ratios[len(ratios) // 2] <= 2
