@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -77,6 +76,8 @@ def unknown(name: str, known: Iterable[str]) -> str:
     """Return the sentence about a name that is not known."""
     if name in _OF_THE_APP:
         return f"{name} is for the app to decide, and no platform takes it from a caller. Set it in the app."
+    import difflib  # of no use to those who make no mistake
+
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
     return f"{name} is no argument of this model. " + (f"Did you mean {near[0]}?" if near else "Leave it out.")
 

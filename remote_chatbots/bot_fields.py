@@ -9,7 +9,6 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import partial
 from typing import Any, ClassVar, Literal
 
@@ -130,8 +129,9 @@ class BotFields(BaseModel):
         if isinstance(given.get("api_key"), str):
             given["api_key"] = SecretStr(given["api_key"])
         if not given.get("api_key"):
-            for name in get_close_matches("api_key", given, n=1):
-                raise BotUsageError(f"{self.platform}: {unknown(name, ['api_key'])}")
+            for name in given:
+                if name not in type(self).model_fields and "?" in (told := unknown(name, ("api_key",))):
+                    raise BotUsageError(f"{self.platform}: {told}")
             raise BotUsageError(
                 f"{self.platform}: api_key is missing. Give api_key=… or set {self._environment['api_key'][0]}."
             )

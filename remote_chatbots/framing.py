@@ -9,8 +9,6 @@ from functools import partial
 from itertools import repeat
 from typing import Any, NamedTuple, Protocol
 
-import orjson
-
 from remote_chatbots.errors import BotProtocolError
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -274,6 +272,14 @@ _IN_OBJECT = re.compile(rb'["{}]')
 _NEXT_LINE = re.compile(rb"[\r\n]+data:")
 
 
+def _loads(data: bytes | str) -> Any:
+    """Bring the parser in at its first use, in place of this: a face imports what its framework does, and no more."""
+    global _loads  # noqa: PLW0603
+    from orjson import loads as _loads
+
+    return _loads(data)
+
+
 def parse_json(data: bytes) -> Any:
     """Return the JSON value in `data`.
 
@@ -284,12 +290,12 @@ def parse_json(data: bytes) -> Any:
         ValueError: If `data` is no JSON value.
     """
     try:
-        return orjson.loads(data)
+        return _loads(data)
     except ValueError:
         try:
             value = json.loads(data.decode("utf-8-sig", "replace"), parse_constant=lambda _: None)
             # A lone surrogate passes json, but no encoder that comes later.
-            return orjson.loads(_SURROGATE.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
+            return _loads(_SURROGATE.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
         except RecursionError:
             raise ValueError("nested too deeply") from None
 

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-import orjson
-
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
@@ -71,4 +69,15 @@ def json_request(method: str, url: str, headers: Mapping[str, str], payload: obj
     Raises:
         TypeError: If `payload` holds something that JSON has no form for.
     """
-    return HttpRequest(method, url, {**headers, "Content-Type": "application/json"}, orjson.dumps(payload))
+    return HttpRequest(method, url, {**headers, "Content-Type": "application/json"}, json_bytes(payload))
+
+
+def json_bytes(payload: object) -> bytes:
+    """Return `payload` as JSON.
+
+    Raises:
+        TypeError: If it holds something that JSON has no form for.
+    """
+    import orjson  # at its first use: a face imports nothing beyond what its framework does
+
+    return orjson.dumps(payload)

@@ -9,13 +9,11 @@ from posixpath import basename, splitext
 from typing import Any, Literal
 from urllib.parse import unquote, urlencode, urlsplit
 
-import orjson
-
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.platforms.gptbots.errors import NAME
 from remote_chatbots.platforms.gptbots.options import GPTBotsOptions
 from remote_chatbots.question import Attachment, Question
-from remote_chatbots.wire import HttpRequest, json_request
+from remote_chatbots.wire import HttpRequest, json_bytes, json_request
 
 Version = Literal["v1", "v2"]
 MOST_USER_CHARACTERS = 32
@@ -142,7 +140,7 @@ def checked(question: Question, options: GPTBotsOptions) -> None:
     files = [[file.url, file.name, file.width_px, file.height_px] for file in question.files]
     for name, value in {"inputs": dict(question.inputs), "files": files, "knowledge": options.scope()}.items():
         try:
-            orjson.dumps(value)
+            json_bytes(value)
         except TypeError as error:
             raise BotUsageError(
                 f"{NAME}: {name} hold something that JSON has no form for ({error}). Give text, numbers, lists, dicts.",
