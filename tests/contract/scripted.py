@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import aiohttp  # noqa: F401  # before any clock of a test runs: it takes a while to import
+
 from remote_chatbots import Answer, AsyncBotClient, BotClient, DifyApp, Event, Question, Settings
 from remote_chatbots.protocol import BotProtocol
 
