@@ -188,6 +188,15 @@ async def test_an_async_run_that_the_garbage_collector_meets_in_a_cycle_is_left(
     assert kept(emulator, "cyclic and async")
 
 
+@pytest.fixture
+def terminal() -> Iterator[None]:
+    """Have Ctrl-C raise, as at a terminal: whoever starts the tests in the background has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("terminal")
 def test_ctrl_c_stops_the_server_which_keeps_the_partial_answer(emulator: Emulator) -> None:
     before = stops(emulator)
     run = BotClient(DifyApp(emulator.key("chat"), emulator.dify_url), user="interrupter").stream(SLOW)
@@ -207,6 +216,7 @@ def test_ctrl_c_stops_the_server_which_keeps_the_partial_answer(emulator: Emulat
     assert kept(emulator, "interrupter")
 
 
+@pytest.mark.usefixtures("terminal")
 def test_ctrl_c_in_a_silence_stops_the_server(serve: Serve) -> None:
     stopped = threading.Event()
     silent = [CHUNKED, chunk(text("Hel")), Until(stopped), chunk(text("lo") + END), LAST_CHUNK]
