@@ -107,6 +107,7 @@ class BotFields(BaseModel):
     idle_s: float = _STANDARD.idle_s
     """A connection that was idle for longer is not used for a post."""
 
+    _learning: Any = PrivateAttr(default=None)
     _client: BotClient | None = PrivateAttr(default=None)
     _async_client: AsyncBotClient | None = PrivateAttr(default=None)
     _newest: NewestAnswers | None = PrivateAttr(default=None)
@@ -209,7 +210,7 @@ class BotFields(BaseModel):
         return asked_in_session(session, flow_in, **whose, may_begin=unnamed), planned
 
     def _unforked(self, question: Question, planned: Plan, anew: Callable[[], tuple[Question, Plan]]) -> Flow[None]:
-        bot = self._bot()
+        bot = self._known_bot()
         flow = ask(bot, question)
         if not planned.answer_id or self.on_fork == "ignore":
             return flow
@@ -292,6 +293,13 @@ class BotFields(BaseModel):
                 platform=self.platform,
             )
         return str(user)
+
+    def _known_bot(self) -> Any:
+        """Return the bot of the fields as they are: one object while they stay equal, for it learns of its server."""
+        bot = self._bot()
+        if self._learning != bot:
+            self._learning = bot
+        return self._learning
 
     def _newest_answers(self) -> NewestAnswers:
         if self._newest is None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from langchain_chatbots import ChatDify, ChatGPTBots, sources
-from remote_chatbots.emulator import Emulator
+from remote_chatbots.emulator import Emulator, V2Missing
 
 THOUGHT = "\nThe user asks. I consider 1 < 2.\n"
 
@@ -98,3 +98,13 @@ def test_a_flows_output_beside_the_text_is_metadata_and_a_block(emulator: Emulat
         assert flow[0]["content"]
         assert {"type": "non_standard", "value": {"flow_output": flow}} in bare(answer.content_blocks)
         assert answer.content.count("ferry") == bot.invoke("When does the ferry leave?").content.count("ferry")
+
+
+def test_a_server_without_v2_is_remembered_by_the_model(emulator: Emulator) -> None:
+    emulator.faults.add(V2Missing(), times=None, user="old-server")
+    bot = ChatGPTBots(api_key=emulator.gptbots_key, base_url=emulator.gptbots_url, user="old-server")
+    before = len(emulator.requests)
+    first = bot.invoke("Hi")
+    bot.invoke([("human", "Hi"), first, ("human", "And now?")])
+    asked = [request.path for request in emulator.requests[before:] if request.path.endswith("/message")]
+    assert [path.split("/")[2] for path in asked] == ["v2", "v1", "v1"]
