@@ -8,6 +8,7 @@ import logging
 from remote_chatbots.answer import Answer
 from remote_chatbots.client import AsyncBotClient, BotClient
 from remote_chatbots.conversations import Conversations, InMemoryConversations, SQLiteConversations
+from remote_chatbots.described import AppInfo, AppMeta, AppParameters, AppSite, FileRules, InputField
 from remote_chatbots.errors import (
     BotAuthError,
     BotConnectError,
@@ -51,6 +52,10 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Answer",
+    "AppInfo",
+    "AppMeta",
+    "AppParameters",
+    "AppSite",
     "AsyncBotClient",
     "Attachment",
     "BotAuthError",
@@ -72,11 +77,13 @@ __all__ = [
     "DifyApp",
     "DifyOptions",
     "Event",
+    "FileRules",
     "FilledForm",
     "Finished",
     "GPTBotsAgent",
     "GPTBotsOptions",
     "InMemoryConversations",
+    "InputField",
     "InputRequired",
     "LostAnswer",
     "MediaProduced",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from remote_chatbots.answer import Answer
 from remote_chatbots.arguments import refusals_of
+from remote_chatbots.discovery import AsyncDiscovery, Discovery
 from remote_chatbots.errors import BotError, BotUsageError
 from remote_chatbots.flow import Flow
 from remote_chatbots.forgotten import ask
@@ -69,7 +70,7 @@ class _Client:
         return Question(question, user=given.pop("user") or self.user, **{k: v for k, v in given.items() if v})
 
 
-class BotClient(_Client, Management):
+class BotClient(_Client, Management, Discovery):
     """Asks a bot; blocking. Safe in threads; each has its own connections.
 
     A pickle of a client carries its key, and drops connections.
@@ -199,7 +200,7 @@ class BotClient(_Client, Management):
         return _again, (type(self), self.bot, self.user, self.timeouts)
 
 
-class AsyncBotClient(_Client, AsyncManagement):
+class AsyncBotClient(_Client, AsyncManagement, AsyncDiscovery):
     """Asks a bot from an event loop, or from several; each has its own connections.
 
     A pickle of a client carries its key, and drops connections.

@@ -39,12 +39,39 @@ def _wrong(bot: BotProtocol, what: str) -> BotUsageError:
     return BotUsageError(f"{bot.name}: {what}", platform=bot.name)
 
 
-class Management:
-    """The small calls of `BotClient`."""
+class Caller:
+    """What every small call of `BotClient` needs."""
 
     bot: BotProtocol
     user: str
     _transport: RequestsTransport
+
+    def _call(self, name: str, *arguments: Any, **named: Any) -> Any:
+        found: list[Any] = []
+        with self._transport.run(_kept(operation(self.bot, name, *arguments, **named), found), self.bot.name) as run:
+            for _ in run:
+                pass
+        return found[0]
+
+
+class AsyncCaller:
+    """What every small call of `AsyncBotClient` needs."""
+
+    bot: BotProtocol
+    user: str
+    _transport: AiohttpTransport
+
+    async def _call(self, name: str, *arguments: Any, **named: Any) -> Any:
+        found: list[Any] = []
+        flow = _kept(operation(self.bot, name, *arguments, **named), found)
+        async with self._transport.run(flow, self.bot.name) as run:
+            async for _ in run:
+                pass
+        return found[0]
+
+
+class Management(Caller):
+    """The small calls of `BotClient`."""
 
     def history(self, conversation_id: str, *, user: str = "", limit: int | None = None) -> list[StoredMessage]:
         """Return the messages of a conversation, the oldest first, whatever the server's order.
@@ -185,20 +212,9 @@ class Management:
         found: list[Source] = self._call("citations", message_id, user=user or self.user)
         return found
 
-    def _call(self, name: str, *arguments: Any, **named: Any) -> Any:
-        found: list[Any] = []
-        with self._transport.run(_kept(operation(self.bot, name, *arguments, **named), found), self.bot.name) as run:
-            for _ in run:
-                pass
-        return found[0]
 
-
-class AsyncManagement:
+class AsyncManagement(AsyncCaller):
     """The small calls of `AsyncBotClient`: those of `Management`, to be awaited."""
-
-    bot: BotProtocol
-    user: str
-    _transport: AiohttpTransport
 
     async def history(self, conversation_id: str, *, user: str = "", limit: int | None = None) -> list[StoredMessage]:
         """Return as `BotClient.history`."""
@@ -251,14 +267,6 @@ class AsyncManagement:
         """Return as `BotClient.citations`."""
         found: list[Source] = await self._call("citations", message_id, user=user or self.user)
         return found
-
-    async def _call(self, name: str, *arguments: Any, **named: Any) -> Any:
-        found: list[Any] = []
-        flow = _kept(operation(self.bot, name, *arguments, **named), found)
-        async with self._transport.run(flow, self.bot.name) as run:
-            async for _ in run:
-                pass
-        return found[0]
 
 
 def _kept(flow: Flow[T], found: list[T]) -> Flow[None]:

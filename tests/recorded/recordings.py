@@ -42,6 +42,7 @@ REFUSALS: tuple[tuple[int, str, str, type[BotError]], ...] = (
 )
 
 _SMALL_CALL = re.compile(r"/v1/(messages|conversations|chat-messages/)")
+_ABOUT_ITSELF = re.compile(r"/v1/(info|parameters|meta|site)\b")
 _THOUGHT = re.compile(r"<think>(.*?)</think>\s*", re.DOTALL)
 
 
@@ -150,6 +151,12 @@ def questions() -> tuple[Recording, ...]:
 def small_calls() -> tuple[Recording, ...]:
     """Return every recording of what is kept of conversations and answers, and of the call that stops one."""
     return tuple(each for each in _all() if _SMALL_CALL.match(each.target))
+
+
+@cache
+def calls_about_the_app() -> tuple[Recording, ...]:
+    """Return every recording of what an app says of itself."""
+    return tuple(each for each in _all() if _ABOUT_ITSELF.match(each.target))
 
 
 @cache

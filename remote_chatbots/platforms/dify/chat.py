@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from remote_chatbots.address import base_url_of, bot_id_of, checked_headers, checked_key, sent_headers
+from remote_chatbots.described import AppInfo, AppMeta, AppParameters, AppSite, Learned
 from remote_chatbots.errors import BotError, BotRejectedError, BotUsageError
 from remote_chatbots.events import Event
 from remote_chatbots.flow import Abandoned, Flow, open_reply, read_body
 from remote_chatbots.framing import SSEFramer
+from remote_chatbots.platforms.dify import discovery
 from remote_chatbots.platforms.dify.errors import NAME, not_allowed, refusal, refuses_blocking
 from remote_chatbots.platforms.dify.management import Management
 from remote_chatbots.platforms.dify.options import DifyOptions
@@ -41,6 +43,9 @@ class DifyApp:
         settings: Patience and sizes.
         options: What each turn is told beside its question; a question's own options are laid over them.
 
+    Attributes:
+        learned: What `info` and `parameters` told last.
+
     Raises:
         BotUsageError: If the key or a header is no header value, or the address is none.
     """
@@ -50,6 +55,7 @@ class DifyApp:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     settings: Settings = field(default_factory=Settings)
     options: DifyOptions = field(default_factory=DifyOptions)
+    learned: Learned = field(default_factory=Learned, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "api_key", checked_key(self.api_key, "api_key"))
@@ -122,6 +128,22 @@ class DifyApp:
         """Return questions that a user may ask next."""
         return self._management(user).suggestions(message_id, user)
 
+    def info(self) -> Flow[AppInfo]:
+        """Return who the app is."""
+        return discovery.info(self._calls(), self.learned)
+
+    def parameters(self, *, user: str = "") -> Flow[AppParameters]:
+        """Return how the app is set up."""
+        return discovery.parameters(self._calls(), self.learned, user)
+
+    def meta(self) -> Flow[AppMeta]:
+        """Return the icons of the app's tools."""
+        return discovery.meta(self._calls())
+
+    def site(self) -> Flow[AppSite]:
+        """Return how the app's page looks."""
+        return discovery.site(self._calls())
+
     def submit(self, form: FilledForm) -> Flow[None]:
         """Return the flow of the rest of a turn that paused for a form (Dify API reference, "Human input")."""
         filled = [value for value in form.inputs.values() if isinstance(value, str) and value]
@@ -141,6 +163,9 @@ class DifyApp:
 
     def _management(self, user: str, *hidden: str) -> Management:
         self._check_user(user)
+        return self._calls(*hidden)
+
+    def _calls(self, *hidden: str) -> Management:
         return Management(self.base_url, self._headers(), self.settings, Hidden((self.api_key, *hidden)))
 
     def _turn(self, question: Question, options: DifyOptions) -> Flow[None]:

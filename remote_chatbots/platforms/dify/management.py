@@ -168,8 +168,16 @@ class Management:
             raise not_allowed("the reply holds no list", str(told).encode(), self.hidden)
         return [one for one in items if isinstance(one, dict)], bool(told.get("has_more"))
 
+    def read(self, path: str, query: Mapping[str, Any]) -> Flow[tuple[ResponseHead, dict[str, Any]]]:
+        """Make a call that reads; return the head of its answer, and the object that it holds."""
+        return self._answered(self._read(path, query))
+
     def _call(self, request: HttpRequest) -> Flow[dict[str, Any]]:
         """Make a call, and return the object that it is answered with."""
+        _, told = yield from self._answered(request)
+        return told
+
+    def _answered(self, request: HttpRequest) -> Flow[tuple[ResponseHead, dict[str, Any]]]:
         head, body, told = yield from call_json(
             request,
             error_of=self._error_of,
@@ -177,7 +185,7 @@ class Management:
             limit_bytes=self.settings.max_event_bytes,
             platform=NAME,
         )
-        return self._checked(told, head, body)
+        return head, self._checked(told, head, body)
 
     def _done(self, request: HttpRequest) -> Flow[dict[str, Any]]:
         """Make a call that only needs to be done, and return what was said of it.
@@ -207,7 +215,8 @@ class Management:
         return refusal(head, body, self.hidden)
 
     def _read(self, path: str, query: Mapping[str, Any]) -> HttpRequest:
-        return HttpRequest("GET", f"{self.base_url}{path}?{urlencode(query)}", self.headers)
+        asked = f"?{urlencode(query)}" if query else ""
+        return HttpRequest("GET", f"{self.base_url}{path}{asked}", self.headers)
 
     def _write(self, method: str, path: str, payload: object) -> HttpRequest:
         try:

@@ -51,7 +51,8 @@ class Calls:
 
     def get(self, path: str, **query: Any) -> HttpRequest:
         """Return a request that reads."""
-        return HttpRequest("GET", f"{self.base_url}{path}?{urlencode(query, errors='replace')}", self.headers)
+        asked = f"?{urlencode(query, errors='replace')}" if query else ""
+        return HttpRequest("GET", f"{self.base_url}{path}{asked}", self.headers)
 
     def post(self, path: str, payload: object) -> HttpRequest:
         """Return a request that submits."""

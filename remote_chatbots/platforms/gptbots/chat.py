@@ -8,10 +8,12 @@ from functools import partial
 from typing import Any, cast, get_args
 
 from remote_chatbots.address import base_url_of, bot_id_of, checked_headers, checked_key, sent_headers
+from remote_chatbots.described import AppInfo, AppParameters, Learned
 from remote_chatbots.errors import BotError, BotReplyError, BotUsageError, copy_of
 from remote_chatbots.events import Source, Started
 from remote_chatbots.flow import Flow, open_reply, read_body
 from remote_chatbots.framing import JSONFramer
+from remote_chatbots.platforms.gptbots import discovery
 from remote_chatbots.platforms.gptbots.calls import Calls, Version, checked, message
 from remote_chatbots.platforms.gptbots.errors import NAME, not_allowed, refusal
 from remote_chatbots.platforms.gptbots.management import Management
@@ -51,6 +53,9 @@ class GPTBotsAgent:
         settings: Patience and sizes.
         options: What each turn is told beside its question; a question's own options are laid over them.
 
+    Attributes:
+        learned: What `info` and `parameters` told last.
+
     Raises:
         BotUsageError: If the key or a header is no header value, the address is none, or the version is unknown.
     """
@@ -61,6 +66,7 @@ class GPTBotsAgent:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     settings: Settings = field(default_factory=Settings)
     options: GPTBotsOptions = field(default_factory=GPTBotsOptions)
+    learned: Learned = field(default_factory=Learned, init=False, repr=False, compare=False)
     # Which versions the server turned out to know; no part of what the agent is.
     _learnt: dict[str, Version] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -130,6 +136,14 @@ class GPTBotsAgent:
     def citations(self, message_id: str, *, user: str = "") -> Flow[list[Source]]:  # noqa: ARG002
         """Return the passages that were found for an answer."""
         return self._management().citations(message_id)
+
+    def info(self) -> Flow[AppInfo]:
+        """Return who the agent is."""
+        return discovery.info(self._management(), self.learned)
+
+    def parameters(self, *, user: str = "") -> Flow[AppParameters]:  # noqa: ARG002
+        """Return how the agent is set up, as far as it tells."""
+        return discovery.parameters(self._management(), self.learned)
 
     def recover(self, lost: LostAnswer) -> Flow[None]:
         """Return the flow of a whole answer whose turn broke off, from the history; nothing is posted."""

@@ -212,6 +212,11 @@ class Management:
             yield Sleep(LOOKED_UP_AFTER_S)
         raise lost.not_kept(NAME, "it is still being made, or its ids are not known.")
 
+    def read(self, path: str) -> Flow[dict[str, Any]]:
+        """Make a call that reads, and return the object that it is answered with."""
+        _, _, told = yield from self._call(self.calls.get(path))
+        return told
+
     def _rate(self, path: str, payload: dict[str, str]) -> Flow[None]:
         _, _, told = yield from self._call(self.calls.post(path, payload))
         # HTTP 200 and 0: nothing was changed.
