@@ -12,10 +12,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic import Field, PrivateAttr
 
-from remote_chatbots.arguments import checked_call, refusals_of, unknown, wrong_fields
+from remote_chatbots.arguments import checked_call, refusals_of
 from remote_chatbots.client import AsyncBotClient, BotClient
+from remote_chatbots.connection_fields import ConnectionFields
 from remote_chatbots.conversations import Conversations, InMemoryConversations
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.field_texts import describe
@@ -28,28 +29,14 @@ from remote_chatbots.protocol import BotProtocol
 from remote_chatbots.question import Question
 from remote_chatbots.resuming import FilledForm
 from remote_chatbots.sessions import Session, asked_in_session
-from remote_chatbots.timeouts import DEFAULT_CONNECT_S, DEFAULT_SILENCE_S, Settings, Timeouts
+from remote_chatbots.timeouts import Settings, Timeouts
 
 _STANDARD = Settings()
-_MAY_BE_NONE = ("timeout", "cache")  # None says something there; elsewhere it is "not given"
 
 
-class BotFields(BaseModel):
+class BotFields(ConnectionFields):
     """The fields of every model, of whichever framework and platform."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        populate_by_name=True,
-        hide_input_in_errors=True,
-        protected_namespaces=(),
-        # Several classes, of which users make the last: building all schemas is a good part of the import.
-        defer_build=True,
-    )
-
-    api_key: SecretStr
-    """The bot's key. Never shown; a pickle of the model carries it."""
-    base_url: str
-    """The server, with or without trailing slash and version."""
     user: str = ""
     """Your name for the person who asks. Conversations belong to it."""
     inputs: dict[str, Any] = Field(default_factory=dict)
@@ -80,12 +67,6 @@ class BotFields(BaseModel):
     on with its conversation although the history does not say which. Default: none."""
     stop: list[str] | None = Field(default=None, alias="stop_sequences")
     """The answer ends before the first of these, and the server is told to stop."""
-    timeout: Any = (DEFAULT_CONNECT_S, DEFAULT_SILENCE_S)
-    """Seconds of silence, or (connect, silence), or (connect, silence, total), or `Timeouts`, or None for no limit."""
-    max_retries: int = _STANDARD.max_retries
-    """How often an opening that cannot have arrived, or was put off, is tried again."""
-    default_headers: dict[str, str] = Field(default_factory=dict, exclude=True, repr=False)
-    """Headers to send beside ours. Treated like keys: neither shown nor serialised."""
     model_name: str = "remote-bot"
     """A label for traces; `model=` per call changes it and is not sent."""
     temperature: float | None = None
@@ -100,12 +81,6 @@ class BotFields(BaseModel):
     """After that much silence at the start of a stream: the server is asked whether it can answer at all."""
     stop_wait_s: float = _STANDARD.stop_wait_s
     """On leaving a stream early: how long that may take, for the server to keep what it has said."""
-    max_event_bytes: int = _STANDARD.max_event_bytes
-    """The largest event that is taken."""
-    max_connections: int = _STANDARD.max_connections
-    """Connections at a time, per event loop."""
-    idle_s: float = _STANDARD.idle_s
-    """A connection that was idle for longer is not used for a post."""
 
     _learning: Any = PrivateAttr(default=None)
     _client: BotClient | None = PrivateAttr(default=None)
@@ -113,44 +88,12 @@ class BotFields(BaseModel):
     _newest: NewestAnswers | None = PrivateAttr(default=None)
     _sessions: Conversations | None = PrivateAttr(default=None)
 
-    platform: ClassVar[str]
+    _other_names: ClassVar[Mapping[str, str]] = {"model": "model_name"}
     _options: ClassVar[tuple[str, ...]] = ()
-    _environment: ClassVar[Mapping[str, tuple[str, ...]]]
     _ways_to_name_the_user: ClassVar[str] = "to the call"
 
-    def __init__(self, **given: Any) -> None:
-        """Take the fields as keyword arguments.
-
-        Raises:
-            BotUsageError: If a field is missing, wrong or unknown. The message names it and never shows a value.
-        """
-        given = {name: value for name, value in given.items() if value is not None or name in _MAY_BE_NONE}
-        if "model" in given:
-            given.setdefault("model_name", given.pop("model"))
-        if isinstance(given.get("api_key"), str):
-            given["api_key"] = SecretStr(given["api_key"])
-        if not given.get("api_key"):
-            for name in given:
-                if name not in type(self).model_fields and "?" in (told := unknown(name, ("api_key",))):
-                    raise BotUsageError(f"{self.platform}: {told}")
-            raise BotUsageError(
-                f"{self.platform}: api_key is missing. Give api_key=… or set {self._environment['api_key'][0]}."
-            )
-        wrong = ""
-        try:
-            super().__init__(**given)
-        except ValidationError as error:
-            details = error.errors(include_url=False, include_context=False, include_input=False)
-            wrong = wrong_fields(details, type(self).model_fields)
-        if wrong:  # outside the except: pydantic's error holds what was given
-            raise BotUsageError(f"{self.platform}: {wrong}")
-        with refusals_of(self.platform):
-            self._bot()
-            Timeouts.of(self.timeout)
-
-    def model_post_init(self, context: Any, /) -> None:
-        """Let the framework's own follow; the one that pydantic makes for private attributes would end here."""
-        super().model_post_init(context)
+    def _check(self) -> None:
+        self._bot()
 
     @abstractmethod
     def _bot(self) -> BotProtocol:
@@ -321,15 +264,12 @@ class BotFields(BaseModel):
         return client
 
     def _settings(self) -> Settings:
-        return Settings(
+        return replace(
+            super()._settings(),
             end_grace_s=self.end_grace_s,
             speech_wait_s=self.speech_wait_s,
             probe_after_s=self.probe_after_s,
             stop_wait_s=self.stop_wait_s,
-            max_event_bytes=self.max_event_bytes,
-            max_connections=self.max_connections,
-            idle_s=self.idle_s,
-            max_retries=self.max_retries,
         )
 
 

@@ -7,42 +7,28 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlencode
 
-from remote_chatbots.errors import BotError, BotRejectedError, BotUsageError
+from remote_chatbots.errors import BotRejectedError, BotUsageError
 from remote_chatbots.events import MediaProduced
-from remote_chatbots.flow import Flow, call_json, look_up, open_reply, read_body
+from remote_chatbots.flow import Flow, look_up
 from remote_chatbots.framing import parse_json
-from remote_chatbots.platforms.dify.errors import NAME, error_from, not_allowed, refusal
+from remote_chatbots.platforms.dify.calls import Calls, known_id, path_part
+from remote_chatbots.platforms.dify.errors import NAME
 from remote_chatbots.platforms.dify.values import source_of, usage_of
 from remote_chatbots.reading import mapping, text, whole
-from remote_chatbots.retry import RetryPolicy
 from remote_chatbots.stored import Rating, StoredConversation, StoredMessage, StoredVariable
-from remote_chatbots.timeouts import Settings
-from remote_chatbots.wire import HttpRequest, ResponseHead, json_request
+from remote_chatbots.wire import HttpRequest
 
 PAGE_SIZE = 100
 LOOK_UP_SIZE = 3
 _LONGEST_LITERAL = 100_000
 
 
-@dataclass(frozen=True, slots=True)
-class Management:
-    """The small calls of one app, as flows.
+class Management(Calls):
+    """The small calls of one app, as flows."""
 
-    Attributes:
-        base_url: The server's API, with its version.
-        headers: What every request carries. Not in `repr`: it holds the key.
-        settings: Patience and sizes.
-        hidden: What no error message may repeat.
-    """
-
-    base_url: str
-    headers: Mapping[str, str] = field(repr=False)
-    settings: Settings
-    hidden: tuple[str, ...] = field(repr=False)
+    __slots__ = ()
 
     def history(self, conversation_id: str, user: str, limit: int | None) -> Flow[list[StoredMessage]]:
         """Return the messages of a conversation, the oldest first; each of the server's records is two of them.
@@ -53,7 +39,7 @@ class Management:
         last, the next one begins at the second before which all are known, and what comes twice is dropped. Turns of
         one second stay in the server's order, which is any (recorded: messages-same-second-all).
         """
-        query = {"conversation_id": _known(conversation_id), "user": user}
+        query = {"conversation_id": known_id(conversation_id), "user": user}
         size = _page_size(limit, of=2)
         found: dict[str, dict[str, Any]] = {}
         first_id = ""
@@ -77,7 +63,7 @@ class Management:
 
         Those of one second come in any order (recorded: messages-same-second-all).
         """
-        query = {"conversation_id": _known(conversation_id), "user": user, "limit": LOOK_UP_SIZE}
+        query = {"conversation_id": known_id(conversation_id), "user": user, "limit": LOOK_UP_SIZE}
         items = mapping((yield from look_up(self._read("/messages", query)))).get("data")
         found = [one for one in items if isinstance(one, dict)] if isinstance(items, list) else []
         newest = max(map(_time, found), default=0)
@@ -93,12 +79,12 @@ class Management:
         if not isinstance(name, str):
             raise BotUsageError(f'{NAME}: name must be text. Give one, or "" for an automatic one.', platform=NAME)
         payload = {"user": user} | ({"name": name} if name else {"auto_generate": True})
-        told = yield from self._done(self._write("POST", f"/conversations/{_part(conversation_id)}/name", payload))
+        told = yield from self._done(self._write("POST", f"/conversations/{path_part(conversation_id)}/name", payload))
         return text(told.get("name")) or name  # a server of 2023 says no more than that it is done
 
     def delete(self, conversation_id: str, user: str) -> Flow[None]:
         """Delete a conversation."""
-        yield from self._done(self._write("DELETE", f"/conversations/{_part(conversation_id)}", {"user": user}))
+        yield from self._done(self._write("DELETE", f"/conversations/{path_part(conversation_id)}", {"user": user}))
 
     def stop(self, task_id: str, user: str) -> Flow[None]:
         """Stop an answer under way. The server says yes to any id (recorded: chat-stop-unknown-task)."""
@@ -106,11 +92,11 @@ class Management:
 
     def stop_request(self, task_id: str, user: str) -> HttpRequest:
         """Return the request that stops an answer."""
-        return self._write("POST", f"/chat-messages/{_part(task_id)}/stop", {"user": user})
+        return self._write("POST", f"/chat-messages/{path_part(task_id)}/stop", {"user": user})
 
     def variables(self, conversation_id: str, user: str) -> Flow[list[StoredVariable]]:
         """Return the conversation variables of a chatflow."""
-        found = yield from self._listed(f"/conversations/{_part(conversation_id)}/variables", user)
+        found = yield from self._listed(f"/conversations/{path_part(conversation_id)}/variables", user)
         return [_variable(one) for one in found]
 
     def set_variable(self, conversation_id: str, variable: str, value: Any, user: str) -> Flow[StoredVariable]:
@@ -126,7 +112,7 @@ class Management:
             raise BotUsageError(
                 f"{NAME}: the conversation has no variable {variable!r}. Give one of: {names}.", platform=NAME
             )
-        path = f"/conversations/{_part(conversation_id)}/variables/{_part(match.variable_id)}"
+        path = f"/conversations/{path_part(conversation_id)}/variables/{path_part(match.variable_id)}"
         return _variable((yield from self._call(self._write("PUT", path, {"value": value, "user": user}))))
 
     def feedback(self, message_id: str, rating: Rating | None, user: str, comment: str) -> Flow[None]:
@@ -135,7 +121,7 @@ class Management:
             raise BotUsageError(f'{NAME}: rating must be "like", "dislike" or None. Give one of these.', platform=NAME)
         payload = {"rating": rating, "user": user} | ({"content": comment} if comment else {})
         try:
-            yield from self._done(self._write("POST", f"/messages/{_part(message_id)}/feedbacks", payload))
+            yield from self._done(self._write("POST", f"/messages/{path_part(message_id)}/feedbacks", payload))
         except BotRejectedError as error:
             # Recorded: 1.14.2/err-feedback-null-when-none.
             if rating is not None or "feedback not exists" not in error.message:
@@ -143,7 +129,7 @@ class Management:
 
     def suggestions(self, message_id: str, user: str) -> Flow[list[str]]:
         """Return questions that a user may ask next."""
-        told = yield from self._call(self._read(f"/messages/{_part(message_id)}/suggested", {"user": user}))
+        told = yield from self._call(self._read(f"/messages/{path_part(message_id)}/suggested", {"user": user}))
         questions = told.get("data")
         return [one for one in questions if isinstance(one, str)] if isinstance(questions, list) else []
 
@@ -160,85 +146,6 @@ class Management:
                 break
             last_id = text(page[-1].get("id"))
         return list(found.values())[: None if limit is None else max(0, limit)]
-
-    def _page(self, path: str, query: Mapping[str, Any], size: int) -> Flow[tuple[list[dict[str, Any]], bool]]:
-        told = yield from self._call(self._read(path, {**query, "limit": size}))
-        items = told.get("data")
-        if not isinstance(items, list):
-            raise not_allowed("the reply holds no list", str(told).encode(), self.hidden)
-        return [one for one in items if isinstance(one, dict)], bool(told.get("has_more"))
-
-    def read(self, path: str, query: Mapping[str, Any]) -> Flow[tuple[ResponseHead, dict[str, Any]]]:
-        """Make a call that reads; return the head of its answer, and the object that it holds."""
-        return self._answered(self._read(path, query))
-
-    def _call(self, request: HttpRequest) -> Flow[dict[str, Any]]:
-        """Make a call, and return the object that it is answered with."""
-        _, told = yield from self._answered(request)
-        return told
-
-    def _answered(self, request: HttpRequest) -> Flow[tuple[ResponseHead, dict[str, Any]]]:
-        head, body, told = yield from call_json(
-            request,
-            error_of=self._error_of,
-            policy=self._policy(),
-            limit_bytes=self.settings.max_event_bytes,
-            platform=NAME,
-        )
-        return head, self._checked(told, head, body)
-
-    def _done(self, request: HttpRequest) -> Flow[dict[str, Any]]:
-        """Make a call that only needs to be done, and return what was said of it.
-
-        That is an object mostly, a bare word in 2023, and nothing at all after a deletion in 1.14 (status 204).
-        """
-        head = yield from open_reply(request, error_of=self._error_of, policy=self._policy())
-        body = yield from read_body(self.settings.max_event_bytes, NAME)
-        if not body.strip():
-            return {}
-        try:
-            told = parse_json(body)
-        except ValueError:
-            raise self._error_of(head, body) from None
-        return {"result": told} if isinstance(told, str) else self._checked(told, head, body)
-
-    def _checked(self, told: Any, head: ResponseHead, body: bytes) -> dict[str, Any]:
-        if not isinstance(told, dict):
-            raise not_allowed("the reply is no object", body, self.hidden)
-        if "code" in told and "message" in told:
-            raise error_from(told, head.status, hidden=self.hidden)
-        return told
-
-    def _error_of(self, head: ResponseHead, body: bytes) -> BotError:
-        if head.status < 300:
-            return not_allowed("the reply is no JSON", body, self.hidden)
-        return refusal(head, body, self.hidden)
-
-    def _read(self, path: str, query: Mapping[str, Any]) -> HttpRequest:
-        asked = f"?{urlencode(query)}" if query else ""
-        return HttpRequest("GET", f"{self.base_url}{path}{asked}", self.headers)
-
-    def _write(self, method: str, path: str, payload: object) -> HttpRequest:
-        try:
-            return json_request(method, self.base_url + path, self.headers, payload)
-        except TypeError as error:
-            raise BotUsageError(
-                f"{NAME}: JSON has no form for what was given ({error}). Give text, numbers, lists, dicts.",
-                platform=NAME,
-            ) from None
-
-    def _policy(self) -> RetryPolicy:
-        return RetryPolicy(max_retries=self.settings.max_retries)
-
-
-def _known(id_: str) -> str:
-    if not isinstance(id_, str) or not id_ or set(id_) <= {"."}:
-        raise BotUsageError(f"{NAME}: an id is missing. Give the one that the server gave.", platform=NAME)
-    return id_
-
-
-def _part(id_: str) -> str:
-    return quote(_known(id_), safe="")
 
 
 def _page_size(limit: int | None, *, of: int = 1) -> int:
