@@ -5,27 +5,39 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from posixpath import basename, splitext
+from typing import TYPE_CHECKING, Any, Literal, cast
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
+from remote_chatbots.contents import Base64Text, Content, FileOnDisk, Octets, head_of
 from remote_chatbots.errors import BotUsageError
+from remote_chatbots.file_types import OCTETS, extension_of, type_of
+
+if TYPE_CHECKING:
+    from os import PathLike
 
 AttachmentKind = Literal["image", "document", "audio", "video", "custom"]
 HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 ATTACHMENT_KINDS: tuple[str, ...] = ("image", "document", "audio", "video", "custom")
+_DATA_URL = re.compile(r"data:(?P<type>[^;,]*)(?:;[^;,=]*=[^;,]*)*(?P<base64>;base64)?,", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
     """A file that goes with a question: one the server can fetch, one that was uploaded before, or its bytes.
 
+    `from_path`, `from_bytes`, `from_base64` and `from_url` find out the kind and the type by themselves.
+
     Attributes:
         kind: "image", "document", "audio", "video" or "custom".
         url: Where the server finds the file; or
         file_id: The id that the platform's upload call returned, to the same user; or
-        data: The file's bytes. Not in `repr`.
-        name: The file's name with its extension, which tells the type; "" if it is not known.
+        data: The file's bytes, or a `Content` that reads them. Not in `repr`.
+        name: The file's name with its extension, which tells servers the type; "" if it is not known.
         width_px: An image's width in pixels; None if it is not known.
         height_px: An image's height in pixels; None if it is not known.
+        mime_type: The file's media type; "" if it is not known.
 
     Raises:
         BotUsageError: If the kind is unknown, or not exactly one of `url`, `file_id` and `data` is given.
@@ -34,16 +46,102 @@ class Attachment:
     kind: AttachmentKind
     url: str = ""
     file_id: str = ""
-    data: bytes = field(default=b"", repr=False)
+    data: bytes | Content = field(default=b"", repr=False)
     name: str = ""
     width_px: int | None = None
     height_px: int | None = None
+    mime_type: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in ATTACHMENT_KINDS:
             raise BotUsageError(f"files: kind must be one of {', '.join(ATTACHMENT_KINDS)}. Give one of these.")
         if sum(map(bool, (self.url, self.file_id, self.data))) != 1:
-            raise BotUsageError("files: give exactly one of url, file_id and data.")
+            raise BotUsageError("files: give exactly one of url, file_id and data, and no empty file.")
+
+    @classmethod
+    def from_bytes(
+        cls, data: bytes | Content, *, name: str = "", mime_type: str = "", kind: AttachmentKind | None = None
+    ) -> Attachment:
+        """Return a file of these bytes.
+
+        Args:
+            data: The bytes.
+            name: The file's name. Default: its kind, and the extension of its type.
+            mime_type: The file's media type. What its bytes say goes before it, where they say something.
+            kind: Default: by the type.
+
+        Raises:
+            BotUsageError: If there are no bytes.
+        """
+        content = data if not isinstance(data, (bytes, bytearray, memoryview)) else Octets(bytes(data))
+        mime_type = type_of(head_of(content), declared=mime_type, name=name)
+        return cls(kind or _kind_of(mime_type), data=content, name=basename(name), mime_type=mime_type)
+
+    @classmethod
+    def from_base64(
+        cls, text: str, *, name: str = "", mime_type: str = "", kind: AttachmentKind | None = None
+    ) -> Attachment:
+        """Return a file of the bytes that `text` stands for, which are made when they are sent; as `from_bytes`.
+
+        Raises:
+            BotUsageError: If it is no base64.
+        """
+        return cls.from_bytes(Base64Text(text), name=name, mime_type=mime_type, kind=kind)
+
+    @classmethod
+    def from_path(
+        cls, path: str | PathLike[str], *, name: str = "", mime_type: str = "", kind: AttachmentKind | None = None
+    ) -> Attachment:
+        """Return a file on this machine, which is read when it is sent; as `from_bytes`.
+
+        Raises:
+            BotUsageError: If it is not there, or cannot be read.
+        """
+        file = Path(path)
+        return cls.from_bytes(FileOnDisk(file), name=name or file.name, mime_type=mime_type, kind=kind)
+
+    @classmethod
+    def from_url(
+        cls, url: str, *, name: str = "", mime_type: str = "", kind: AttachmentKind | None = None
+    ) -> Attachment:
+        """Return a file that the server fetches from `url`; of a `data:` URL, the file that is in it.
+
+        Args:
+            url: An address of http or https that the server can reach, or a `data:` URL.
+            name: The file's name. Default: the last part of the address.
+            mime_type: The file's media type. Default: by the name.
+            kind: Default: by the type.
+
+        Raises:
+            BotUsageError: If it is neither. A `file:` URL is not followed: give the path to `from_path`.
+        """
+        if found := _DATA_URL.match(url):
+            if not found["base64"]:
+                data = unquote_to_bytes(url[found.end() :])
+                return cls.from_bytes(data, name=name, mime_type=mime_type or found["type"], kind=kind)
+            data_in_it = Base64Text(url, begin=found.end())
+            return cls.from_bytes(data_in_it, name=name, mime_type=mime_type or found["type"], kind=kind)
+        if not url.lower().startswith(("http://", "https://")):
+            raise BotUsageError("files: a url begins with https://, http:// or data:. Give such a one, or a path.")
+        name = name or basename(unquote(urlsplit(url).path))
+        mime_type = type_of(b"", declared=mime_type, name=name)
+        return cls(kind or _kind_of(mime_type), url=url, name=name, mime_type="" if mime_type == OCTETS else mime_type)
+
+    @property
+    def content(self) -> Content:
+        """The file's bytes; none, if it has an address or an id."""
+        return Octets(self.data) if isinstance(self.data, bytes) else self.data
+
+    @property
+    def file_name(self) -> str:
+        """The name, with the extension of its type where it has none; bytes without a name are named by their kind."""
+        name = self.name or (basename(unquote(urlsplit(self.url).path)) if self.url else self.kind)
+        return name if not name or splitext(name)[1] else name + extension_of(self.media_type)
+
+    @property
+    def media_type(self) -> str:
+        """The media type; where none is given, what the bytes or the name say."""
+        return self.mime_type or type_of(head_of(self.content), name=self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +204,8 @@ def _check(holds: bool, name: str, wanted: str, got: type) -> None:
     if not holds:
         but = "" if got in (list, tuple) else f", not {got.__name__}"
         raise BotUsageError(f"{name} must be {wanted}{but}. Give {wanted}.")
+
+
+def _kind_of(mime_type: str) -> AttachmentKind:
+    family = mime_type.partition("/")[0]
+    return cast("AttachmentKind", family) if family in ("image", "audio", "video") else "document"

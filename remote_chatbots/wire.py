@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from remote_chatbots.contents import Content
+
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
@@ -15,13 +17,14 @@ class HttpRequest:
         method: "GET", "POST", …
         url: The absolute URL, query included.
         headers: Header names and values. Not in `repr`: they hold the key.
-        body: The bytes to send. Not in `repr`: they hold what a user wrote.
+        body: The bytes to send; a `Content` where files are in it, which are sent slice by slice. Not in `repr`: they
+            hold what a user wrote.
     """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(default=b"", repr=False)
+    body: bytes | Content = field(default=b"", repr=False)
 
     @property
     def host(self) -> str:

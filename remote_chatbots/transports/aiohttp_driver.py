@@ -15,7 +15,7 @@ from remote_chatbots.events import Event
 from remote_chatbots.flow import EFFECTS, Aside, Deadline, Effect, Errand, Flow, Read, Send, Turn
 from remote_chatbots.timeouts import Settings, Timeouts
 from remote_chatbots.transports import faults
-from remote_chatbots.transports.aiohttp_sessions import LoopSessions
+from remote_chatbots.transports.aiohttp_sessions import LoopSessions, up_to
 from remote_chatbots.transports.decoding import Decoder, UnreadableError, decoder_of
 from remote_chatbots.wire import HttpRequest, ResponseHead
 
@@ -243,7 +243,7 @@ class AiohttpRun:
         sessions = self._transport.sessions
         async with asyncio.timeout(self._within(aside.within_s)):
             async with await sessions.request(aside.request, lambda: None) as response:
-                body = await _up_to(response.content, faults.ASIDE_BYTES)
+                body = await up_to(response.content, faults.ASIDE_BYTES)
         head = _head(response)
         decoder = None if sessions.given and sessions.given.auto_decompress else decoder_of(head)
         return head, decoder.feed(body)[: faults.ASIDE_BYTES] if decoder is not None and body else body
@@ -295,8 +295,9 @@ class AiohttpRun:
         return self._ends_at is not None and _now() >= self._ends_at - 0.01
 
     def _translated(self, error: Exception, effect: Effect) -> BotError:
-        if isinstance(error, BotError):
-            return error
+        for one in (error, error.__cause__):  # a file that cannot be read: the library wraps what its body raises
+            if isinstance(one, BotError):
+                return one
         host = effect.request.host if isinstance(effect, (Send, Aside)) else ""
         given = self._transport.sessions.given is not None
         sent = not _before_sending(error) if given else self._sending is not None and self._sending.connected
@@ -355,13 +356,6 @@ def _head(response: aiohttp.ClientResponse) -> ResponseHead:
         name = name.lower()
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return ResponseHead(response.status, headers)
-
-
-async def _up_to(body: aiohttp.StreamReader, limit_bytes: int) -> bytes:
-    read = bytearray()
-    while len(read) < limit_bytes and (chunk := await body.readany()):
-        read += chunk
-    return bytes(read[:limit_bytes])
 
 
 def _cancelled(error: BaseException) -> bool:

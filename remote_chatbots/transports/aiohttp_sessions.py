@@ -6,13 +6,13 @@ import asyncio
 import atexit
 import contextlib
 import importlib
-import io
 import weakref
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from remote_chatbots.contents import Content, Octets
 from remote_chatbots.timeouts import Settings
 from remote_chatbots.transports.proxies import proxy_of
 from remote_chatbots.wire import HttpRequest
@@ -110,9 +110,8 @@ class LoopSessions:
         return await session.request(
             request.method,
             request.url,
-            headers=request.headers,
-            # The library warns of plain bytes above a megabyte, which it would send in one go.
-            data=io.BytesIO(request.body) if len(request.body) > LARGE_BYTES else request.body or None,
+            headers=_with_length(request),
+            data=_sent(request.body) or None,
             allow_redirects=False,
             proxy=None if request.loopback else proxy_of(request.url),
             trace_request_ctx=None if self.given else has_connected,
@@ -159,6 +158,31 @@ class LoopSessions:
             trace_configs=[signals],
         )
         return session
+
+
+async def up_to(body: aiohttp.StreamReader, limit_bytes: int) -> bytes:
+    """Return no more than the first so many bytes of a body."""
+    read = bytearray()
+    while len(read) < limit_bytes and (chunk := await body.readany()):
+        read += chunk
+    return bytes(read[:limit_bytes])
+
+
+def _sent(body: bytes | Content) -> Any:
+    # The library warns of plain bytes above a megabyte, which it would send in one go.
+    if isinstance(body, bytes):
+        return body if len(body) <= LARGE_BYTES else _sliced(Octets(body))
+    return _sliced(body)
+
+
+async def _sliced(content: Content) -> AsyncGenerator[bytes | memoryview, None]:
+    for slice_ in content:
+        yield slice_
+
+
+def _with_length(request: HttpRequest) -> Mapping[str, str]:
+    # What is generated has no length that the library knows; it would be sent chunked, which not all servers take.
+    return {**request.headers, "Content-Length": str(len(request.body))} if request.body else request.headers
 
 
 def _clean(library: Any) -> Any:

@@ -266,7 +266,7 @@ class RequestsTransport:
             request.method,
             request.url,
             headers=dict(request.headers),
-            data=request.body or None,
+            data=request.body or None,  # type: ignore[arg-type]  # a content has a length: it is sent slice by slice
             timeout=(_left(ends_at, now, clocks.connect_s), _left(ends_at, now, clocks.silence_s)),
             auth=_no_netrc,
             proxies={"no_proxy": request.hostname} if request.loopback else None,

@@ -42,7 +42,7 @@ class Played:
     @property
     def posted(self) -> list[dict[str, Any]]:
         """The bodies of those of them that submit."""
-        return [orjson.loads(request.body) for request in self.requests if request.body]
+        return [orjson.loads(octets_of(request)) for request in self.requests if request.body]
 
     @property
     def paths(self) -> list[str]:
@@ -184,3 +184,8 @@ def heard(agent: GPTBotsAgent) -> Callable[..., Played]:
         return _drive(flow, whole or [_framed(frame) for frame in frames], *then)
 
     return heard
+
+
+def octets_of(request: HttpRequest) -> bytes:
+    """Return a request's body as it is sent."""
+    return request.body if isinstance(request.body, bytes) else b"".join(request.body)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from posixpath import basename, splitext
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
+from posixpath import splitext
 from typing import Any, Literal
-from urllib.parse import unquote, urlencode, urlsplit
+from urllib.parse import urlencode
 
+from remote_chatbots.contents import AsBase64, Content, Joined, Octets
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.platforms.gptbots.errors import NAME
 from remote_chatbots.platforms.gptbots.options import GPTBotsOptions
@@ -37,17 +39,26 @@ class Calls:
         """Return the request that begins a conversation ("Create conversation")."""
         return self.post("/v1/conversation", {"user_id": user})
 
-    def send(self, version: Version, conversation_id: str, mode: str, told: dict[str, Any]) -> HttpRequest:
-        """Return the request that asks ("Send message", of either version).
+    def send(
+        self, version: Version, conversation_id: str, mode: str, question: Question, options: GPTBotsOptions
+    ) -> HttpRequest:
+        """Return the request that asks ("Send message", of either version). The bytes of its files are not copied.
 
         Args:
             version: The version of the call.
             conversation_id: The conversation.
             mode: "streaming" or "blocking".
-            told: What `message` returned.
+            question: The question.
+            options: What is told beside.
+
+        Raises:
+            BotUsageError: If the version has no place for something that the question or the options hold.
         """
+        placeholder = secrets.token_hex(16)
+        told = message(version, question, options, placeholder)
         payload = {"conversation_id": conversation_id, "response_mode": mode, **told}
-        return self.post(f"/{version}/conversation/message", payload)
+        request = self.post(f"/{version}/conversation/message", payload)
+        return replace(request, body=_filled(request.body, placeholder, [one.content for one in _held(question)]))
 
     def get(self, path: str, **query: Any) -> HttpRequest:
         """Return a request that reads."""
@@ -59,8 +70,8 @@ class Calls:
         return json_request("POST", self.base_url + path, self.headers, payload)
 
 
-def message(version: Version, question: Question, options: GPTBotsOptions) -> dict[str, Any]:
-    """Return the fields of the send call that hold the question.
+def message(version: Version, question: Question, options: GPTBotsOptions, placeholder: str = "") -> dict[str, Any]:
+    """Return the fields of the send call that hold the question, with `placeholder` where a file's bytes go.
 
     Raises:
         BotUsageError: If the version has no place for something that the question or the options hold.
@@ -68,7 +79,7 @@ def message(version: Version, question: Question, options: GPTBotsOptions) -> di
     told = options.payload()
     if version == "v2":
         parts: list[dict[str, Any]] = [{"type": "text", "text": question.text}] if question.text else []
-        parts += [{"type": file.kind, file.kind: [_file_v2(file)]} for file in question.files]
+        parts += [{"type": file.kind, file.kind: [_file_v2(file, placeholder)]} for file in question.files]
         if question.inputs:
             told["custom_variables"] = dict(question.inputs)
         if options.corner_citation is not None:
@@ -88,7 +99,7 @@ def message(version: Version, question: Question, options: GPTBotsOptions) -> di
                 platform=NAME,
             )
     text = {"text": question.text} if question.text else {}
-    return text | ({"files": [_file_v1(file) for file in question.files]} if question.files else {}) | told
+    return text | ({"files": [_file_v1(file, placeholder) for file in question.files]} if question.files else {}) | told
 
 
 def checked(question: Question, options: GPTBotsOptions) -> None:
@@ -126,13 +137,13 @@ def checked(question: Question, options: GPTBotsOptions) -> None:
                 "one of these.",
                 platform=NAME,
             )
-        if len(file.data) > most_bytes:
+        if (size_bytes := len(file.content)) > most_bytes:
             raise BotUsageError(
-                f"{NAME}: files: the {file.kind} has {len(file.data)} bytes, and GPTBots takes at most {most_bytes}. "
+                f"{NAME}: files: the {file.kind} has {size_bytes} bytes, and GPTBots takes at most {most_bytes}. "
                 "Send a smaller one, or give its url.",
                 platform=NAME,
             )
-        if file.data and not splitext(file.name)[1]:
+        if file.data and not splitext(file.file_name)[1]:
             raise BotUsageError(
                 f"{NAME}: files: the {file.kind} has no name with an extension, which tells GPTBots its type. Give "
                 'name="….pdf" or the like.',
@@ -149,20 +160,33 @@ def checked(question: Question, options: GPTBotsOptions) -> None:
             ) from None
 
 
-def _file_v1(file: Attachment) -> dict[str, Any]:
-    told = {**_content(file), "name": _name(file), "width": file.width_px, "height": file.height_px}
+def _file_v1(file: Attachment, placeholder: str) -> dict[str, Any]:
+    told = {**_content(file, placeholder), "name": file.file_name, "width": file.width_px, "height": file.height_px}
     return {key: value for key, value in told.items() if value}
 
 
-def _file_v2(file: Attachment) -> dict[str, Any]:
-    name = _name(file)
-    told = {**_content(file), "format": splitext(name)[1].removeprefix(".").lower(), "name": name}
+def _file_v2(file: Attachment, placeholder: str) -> dict[str, Any]:
+    name = file.file_name
+    format_ = splitext(name)[1].removeprefix(".").lower()
+    told = {**_content(file, placeholder), "format": format_, "name": name}
     return {key: value for key, value in told.items() if value}
 
 
-def _content(file: Attachment) -> dict[str, str]:
-    return {"url": file.url} if file.url else {"base64_content": b64encode(file.data).decode()}
+def _content(file: Attachment, placeholder: str) -> dict[str, str]:
+    return {"url": file.url} if file.url else {"base64_content": placeholder}
 
 
-def _name(file: Attachment) -> str:
-    return file.name or unquote(basename(urlsplit(file.url).path))
+def _held(question: Question) -> list[Attachment]:
+    """Return the files whose bytes go with a question, in its order."""
+    return [file for file in question.files if file.data]
+
+
+def _filled(body: bytes | Content, placeholder: str, contents: Sequence[Content]) -> bytes | Content:
+    """Return JSON in which each placeholder's place is taken by the next content, in base64."""
+    if not contents:
+        return body
+    assert isinstance(body, bytes)
+    parts: list[Content] = []
+    for text, content in zip_longest(body.split(placeholder.encode()), contents):
+        parts += [Octets(text)] if content is None else [Octets(text), AsBase64(content)]
+    return Joined(tuple(parts))

@@ -182,7 +182,7 @@ class GPTBotsAgent:
         mode = "blocking" if question.blocking else "streaming"
         versions = self._versions()
         for version in versions:
-            request = self._calls().send(version, conversation_id, mode, message(version, question, options))
+            request = self._calls().send(version, conversation_id, mode, question, options)
             try:
                 head = yield from open_reply(
                     request,

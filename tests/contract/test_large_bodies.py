@@ -1,0 +1,150 @@
+"""A large file on its way: both drivers send the same octets, with their length, and nobody holds the file twice."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import socket
+import threading
+import tracemalloc
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from remote_chatbots import BotUsageError
+from remote_chatbots.contents import AsBase64, Base64Text, Content, FileOnDisk, Joined, Octets
+from remote_chatbots.flow import Flow, Send, read_body
+from remote_chatbots.timeouts import Settings, Timeouts
+from remote_chatbots.transports.aiohttp_driver import AiohttpTransport
+from remote_chatbots.transports.requests_driver import RequestsTransport
+from remote_chatbots.wire import HttpRequest
+
+# What a driver may hold of a file that it sends: some slices, and what waits to be sent.
+MOST_BYTES = 2 * 1024 * 1024
+FILE = b"0123456789abcdef" * (20 * 1024 * 1024 // 16) + b"!"
+
+
+class Sink:
+    """A server that keeps the heads of requests, and of their bodies a digest."""
+
+    def __init__(self) -> None:
+        self.received: list[tuple[bytes, int, str]] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/"
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with connection:
+                self._answer(connection)
+
+    def _answer(self, connection: socket.socket) -> None:
+        buffer, told = bytearray(65536), b""
+        while b"\r\n\r\n" not in told:
+            told += buffer[: connection.recv_into(buffer)]
+        head, _, begun = told.partition(b"\r\n\r\n")
+        length = int(next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length"))[16:])
+        digest, left = hashlib.sha256(begun), length - len(begun)
+        while left > 0 and (size := connection.recv_into(buffer, min(left, len(buffer)))):
+            digest.update(memoryview(buffer)[:size])
+            left -= size
+        self.received.append((head, length - left, digest.hexdigest()))
+        if not left:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    sink = Sink()
+    yield sink
+    sink.close()
+
+
+def posted(driver: str, sink: Sink, body: bytes | Content) -> None:
+    request = HttpRequest("POST", sink.url, {"Content-Type": "application/octet-stream"}, body)
+
+    def flow() -> Flow[None]:
+        yield Send(request)
+        yield from read_body(100, "dify")
+
+    async def post() -> None:
+        transport = AiohttpTransport(Timeouts(), Settings())
+        async with transport.run(flow(), "dify") as run:
+            async for _ in run:
+                pass
+        await transport.aclose()
+
+    if driver == "aiohttp":
+        asyncio.run(post())
+    else:
+        transport = RequestsTransport(Timeouts(), Settings())
+        list(transport.run(flow(), "dify"))
+        transport.close()
+
+
+@pytest.fixture(params=["requests", "aiohttp"])
+def driver(request: pytest.FixtureRequest, sink: Sink) -> str:
+    posted(request.param, sink, b"what a library imports at its first use is no part of a body")
+    sink.received.clear()
+    return str(request.param)
+
+
+def on_disk(tmp_path: Path) -> Content:
+    path = tmp_path / "large.bin"
+    path.write_bytes(FILE)
+    return FileOnDisk(path)
+
+
+CONTENTS: dict[str, Callable[[Path], Content]] = {
+    "bytes": lambda _: Octets(FILE),
+    "base64": lambda _: Base64Text(b64encode(FILE).decode()),
+    "a file on disk": on_disk,
+    "between other bytes": lambda _: Joined((Octets(b"begin "), Octets(FILE), Octets(b" end"))),
+    "as base64": lambda _: AsBase64(Octets(FILE)),
+}
+
+
+@pytest.mark.parametrize("kind", CONTENTS)
+def test_a_large_body_is_sent_whole_with_its_length_and_never_held_again(
+    driver: str, kind: str, tmp_path: Path, sink: Sink
+) -> None:
+    content = CONTENTS[kind](tmp_path)
+    tracemalloc.start()
+    try:
+        posted(driver, sink, content)
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    whole = b"".join(content)
+    [(head, received_bytes, digest)] = sink.received
+    assert (received_bytes, digest) == (len(content), hashlib.sha256(whole).hexdigest())
+    assert b"chunked" not in head.lower()
+    assert most_bytes < MOST_BYTES
+
+
+def test_large_bytes_that_are_no_file_are_sent_in_slices_too(driver: str, sink: Sink) -> None:
+    posted(driver, sink, FILE)
+
+    [(_, received_bytes, digest)] = sink.received
+    assert (received_bytes, digest) == (len(FILE), hashlib.sha256(FILE).hexdigest())
+
+
+def test_a_file_that_is_changed_while_it_is_sent_says_so(driver: str, tmp_path: Path, sink: Sink) -> None:
+    content = on_disk(tmp_path)
+    (tmp_path / "large.bin").write_bytes(FILE[: len(FILE) // 2])
+
+    with pytest.raises(BotUsageError, match="was changed while it was sent"):
+        posted(driver, sink, content)
