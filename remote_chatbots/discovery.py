@@ -22,6 +22,8 @@ class Discovery(Caller):
     def parameters(self, *, user: str = "") -> AppParameters:
         """Return how the bot is set up: its input form, which files it takes, what is switched on.
 
+        From then on `inputs` are checked by that form before anything is sent; of a bot that was changed, ask again.
+
         Args:
             user: Who asks; servers of today do not ask. Default: the client's.
 

@@ -15,6 +15,9 @@ Control = Literal["text-input", "paragraph", "select"]
 
 AUTHOR = "harbour-office"
 
+# Both are of Dify's own provider "time", and share its icon.
+_TOOLS = ("current_time", "timestamp_to_localtime")
+
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -115,6 +118,34 @@ class App:
                 "file_size_limit": 15,
                 "workflow_file_upload_limit": 10,
             },
+        }
+
+    def meta(self, server: str) -> dict[str, Any]:
+        """Return the body of `GET /meta` (recorded: agent-meta, chat-meta).
+
+        Args:
+            server: Where the server is: "http://127.0.0.1:…".
+        """
+        icon = f"{server}/console/api/workspaces/current/tool-provider/builtin/time/icon"
+        return {"tool_icons": dict.fromkeys(_TOOLS, icon) if self.mode == "agent-chat" else {}}
+
+    def site(self) -> dict[str, Any]:
+        """Return the body of `GET /site` (recorded: 1.14.2/site)."""
+        return {
+            "title": self.name,
+            "chat_color_theme": None,
+            "chat_color_theme_inverted": False,
+            "icon_type": "emoji",
+            "icon": "⚓",
+            "icon_background": "#FFEAD5",
+            "description": None,
+            "copyright": None,
+            "privacy_policy": None,
+            "custom_disclaimer": "",
+            "default_language": "en-US",
+            "show_workflow_steps": True,
+            "use_icon_as_answer_icon": False,
+            "icon_url": None,
         }
 
     def _moderation(self) -> dict[str, Any]:

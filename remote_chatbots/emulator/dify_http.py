@@ -71,6 +71,8 @@ class DifyFace:
             web.get("/v1/", self._welcome),
             web.get("/v1/info", self._info),
             web.get("/v1/parameters", self._parameters),
+            web.get("/v1/meta", self._meta),
+            web.get("/v1/site", self._site),
             web.get("/v1/messages", self._messages),
             web.get("/v1/conversations", self._conversations),
             web.post("/v1/chat-messages", self._chat_messages),
@@ -140,6 +142,12 @@ class DifyFace:
 
     async def _parameters(self, request: web.Request) -> web.Response:
         return self._json(self._profile.records.parameters(self._authorized_app(request)))
+
+    async def _meta(self, request: web.Request) -> web.Response:
+        return self._json(self._authorized_app(request).meta(str(request.url.origin())))
+
+    async def _site(self, request: web.Request) -> web.Response:
+        return self._json(self._authorized_app(request).site())
 
     async def _messages(self, request: web.Request) -> web.Response:
         app = self._authorized_app(request)

@@ -103,7 +103,13 @@ _PROFILES = (
         json_bytes=spaced_json,
         not_offered=_VARIABLES
         | _OF_RUNS
-        | {"/v1/info", "/v1/chat-messages/{task_id}/stop", "/v1/messages/{message_id}/suggested"},
+        | {
+            "/v1/info",
+            "/v1/meta",
+            "/v1/site",
+            "/v1/chat-messages/{task_id}/stop",
+            "/v1/messages/{message_id}/suggested",
+        },
     ),
     Profile(
         name="0.15",
@@ -115,7 +121,7 @@ _PROFILES = (
         event_bytes=spaced_event,
         json_bytes=spaced_json,
         pinging=frozenset({"chat", "agent-chat", "advanced-chat"}),
-        not_offered=_VARIABLES | _OF_RUNS,
+        not_offered=_VARIABLES | _OF_RUNS | {"/v1/site"},
     ),
     Profile(
         name="1.14",

@@ -81,10 +81,14 @@ class DifyApp:
         """Return the flow of one turn (Dify API reference, "Send chat message").
 
         Raises:
-            BotUsageError: At once, if the question names no user, or an option that there is not.
+            BotUsageError: At once, if the question names no user, or an option that there is not; or if its inputs do
+                not fit the app's form, as `parameters` told it last.
         """
         self._check_user(question.user)
-        return self._turn(question, self.options.with_those_of(question.options))
+        options = self.options.with_those_of(question.options)
+        if not options.workflow_id:  # another version has a form of its own
+            discovery.check_inputs(question, self.learned)
+        return self._turn(question, options)
 
     def history(self, conversation_id: str, *, user: str = "", limit: int | None = None) -> Flow[list[StoredMessage]]:
         """Return the messages of a conversation, the oldest first."""

@@ -10,8 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from remote_chatbots.described import AppInfo, AppMeta, AppParameters, AppSite, FileRules, InputField, Learned
+from remote_chatbots.errors import BotUsageError
 from remote_chatbots.flow import Flow
+from remote_chatbots.input_form import wrong_inputs
+from remote_chatbots.platforms.dify.errors import NAME
 from remote_chatbots.platforms.dify.management import Management
+from remote_chatbots.question import Question
 from remote_chatbots.reading import mapping, objects, text, whole
 
 _MIB = 1024 * 1024
@@ -37,7 +41,6 @@ def parameters(calls: Management, learned: Learned, user: str) -> Flow[AppParame
     """Return how the app is set up."""
     head, told = yield from calls.read("/parameters", {"user": user} if user else {})
     found = parameters_of(told)
-    # Recorded: each answer of 0.15.3 and 1.14.2 names its version.
     learned.parameters, learned.server_version = found, head.headers.get("x-version", "")
     return found
 
@@ -52,6 +55,31 @@ def site(calls: Management) -> Flow[AppSite]:
     """Return how the app's page looks."""
     _, told = yield from calls.read("/site", {})
     return site_of(told)
+
+
+def check_inputs(question: Question, learned: Learned) -> None:
+    """Refuse what the app would refuse, where its input form is known.
+
+    Raises:
+        BotUsageError: If a required input is missing, or one is of the wrong type, no option, or too long.
+    """
+    known = learned.parameters
+    if known is None or (question.conversation_id and not reads_inputs_each_turn(learned.server_version)):
+        return
+    if wrong := wrong_inputs(known.input_form, question.inputs):
+        raise BotUsageError(
+            f"{NAME}: inputs: {'; '.join(wrong)}. Give them as the app's form has them, with every turn; if the form "
+            "was changed since, read it again by parameters().",
+            platform=NAME,
+        )
+
+
+def reads_inputs_each_turn(server_version: str) -> bool:
+    """Return whether the server is known to be of 1.0 or later; one of 0.x goes on with a conversation's first inputs.
+
+    Recorded: each answer of 0.15.3 and 1.14.2 names its version in `X-Version`.
+    """
+    return server_version[:1].isdigit() and not server_version.startswith("0.")
 
 
 def info_of(told: dict[str, Any]) -> AppInfo:
@@ -91,16 +119,13 @@ def parameters_of(told: dict[str, Any]) -> AppParameters:
 
 def form_of(told: Mapping[str, Any]) -> tuple[InputField, ...]:
     """Return the input form that the body of `/parameters` holds: controls by kind, or the `variables` of 2023."""
-    max_bytes = _max_bytes(told)
+    form = told.get("user_input_form", told.get("variables"))
+    items = objects(form) if isinstance(form, list) else []
     if "user_input_form" not in told:
-        return tuple(_variable_of(one) for one in objects(told.get("variables")) if text(one.get("key")))
-    found = [
-        (kind, control)
-        for item in objects(told.get("user_input_form"))
-        for kind, control in item.items()
-        if isinstance(control, dict) and text(control.get("variable"))
-    ]
-    return tuple(_field_of(kind, control, max_bytes) for kind, control in found)
+        return tuple(_variable_of(one) for one in items if text(one.get("key")))
+    max_bytes = _max_bytes(told)
+    controls = [(kind, control) for item in items for kind, control in item.items() if isinstance(control, dict)]
+    return tuple(_field_of(kind, control, max_bytes) for kind, control in controls if text(control.get("variable")))
 
 
 def meta_of(told: dict[str, Any]) -> AppMeta:

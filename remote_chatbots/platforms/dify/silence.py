@@ -15,9 +15,12 @@ from urllib.parse import urlencode
 from remote_chatbots.errors import BotError, BotRejectedError
 from remote_chatbots.flow import Aside, Flow
 from remote_chatbots.framing import parse_json
+from remote_chatbots.input_form import missing
+from remote_chatbots.platforms.dify.discovery import form_of, reads_inputs_each_turn
 from remote_chatbots.platforms.dify.errors import NAME, refusal
 from remote_chatbots.question import Question
-from remote_chatbots.wire import HttpRequest, ResponseHead
+from remote_chatbots.reading import mapping
+from remote_chatbots.wire import HttpRequest
 
 Get = Callable[[str], HttpRequest]
 
@@ -41,12 +44,12 @@ def look_into(question: Question, get: Get, hidden: tuple[str, ...]) -> Flow[Non
         if error is not None and error.code in ("not_found", "invalid_param"):  # no gateway that knows no such path
             raise error
     status, body, head = yield from _got(get("/parameters"))
-    if question.conversation_id and not _reads_inputs_each_turn(head):
+    version = "" if head is None else head.headers.get("x-version", "")
+    if status != 200 or (question.conversation_id and not reads_inputs_each_turn(version)):
         return
-    missing = [name for name in _required(body) if question.inputs.get(name) in (None, "")] if status == 200 else []
-    if missing:
+    if lacking := _missing(body, question.inputs):
         raise BotRejectedError(
-            f"{NAME}: {missing[0]} is required in input form. Give it in inputs, with every turn.",
+            f"{NAME}: {lacking[0]} is required in input form. Give it in inputs, with every turn.",
             platform=NAME,
             http_status=400,
             code="invalid_param",
@@ -61,29 +64,8 @@ def _got(request: HttpRequest) -> Flow[tuple[int, bytes, Any]]:
     return head.status, body, head
 
 
-def _reads_inputs_each_turn(head: ResponseHead | None) -> bool:
-    """Return whether the server is known to be of 1.0 or later; one of 0.x goes on with a conversation's first inputs.
-
-    Recorded: each answer of 0.15.3 and 1.14.2 names its version in `X-Version`.
-    """
-    version = "" if head is None else head.headers.get("x-version", "")
-    return version[:1].isdigit() and not version.startswith("0.")
-
-
-def _required(body: bytes) -> list[str]:
-    """Return the names of the variables that the app's input form requires and gives no default."""
+def _missing(body: bytes, inputs: Mapping[str, Any]) -> list[str]:
     try:
-        form = parse_json(body).get("user_input_form")
-    except (ValueError, AttributeError):
+        return missing(form_of(mapping(parse_json(body))), inputs)
+    except ValueError:
         return []
-    if not isinstance(form, list):
-        return []
-    controls = [control for item in form if isinstance(item, Mapping) for control in item.values()]
-    return [
-        control["variable"]
-        for control in controls
-        if isinstance(control, Mapping)
-        and control.get("required")
-        and not control.get("default")
-        and isinstance(control.get("variable"), str)
-    ]
