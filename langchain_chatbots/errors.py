@@ -20,6 +20,7 @@ from langchain_core.exceptions import (
     ModelPermissionDeniedError,
     ModelRateLimitError,
     ModelTimeoutError,
+    OutputParserException,
 )
 
 from remote_chatbots import errors
@@ -52,6 +53,13 @@ class ChatbotTruncatedError(_Twin, errors.BotTruncatedError, ModelAPIError):
 
 class ChatbotProtocolError(_Twin, errors.BotProtocolError, ModelAPIError):
     """A reply that the platform's protocol does not allow."""
+
+
+class ChatbotFormatError(_Twin, errors.BotFormatError, ModelAPIError, OutputParserException):
+    """The bot's answer is not in the form that was asked for: what LangChain's output parsers raise, too."""
+
+    # LangChain's constructor sets it, before the text is known.
+    llm_output = cast("str | None", property(lambda self: self.partial_text, lambda *_: None))
 
 
 class ChatbotAuthenticationError(_Twin, errors.BotAuthError, ModelAuthenticationError):
@@ -92,6 +100,7 @@ _TWINS: tuple[tuple[type[errors.BotError], type[_Twin]], ...] = (
     (errors.BotConnectError, ChatbotConnectionError),
     (errors.BotTimeoutError, ChatbotTimeoutError),
     (errors.BotTruncatedError, ChatbotTruncatedError),
+    (errors.BotFormatError, ChatbotFormatError),
     (errors.BotProtocolError, ChatbotProtocolError),
     (errors.BotAuthError, ChatbotAuthenticationError),
     (errors.BotNotFoundError, ChatbotNotFoundError),

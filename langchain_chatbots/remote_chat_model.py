@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from langchain_chatbots._arguments import from_config
 from langchain_chatbots._blocks import ProtocolEvents
 from langchain_chatbots._messages import MessageMaker, without_ids
+from langchain_chatbots._structured import StructuredModel, form_of
 from langchain_chatbots._tool import tool_of
 from langchain_chatbots._translate import PLAIN, Said
 from langchain_chatbots.chat_history import session_of
@@ -28,11 +29,7 @@ from langchain_chatbots.settings import RemoteModelSettings
 from remote_chatbots.arguments import TOOLS_REFUSED
 from remote_chatbots.flow import Flow
 from remote_chatbots.history import Talk
-
-SCHEMA_REFUSED = (
-    "A remote bot calls its own tools and takes no schema from the caller, so nothing would hold its answer to one. "
-    "Ask for JSON in the question or in the app, and read the answer by a parser: model | JsonOutputParser()."
-)
+from remote_chatbots.structured import checked_method
 
 Run = TypeVar("Run")
 # The runs that a call under way has opened, so that it can close them when it is left: LangChain leaves its own
@@ -61,13 +58,35 @@ class RemoteChatModel(RemoteModelSettings):
         """
         raise ToolsRefusedError(f"{self.platform}: {TOOLS_REFUSED}", platform=self.platform)
 
-    def with_structured_output(self, *_: Any, **__: Any) -> Runnable[LanguageModelInput, Any]:
-        """Refuse: a bot takes no schema.
+    def with_structured_output(  # type: ignore[override]
+        self,
+        schema: dict[str, Any] | type,
+        *,
+        include_raw: bool = False,
+        method: str = "json_mode",
+        strict: bool | None = None,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """Return a runnable whose answers are objects: the form is asked for in the question, and checked.
+
+        A bot takes no schema from a caller. So the question says which form the answer is to have; an answer in
+        another form is asked for once more, in the same conversation. Streams give the one whole object.
+
+        Args:
+            schema: A pydantic class, whose objects are returned; a TypedDict or a JSON Schema: then dicts that have
+                the keys which it requires, and whose values are not checked.
+            include_raw: Whether to return a dict with `raw` (the message), `parsed`, and `parsing_error` in place of
+                raising it.
+            method: "json_mode"; whatever else LangChain knows is refused.
+            strict: Refused if True: no platform holds its bots to a schema.
 
         Raises:
-            ToolsRefusedError: Always; it is a BotUsageError and a NotImplementedError.
+            BotUsageError: If schema, method or strict cannot be served.
+            BotFormatError: On invoke, if the answer is not in the form after the repair; it is LangChain's
+                OutputParserException as well.
         """
-        raise ToolsRefusedError(f"{self.platform}: {SCHEMA_REFUSED}", platform=self.platform)
+        with as_model_errors():
+            checked_method(self.platform, method, strict)
+            return StructuredModel(model=self, form=form_of(schema, self.platform), include_raw=include_raw)
 
     def as_tool(
         self,

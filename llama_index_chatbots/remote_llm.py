@@ -19,14 +19,14 @@ from llama_index.core.base.llms.types import (
 from llama_index_chatbots._responses import ResponseMaker, as_completion
 from llama_index_chatbots._steps import CHAT, COMPLETION, Kind, Step, begun
 from llama_index_chatbots._translate import Said
-from llama_index_chatbots.settings import RemoteLLMSettings
+from llama_index_chatbots.structured import StructuredPrediction
 from remote_chatbots import BotUsageError
 from remote_chatbots.flow import Flow
 
 Response = TypeVar("Response", ChatResponse, CompletionResponse)
 
 
-class RemoteLLM(RemoteLLMSettings):
+class RemoteLLM(StructuredPrediction):
     """A bot that runs on a platform and keeps the conversation there. This class knows no platform.
 
     The conversation's id rides on each answer (`message.additional_kwargs["conversation_id"]`), so a history that holds

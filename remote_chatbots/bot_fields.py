@@ -90,6 +90,7 @@ class BotFields(ConnectionFields):
 
     _other_names: ClassVar[Mapping[str, str]] = {"model": "model_name"}
     _options: ClassVar[tuple[str, ...]] = ()
+    _in_form: ClassVar[Mapping[str, Any]] = {}  # the options of a call whose text is to be read by a parser
     _ways_to_name_the_user: ClassVar[str] = "to the call"
 
     def _check(self) -> None:

@@ -8,6 +8,7 @@ BotError                               a turn or a call did not succeed
 │   ├── BotTimeoutError (TimeoutError) phase: connect (nothing sent: retryable) | silence | total
 │   └── BotTruncatedError              bytes stopped, or the last event never came
 ├── BotProtocolError                   a reply the protocol does not allow; shows the first 200 bytes
+│   └── BotFormatError                 the bot's answer is not in the form that the caller asked for
 └── BotReplyError                      the platform said no: by status, by a body at 200, or in mid-stream
     ├── BotAuthError                   the key is missing, wrong, or lacks the right
     ├── BotNotFoundError               conversation, message, app or path unknown (or another user's)
@@ -115,6 +116,13 @@ class BotTruncatedError(BotTransportError):
 
 class BotProtocolError(BotError):
     """A reply that the platform's protocol does not allow. The message shows its first 200 bytes."""
+
+
+class BotFormatError(BotProtocolError):
+    """The bot answered, and not in the form that was asked for, after a repair turn if one made sense.
+
+    What it said is in `partial_text`, and nowhere in the message.
+    """
 
 
 class BotReplyError(BotError):

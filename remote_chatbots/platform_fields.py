@@ -72,6 +72,7 @@ class GPTBotsFields(BotFields):
     _options: ClassVar[tuple[str, ...]] = (
         "short_term_memory", "long_term_memory", "knowledge", "corner_citation", "citation_marks", "fetch_sources",
     )  # fmt: skip
+    _in_form: ClassVar[Mapping[str, Any]] = {"citation_marks": False}
     _environment: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "api_key": ("GPTBOTS_API_KEY",),
         "base_url": ("GPTBOTS_BASE_URL",),

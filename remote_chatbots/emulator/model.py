@@ -1,7 +1,8 @@
 """The pretend model: what it says to a question, token by token. Same question, same answer.
 
 A query may hold tags that ask for a special answer; `TAGS` lists them. Without one the model quotes the
-conversation's first question when asked for it, answers from the best segment, or says that it knows nothing.
+conversation's first question when asked for it, answers from the best segment, or says that it knows nothing. If the
+query holds a JSON Schema, its answer is the least JSON value that fits.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from .json_answers import instance, schema_in
 from .knowledge import Hit
 
 TAGS: Mapping[str, str] = MappingProxyType(
@@ -25,6 +27,8 @@ TAGS: Mapping[str, str] = MappingProxyType(
         "empty": "no text at all",
         "echo": "the rest of the query and nothing else",
         "inputs": "the app variables of this turn as JSON",
+        "prose": "words, although the query asks for JSON; the next turn may have it",
+        "neverjson": "words, although this query or a later one of the conversation asks for JSON",
         "same": "Dify: the usual answer, in the same second as the turn before",
         "fail": "the model fails before its first token",
         "failmid": "the model fails after six tokens",
@@ -41,7 +45,7 @@ TAGS: Mapping[str, str] = MappingProxyType(
 
 CALLS_TOOL = frozenset({"time", "tools"})
 # With these, too, the answer comes from what the knowledge base has.
-_USUAL = frozenset({"think", "same", "fail", "failmid", "flow", "thought", "audio", "handoff"})
+_USUAL = frozenset({"think", "same", "fail", "failmid", "flow", "thought", "audio", "handoff", "prose", "neverjson"})
 
 SLOW_TOKEN_S = 0.12
 _SUGGESTIONS = 3
@@ -255,8 +259,17 @@ def _answer(query: str, history: Sequence[Exchange], sources: Sequence[Hit], inp
     for tag, text in _FIXED_ANSWERS.items():
         if tag in tags:
             return text
-    usual = f"Turn {len(history) + 1}. {_known(rest, history, sources)}"
+    known = _known(rest, history, sources)
+    schema = None if _speaks_words(tags, history) else schema_in(rest)
+    if schema is not None:
+        usual = json.dumps(instance(schema, known if sources else f"Turn {len(history) + 1}."), ensure_ascii=False)
+    else:
+        usual = f"Turn {len(history) + 1}. {known}"
     return _THOUGHT + usual if "think" in tags else usual
+
+
+def _speaks_words(tags: frozenset[str], history: Sequence[Exchange]) -> bool:
+    return bool(tags & {"prose", "neverjson"}) or any("neverjson" in tags_in(turn.query) for turn in history)
 
 
 def _known(question: str, history: Sequence[Exchange], sources: Sequence[Hit]) -> str:

@@ -93,12 +93,6 @@ async def test_the_trace_of_a_tool_holds_the_model(make_model: MakeModel) -> Non
     assert begun == ["tool", "model"] * 2
 
 
-@pytest.mark.parametrize("method", [None, "function_calling", "json_mode", "json_schema"])
-def test_a_schema_is_refused_with_the_reason(make_model: MakeModel, method: str | None) -> None:
-    with pytest.raises(BotUsageError, match=r"takes no schema.*JsonOutputParser"):
-        make_model().with_structured_output(Asked, **({"method": method} if method else {}))
-
-
 @pytest.mark.parametrize(
     ("text", "tokens"), [("", 0), ("a", 1), ("abcd", 1), ("abcde", 2), ("天气预报", 3), ("\ud800", 1)]
 )

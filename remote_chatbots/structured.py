@@ -1,0 +1,155 @@
+"""Answers in a form that the caller gives, from bots that take no schema: asked for in words, read, repaired once.
+
+Pure. Which object the JSON becomes is the framework's affair: a face gives a `read` of its own parser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from remote_chatbots.errors import BotFormatError, BotUsageError
+from remote_chatbots.events import TextDelta
+from remote_chatbots.thinking import ThinkSplitter
+from remote_chatbots.wire import json_bytes
+
+T = TypeVar("T")
+
+_INSTRUCTION = """\
+Answer with one JSON value that fits this JSON Schema, and with nothing else: no words before or after it, no Markdown.
+
+```json
+{schema}
+```"""
+_CORRECTION = "Your last answer could not be read: {problem} Give the whole answer again."
+_CLOSED_BY = {"{": "}", "[": "]"}
+_IDS = ("conversation_id", "message_id", "task_id", "workflow_run_id")
+
+
+class NotInForm(Exception):
+    """The text is not in the form. The sentence goes to the bot and into the error: it holds nothing of the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One answer: its text, and the metadata that rides on it."""
+
+    text: str
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerForm(Generic[T]):
+    """The form of an answer.
+
+    Attributes:
+        platform: With which an error's message begins.
+        schema: The JSON Schema.
+        read: Makes the object of the JSON text; raises `NotInForm`.
+    """
+
+    platform: str
+    schema: Mapping[str, Any]
+    read: Callable[[str], T]
+
+    def asked(self) -> Generator[str, Answered, T]:
+        """Yield what to say to the bot, and be sent its answer; return the object.
+
+        What is yielded first goes with the question. An answer that cannot be read is answered once more, in the same
+        conversation; one that the platform stopped, withdrew or paused is not, nor one of no conversation.
+
+        Raises:
+            BotFormatError: If the answer is not in the form, and a repair has failed or makes no sense.
+        """
+        instruction = self._instruction()
+        say, when = instruction, "and asking again would not help"
+        while True:
+            answered = yield say
+            try:
+                return self.read(json_in(answered.text, self.schema))
+            except NotInForm as wrong:
+                problem = str(wrong)
+            if say is not instruction or not _may_be_repaired(answered.told):
+                break
+            # The schema again: a bot may be set to remember nothing.
+            say, when = f"{_CORRECTION.format(problem=problem)}\n\n{instruction}", "also after a repair turn"
+        raise self._refusal(answered, problem, when)  # outside the except: a parser's error holds the text
+
+    def _instruction(self) -> str:
+        try:
+            return _INSTRUCTION.format(schema=json_bytes(self.schema).decode())
+        except TypeError as error:
+            raise BotUsageError(
+                f"{self.platform}: the schema holds something that JSON has no form for ({error}). Give a JSON Schema.",
+                platform=self.platform,
+            ) from None
+
+    def _refusal(self, answered: Answered, problem: str, when: str) -> BotFormatError:
+        reason = answered.told.get("finish_reason", "stop")
+        ended = "" if reason == "stop" else f" The turn ended with finish_reason {reason!r}."
+        ids: dict[str, Any] = {name: str(answered.told.get(name) or "") for name in _IDS}
+        return BotFormatError(
+            f"{self.platform}: the answer is not in the form that was asked for, {when}: {problem}{ended} The text is "
+            "in partial_text. Ask for less at once, give the fields descriptions, or describe the form in the app's "
+            "own prompt.",
+            platform=self.platform,
+            partial_text=answered.text,
+            **ids,
+        )
+
+
+def _may_be_repaired(told: Mapping[str, Any]) -> bool:
+    return told.get("finish_reason", "stop") == "stop" and bool(told.get("conversation_id"))
+
+
+def json_in(text: str, schema: Mapping[str, Any]) -> str:
+    """Return the part of a text that may be the JSON value: without thoughts, and what stands before or after it."""
+    splitter = ThinkSplitter()
+    said = [*splitter.cut([TextDelta(text)]), *splitter.rest()]
+    text = "".join(one.text for one in said if isinstance(one, TextDelta)).strip()
+    opened = "[" if schema.get("type") == "array" else "{"
+    begin, end = text.find(opened), text.rfind(_CLOSED_BY[opened])
+    return text if begin < 0 else text[begin : end + 1 if end > begin else None]
+
+
+def checked_method(platform: str, method: str, strict: bool | None) -> None:
+    """Refuse ways of asking for a form that no bot can be asked by.
+
+    Raises:
+        BotUsageError: For any method but "json_mode", and for `strict=True`.
+    """
+    if method != "json_mode":
+        raise BotUsageError(
+            f"{platform}: method {method!r} needs a model that takes tools or a schema from its caller, and a remote "
+            'bot takes neither. Leave it out, or give "json_mode": the form is asked for in words, and checked.',
+            platform=platform,
+        )
+    if strict:
+        raise BotUsageError(
+            f"{platform}: strict=True promises that the platform holds the bot to the schema, and none does. Leave it "
+            "out: the answer is checked, and repaired once.",
+            platform=platform,
+        )
+
+
+def missing_keys(value: Any, schema: Mapping[str, Any]) -> Any:
+    """Return `value`, if it is an object that has the keys which the schema requires.
+
+    Raises:
+        NotInForm: If it is not.
+    """
+    if schema.get("type", "object") != "object":
+        return value
+    if not isinstance(value, dict):
+        raise NotInForm("it is no JSON object.")
+    missing = [key for key in schema.get("required", ()) if key not in value]
+    if missing:
+        raise NotInForm(f"these keys are missing: {', '.join(missing)}.")
+    return value
+
+
+def wrong_values(details: Any) -> NotInForm:
+    """Return pydantic's findings, `errors()` of its ValidationError, without the values."""
+    found = [f"{'.'.join(str(part) for part in one['loc']) or 'the value'}: {one['msg']}." for one in details]
+    return NotInForm(" ".join(found))
