@@ -42,11 +42,13 @@ from remote_chatbots.events import (
     Usage,
     UsageReported,
 )
-from remote_chatbots.platforms.dify import DifyApp, DifyOptions
-from remote_chatbots.platforms.gptbots import GPTBotsAgent, GPTBotsOptions
+from remote_chatbots.knowledge_client import AsyncKnowledgeClient, KnowledgeClient
+from remote_chatbots.platforms.dify import DifyApp, DifyKnowledge, DifyOptions, DifyRetrieval
+from remote_chatbots.platforms.gptbots import GPTBotsAgent, GPTBotsKnowledge, GPTBotsOptions, GPTBotsRetrieval
 from remote_chatbots.question import Attachment, Question
 from remote_chatbots.resuming import FilledForm, LostAnswer
 from remote_chatbots.stored import StoredConversation, StoredMessage, StoredVariable
+from remote_chatbots.stored_knowledge import StoredDocument, StoredKnowledgeBase
 from remote_chatbots.timeouts import Settings, Timeouts
 
 __version__ = "0.1.0"
@@ -58,6 +60,7 @@ __all__ = [
     "AppParameters",
     "AppSite",
     "AsyncBotClient",
+    "AsyncKnowledgeClient",
     "Attachment",
     "BotAuthError",
     "BotClient",
@@ -77,16 +80,21 @@ __all__ = [
     "BotUsageError",
     "Conversations",
     "DifyApp",
+    "DifyKnowledge",
     "DifyOptions",
+    "DifyRetrieval",
     "Event",
     "FileRules",
     "FilledForm",
     "Finished",
     "GPTBotsAgent",
+    "GPTBotsKnowledge",
     "GPTBotsOptions",
+    "GPTBotsRetrieval",
     "InMemoryConversations",
     "InputField",
     "InputRequired",
+    "KnowledgeClient",
     "LostAnswer",
     "MediaProduced",
     "Question",
@@ -98,6 +106,8 @@ __all__ = [
     "Started",
     "Step",
     "StoredConversation",
+    "StoredDocument",
+    "StoredKnowledgeBase",
     "StoredMessage",
     "StoredVariable",
     "TextDelta",

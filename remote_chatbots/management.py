@@ -48,7 +48,7 @@ class Caller:
 
     def _call(self, name: str, *arguments: Any, **named: Any) -> Any:
         found: list[Any] = []
-        with self._transport.run(_kept(operation(self.bot, name, *arguments, **named), found), self.bot.name) as run:
+        with self._transport.run(kept(operation(self.bot, name, *arguments, **named), found), self.bot.name) as run:
             for _ in run:
                 pass
         return found[0]
@@ -63,7 +63,7 @@ class AsyncCaller:
 
     async def _call(self, name: str, *arguments: Any, **named: Any) -> Any:
         found: list[Any] = []
-        flow = _kept(operation(self.bot, name, *arguments, **named), found)
+        flow = kept(operation(self.bot, name, *arguments, **named), found)
         async with self._transport.run(flow, self.bot.name) as run:
             async for _ in run:
                 pass
@@ -269,5 +269,6 @@ class AsyncManagement(AsyncCaller):
         return found
 
 
-def _kept(flow: Flow[T], found: list[T]) -> Flow[None]:
+def kept(flow: Flow[T], found: list[T]) -> Flow[None]:
+    """Run `flow`, and put its outcome into `found`."""
     found.append((yield from flow))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from remote_chatbots.flow import Flow
 from remote_chatbots.question import Question
+from remote_chatbots.searching import Search
+from remote_chatbots.stored_knowledge import StoredDocument, StoredKnowledgeBase
 from remote_chatbots.timeouts import Settings
 
 Memory = Literal["server", "client", "either"]
@@ -41,3 +43,28 @@ class BotProtocol(Protocol):
         Raises:
             BotUsageError: At once, if the platform cannot take the question as it is.
         """
+
+
+class KnowledgeProtocol(Protocol):
+    """Knowledge bases on one platform: immutable, and without I/O."""
+
+    @property
+    def name(self) -> str:
+        """The platform, as errors and metadata name it: "dify", "gptbots"."""
+
+    @property
+    def settings(self) -> Settings:
+        """Patience and sizes."""
+
+    def retrieve(self, query: str, **options: Any) -> Search:
+        """Return the search for `query`, described and not begun.
+
+        Raises:
+            BotUsageError: At once, if the query or an option is none that the platform takes.
+        """
+
+    def knowledge_bases(self, *, limit: int | None = None) -> Flow[list[StoredKnowledgeBase]]:
+        """Return the flow that lists the knowledge bases, in the server's order."""
+
+    def documents(self, dataset_id: str, *, limit: int | None = None) -> Flow[list[StoredDocument]]:
+        """Return the flow that lists the documents of a knowledge base, in the server's order."""

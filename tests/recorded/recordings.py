@@ -160,6 +160,12 @@ def calls_about_the_app() -> tuple[Recording, ...]:
 
 
 @cache
+def calls_of_knowledge() -> tuple[Recording, ...]:
+    """Return every recording of a search of a knowledge base, of the list of these, and of one's documents."""
+    return tuple(each for each in _all() if each.target.startswith("/v1/datasets"))
+
+
+@cache
 def _all() -> tuple[Recording, ...]:
     return tuple(recording(path.parent.name, path.stem) for path in sorted(WIRE.glob("*/*.json")))
 

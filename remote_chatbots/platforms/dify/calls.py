@@ -33,7 +33,7 @@ class Calls:
     hidden: tuple[str, ...] = field(repr=False)
 
     def _page(self, path: str, query: Mapping[str, Any], size: int) -> Flow[tuple[list[dict[str, Any]], bool]]:
-        told = yield from self._call(self._read(path, {**query, "limit": size}))
+        told = yield from self._call(self.reading(path, {**query, "limit": size}))
         items = told.get("data")
         if not isinstance(items, list):
             raise not_allowed("the reply holds no list", str(told).encode(), self.hidden)
@@ -41,7 +41,16 @@ class Calls:
 
     def read(self, path: str, query: Mapping[str, Any]) -> Flow[tuple[ResponseHead, dict[str, Any]]]:
         """Make a call that reads; return the head of its answer, and the object that it holds."""
-        return self._answered(self._read(path, query))
+        return self._answered(self.reading(path, query))
+
+    def submit(self, method: str, path: str, payload: object) -> Flow[tuple[ResponseHead, dict[str, Any]]]:
+        """Make a call that submits; return the head of its answer, and the object that it holds."""
+        return self._answered(self._write(method, path, payload))
+
+    def reading(self, path: str, query: Mapping[str, Any]) -> HttpRequest:
+        """Return a request that reads."""
+        asked = f"?{urlencode(query)}" if query else ""
+        return HttpRequest("GET", f"{self.base_url}{path}{asked}", self.headers)
 
     def _call(self, request: HttpRequest) -> Flow[dict[str, Any]]:
         """Make a call, and return the object that it is answered with."""
@@ -84,10 +93,6 @@ class Calls:
         if head.status < 300:
             return not_allowed("the reply is no JSON", body, self.hidden)
         return refusal(head, body, self.hidden)
-
-    def _read(self, path: str, query: Mapping[str, Any]) -> HttpRequest:
-        asked = f"?{urlencode(query)}" if query else ""
-        return HttpRequest("GET", f"{self.base_url}{path}{asked}", self.headers)
 
     def _write(self, method: str, path: str, payload: object) -> HttpRequest:
         try:

@@ -64,7 +64,7 @@ class Management(Calls):
         Those of one second come in any order (recorded: messages-same-second-all).
         """
         query = {"conversation_id": known_id(conversation_id), "user": user, "limit": LOOK_UP_SIZE}
-        items = mapping((yield from look_up(self._read("/messages", query)))).get("data")
+        items = mapping((yield from look_up(self.reading("/messages", query)))).get("data")
         found = [one for one in items if isinstance(one, dict)] if isinstance(items, list) else []
         newest = max(map(_time, found), default=0)
         return {text(one.get("id")) for one in found if _time(one) == newest}
@@ -129,7 +129,7 @@ class Management(Calls):
 
     def suggestions(self, message_id: str, user: str) -> Flow[list[str]]:
         """Return questions that a user may ask next."""
-        told = yield from self._call(self._read(f"/messages/{path_part(message_id)}/suggested", {"user": user}))
+        told = yield from self._call(self.reading(f"/messages/{path_part(message_id)}/suggested", {"user": user}))
         questions = told.get("data")
         return [one for one in questions if isinstance(one, str)] if isinstance(questions, list) else []
 

@@ -40,6 +40,17 @@ REGIONS = {
 }
 
 
+def server_of(base_url: Any) -> str:
+    """Return the address of a server, which may be given as a region.
+
+    Raises:
+        BotUsageError: If it is no address.
+    """
+    region = base_url.strip().lower() if isinstance(base_url, str) else ""
+    example = f"{CLOUD_URL}, or a region ({', '.join(REGIONS)})"
+    return base_url_of(REGIONS.get(region, base_url), example=example)
+
+
 @dataclass(frozen=True)
 class GPTBotsAgent:
     """One GPTBots agent. Its conversations are kept there, and each is begun before its first message.
@@ -72,10 +83,7 @@ class GPTBotsAgent:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "api_key", checked_key(self.api_key, "api_key"))
-        region = self.base_url.strip().lower() if isinstance(self.base_url, str) else ""
-        address = REGIONS.get(region, self.base_url)
-        example = f"{CLOUD_URL}, or a region ({', '.join(REGIONS)})"
-        object.__setattr__(self, "base_url", base_url_of(address, example=example))
+        object.__setattr__(self, "base_url", server_of(self.base_url))
         object.__setattr__(self, "headers", checked_headers(self.headers))
         if self.api_version not in ("auto", *get_args(Version)):
             raise BotUsageError(f'{NAME}: api_version must be "auto", "v1" or "v2". Give one of these.', platform=NAME)

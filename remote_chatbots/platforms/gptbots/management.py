@@ -70,7 +70,7 @@ class Management:
             limit: No more than the newest so many.
         """
         query = {"conversation_id": conversation_id}
-        found = yield from self._pages("/v2/messages", query, "conversation_content", PAGE_SIZE)
+        found = yield from self.pages("/v2/messages", query, "conversation_content", PAGE_SIZE)
         # A question and its answer may have the same time: the answer names its question.
         asked = {text(one.get("message_id")) for one in found if one.get("role") == "user"}
         found.sort(key=lambda one: (whole(one.get("create_time")) or 0, text(one.get("parent_message_id")) in asked))
@@ -102,7 +102,7 @@ class Management:
         query: dict[str, Any] = {"conversation_type": "API", "start_time": 0, "end_time": _FOR_EVER_MS}
         if user:
             query["user_id"] = user
-        found = yield from self._pages("/v1/bot/conversation/page", query, "list", LIST_PAGE_SIZE, limit)
+        found = yield from self.pages("/v1/bot/conversation/page", query, "list", LIST_PAGE_SIZE, limit)
         listed = [
             StoredConversation(
                 conversation_id=text(one.get("conversation_id")),
@@ -217,6 +217,11 @@ class Management:
         _, _, told = yield from self._call(self.calls.get(path))
         return told
 
+    def submit(self, path: str, payload: object) -> Flow[dict[str, Any]]:
+        """Make a call that submits, and return the object that it is answered with."""
+        _, _, told = yield from self._call(self.calls.post(path, payload))
+        return told
+
     def _rate(self, path: str, payload: dict[str, str]) -> Flow[None]:
         _, _, told = yield from self._call(self.calls.post(path, payload))
         # HTTP 200 and 0: nothing was changed.
@@ -227,9 +232,10 @@ class Management:
                 http_status=200,
             )
 
-    def _pages(
+    def pages(
         self, path: str, query: dict[str, Any], key: str, size: int, limit: int | None = None
     ) -> Flow[list[dict[str, Any]]]:
+        """Return what the pages of a list hold under `key`, and no more pages of it than `limit` needs."""
         found: list[dict[str, Any]] = []
         items: list[dict[str, Any]] = []
         page = 1

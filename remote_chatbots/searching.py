@@ -1,0 +1,65 @@
+"""A search of knowledge bases, as a platform describes it and a client performs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain, zip_longest
+
+from remote_chatbots.errors import BotUsageError
+from remote_chatbots.events import Finished, Source, SourcesFound
+from remote_chatbots.flow import Flow
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One query, and the knowledge bases that it goes to.
+
+    Attributes:
+        parts: For each knowledge base a flow, whose events are `SourcesFound` and `Finished`. They may run at once.
+        k: No more than so many passages in all; None is all.
+    """
+
+    parts: tuple[Flow[None], ...]
+    k: int | None = None
+
+    def merged(self, found: Sequence[Sequence[Source]]) -> list[Source]:
+        """Return what the parts found as one list of at most `k`.
+
+        The first of each knowledge base, in the order they were named, then the second of each, and so on: each keeps
+        its server's order, and no scores are compared, for those of two knowledge bases have no common scale.
+
+        Args:
+            found: For each part, what it found.
+        """
+        ranks = chain.from_iterable(zip_longest(*found))
+        return [source for source in ranks if source is not None][: self.k]
+
+
+def found_events(sources: Sequence[Source]) -> Flow[None]:
+    """Yield the events of a search that found `sources`."""
+    yield SourcesFound(tuple(sources))
+    yield Finished()
+
+
+def checked_query(query: object, platform: str, most_characters: int | None = None) -> str:
+    """Return `query`.
+
+    Raises:
+        BotUsageError: If it is no text, or blank, or no Unicode, or has more than `most_characters`.
+    """
+    if not isinstance(query, str) or not query.strip():
+        raise BotUsageError(f"{platform}: the query is empty, or no text. Say what to look for.", platform=platform)
+    try:
+        query.encode()
+    except UnicodeEncodeError:
+        raise BotUsageError(
+            f"{platform}: the query holds half a character (a lone surrogate). Give whole text.", platform=platform
+        ) from None
+    if most_characters is not None and len(query) > most_characters:
+        raise BotUsageError(
+            f"{platform}: the query has {len(query)} characters, and a knowledge base takes at most {most_characters}. "
+            "Give a shorter one, e.g. the question without what surrounds it.",
+            platform=platform,
+        )
+    return query
