@@ -11,6 +11,7 @@ from remote_chatbots.answer import Answer
 from remote_chatbots.arguments import refusals_of
 from remote_chatbots.discovery import AsyncDiscovery, Discovery
 from remote_chatbots.errors import BotError, BotUsageError
+from remote_chatbots.files import AsyncFileCalls, FileCalls
 from remote_chatbots.flow import Flow
 from remote_chatbots.forgotten import ask
 from remote_chatbots.management import AsyncManagement, Management, operation
@@ -70,7 +71,7 @@ class _Client:
         return Question(question, user=given.pop("user") or self.user, **{k: v for k, v in given.items() if v})
 
 
-class BotClient(_Client, Management, Discovery):
+class BotClient(_Client, Management, Discovery, FileCalls):
     """Asks a bot; blocking. Safe in threads; each has its own connections.
 
     A pickle of a client carries its key, and drops connections.
@@ -200,7 +201,7 @@ class BotClient(_Client, Management, Discovery):
         return _again, (type(self), self.bot, self.user, self.timeouts)
 
 
-class AsyncBotClient(_Client, AsyncManagement, AsyncDiscovery):
+class AsyncBotClient(_Client, AsyncManagement, AsyncDiscovery, AsyncFileCalls):
     """Asks a bot from an event loop, or from several; each has its own connections.
 
     A pickle of a client carries its key, and drops connections.

@@ -79,11 +79,11 @@ class Errand:
 
     Attributes:
         call: Does it; may block.
-        acall: Does it in an event loop.
+        acall: Does it in an event loop. Default: `call`, in a thread beside it.
     """
 
     call: Callable[[], Any]
-    acall: Callable[[], Awaitable[Any]]
+    acall: Callable[[], Awaitable[Any]] | None = None
 
 
 Effect: TypeAlias = Send | Read | Sleep | Aside | Errand

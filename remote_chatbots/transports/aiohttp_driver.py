@@ -183,7 +183,7 @@ class AiohttpRun:
             if type(effect) is Aside:
                 return await self._aside(effect)
             if type(effect) is Errand:
-                return await effect.acall()
+                return await (effect.acall() if effect.acall is not None else asyncio.to_thread(effect.call))
             return await self._sleep(effect.seconds)  # type: ignore[union-attr]
         except Exception as error:
             # What had arrived before the connection died comes first; the next read meets the error again.

@@ -33,6 +33,8 @@ KNOWLEDGE_LIMIT = "Sorry, you have reached the knowledge base request rate limit
 CASES: list[tuple[int, str, str, type[BotReplyError]]] = [
     (400, "invalid_param", TOO_MANY, BotRateLimitError),
     (400, "invalid_param", "Run failed: [models] Server Unavailable Error", BotServerError),
+    (400, "invalid_param", "Invalid upload file", BotRejectedError),
+    (400, "invalid_param", "Reached maximum retries (3) for URL http://127.0.0.1:9/x.png", BotRejectedError),
     (400, "invalid_param", "book is required in input form", BotRejectedError),
     (400, "bad_request", "Suggested Questions Is Disabled.", BotRejectedError),
     (400, "app_unavailable", "App unavailable, please check your app configurations.", BotRejectedError),

@@ -14,6 +14,7 @@ from remote_chatbots.flow import Abandoned, Flow, open_reply, read_body
 from remote_chatbots.framing import SSEFramer
 from remote_chatbots.platforms.dify import discovery
 from remote_chatbots.platforms.dify.errors import NAME, not_allowed, refusal, refuses_blocking
+from remote_chatbots.platforms.dify.files import Files, reference
 from remote_chatbots.platforms.dify.management import Management
 from remote_chatbots.platforms.dify.options import DifyOptions
 from remote_chatbots.platforms.dify.runs import Runs
@@ -27,6 +28,7 @@ from remote_chatbots.retry import RetryPolicy
 from remote_chatbots.stored import Rating, StoredConversation, StoredMessage, StoredVariable
 from remote_chatbots.stream_reader import StreamReader
 from remote_chatbots.timeouts import Settings
+from remote_chatbots.uploads import Uploads
 from remote_chatbots.wire import HttpRequest, ResponseHead, json_request
 
 CLOUD_URL = "https://api.dify.ai/v1"
@@ -45,6 +47,7 @@ class DifyApp:
 
     Attributes:
         learned: What `info` and `parameters` told last.
+        uploads: Which files the server has already.
 
     Raises:
         BotUsageError: If the key or a header is no header value, or the address is none.
@@ -56,6 +59,7 @@ class DifyApp:
     settings: Settings = field(default_factory=Settings)
     options: DifyOptions = field(default_factory=DifyOptions)
     learned: Learned = field(default_factory=Learned, init=False, repr=False, compare=False)
+    uploads: Uploads = field(default_factory=Uploads, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "api_key", checked_key(self.api_key, "api_key"))
@@ -148,6 +152,15 @@ class DifyApp:
         """Return how the app's page looks."""
         return discovery.site(self._calls())
 
+    def upload(self, file: Attachment, *, user: str = "") -> Flow[Attachment]:
+        """Upload a file; return it as one that goes with questions of that user."""
+        self._check_user(user)
+        return self._files().upload(file, user)
+
+    def download(self, file_id: str, *, user: str = "", most_bytes: int | None = None) -> Flow[bytes]:
+        """Return the bytes of a file that some message refers to."""
+        return self._files().download(file_id, user, most_bytes or self.settings.max_event_bytes)
+
     def submit(self, form: FilledForm) -> Flow[None]:
         """Return the flow of the rest of a turn that paused for a form (Dify API reference, "Human input")."""
         filled = [value for value in form.inputs.values() if isinstance(value, str) and value]
@@ -172,6 +185,10 @@ class DifyApp:
     def _calls(self, *hidden: str) -> Management:
         return Management(self.base_url, self._headers(), self.settings, Hidden((self.api_key, *hidden)))
 
+    def _files(self) -> Files:
+        hidden = Hidden((self.api_key,))
+        return Files(self.base_url, self._headers(), self.settings, hidden, self.uploads, self.learned)
+
     def _turn(self, question: Question, options: DifyOptions) -> Flow[None]:
         hidden = Hidden((self.api_key, question.text))
         turn = DifyTurn(
@@ -185,7 +202,7 @@ class DifyApp:
             after_silence_s=self.settings.probe_after_s,
             look_into=lambda: look_into(question, self._get, hidden),
         )
-        head = yield from self._open(question, options, hidden)
+        head = yield from self._files().asked_with(question, lambda sent: self._open(sent, options, hidden))
         if head.content_type in _JSON:
             yield from self._whole(turn, reader)
         elif head.content_type == _EVENTS or not head.content_type:
@@ -235,7 +252,7 @@ class DifyApp:
             **options.payload(),
         }
         if question.files:
-            payload["files"] = [_file_reference(file) for file in question.files]
+            payload["files"] = [reference(file) for file in question.files]
         try:
             return self._post("/chat-messages", payload)
         except TypeError as error:
@@ -256,14 +273,3 @@ class DifyApp:
 
 _JSON = frozenset({"application/json", "text/json"})
 _EVENTS = "text/event-stream"
-
-
-def _file_reference(file: Attachment) -> dict[str, str]:
-    if file.url:
-        return {"type": file.kind, "transfer_method": "remote_url", "url": file.url}
-    if file.data:
-        raise BotUsageError(
-            f"{NAME}: a file's bytes cannot go with a question. Upload the file and give its file_id, or its url.",
-            platform=NAME,
-        )
-    return {"type": file.kind, "transfer_method": "local_file", "upload_file_id": file.file_id}

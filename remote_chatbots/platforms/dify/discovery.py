@@ -13,8 +13,8 @@ from remote_chatbots.described import AppInfo, AppMeta, AppParameters, AppSite, 
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.flow import Flow
 from remote_chatbots.input_form import wrong_inputs
+from remote_chatbots.platforms.dify.calls import Calls
 from remote_chatbots.platforms.dify.errors import NAME
-from remote_chatbots.platforms.dify.management import Management
 from remote_chatbots.question import Question
 from remote_chatbots.reading import mapping, objects, text, whole
 
@@ -30,14 +30,14 @@ _LIMITS = {
 }
 
 
-def info(calls: Management, learned: Learned) -> Flow[AppInfo]:
+def info(calls: Calls, learned: Learned) -> Flow[AppInfo]:
     """Return who the app is."""
     _, told = yield from calls.read("/info", {})
     learned.info = info_of(told)
     return learned.info
 
 
-def parameters(calls: Management, learned: Learned, user: str) -> Flow[AppParameters]:
+def parameters(calls: Calls, learned: Learned, user: str) -> Flow[AppParameters]:
     """Return how the app is set up."""
     head, told = yield from calls.read("/parameters", {"user": user} if user else {})
     found = parameters_of(told)
@@ -45,13 +45,13 @@ def parameters(calls: Management, learned: Learned, user: str) -> Flow[AppParame
     return found
 
 
-def meta(calls: Management) -> Flow[AppMeta]:
+def meta(calls: Calls) -> Flow[AppMeta]:
     """Return the icons of the app's tools."""
     _, told = yield from calls.read("/meta", {})
     return meta_of(told)
 
 
-def site(calls: Management) -> Flow[AppSite]:
+def site(calls: Calls) -> Flow[AppSite]:
     """Return how the app's page looks."""
     _, told = yield from calls.read("/site", {})
     return site_of(told)

@@ -23,6 +23,7 @@ from remote_chatbots.refusals import known_of, refused, said_in, said_instead
 from remote_chatbots.wire import ResponseHead
 
 NAME = "dify"
+UNKNOWN_UPLOAD = "Invalid upload file"
 FORM_SUBMITTED = "human_input_form_submitted"
 
 
@@ -54,6 +55,9 @@ ERROR_TABLE: tuple[Row, ...] = (
     # A run that failed: a stream tells the same by workflow_finished (recorded: chatflow-block-model-fail500).
     Row(400, "invalid_param", BotServerError, "Look at the run's log in Dify; the same question may work later.",
         "Run failed:"),
+    Row(400, "invalid_param", BotRejectedError, "Upload the file again, as the same user that asks.", UNKNOWN_UPLOAD),
+    Row(400, "invalid_param", BotRejectedError, "Give an address that Dify's server can reach, or the file's bytes.",
+        "Reached maximum retries"),
     Row(None, "invalid_param", BotRejectedError, "Correct what the message names: inputs, files, user or ids."),
     Row(None, "bad_request", BotRejectedError, "Correct what the message names."),
     Row(None, "app_unavailable", BotRejectedError, "Publish the app, or complete its settings in Dify."),
