@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test soak notebooks check floors bench clean
+.PHONY: help demo test matrix soak notebooks check floors bench clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/'
@@ -12,13 +12,16 @@ demo: $(VENV)/demo  ## A streamed conversation with sources, begun in LangChain,
 	@$(BIN)/python demo.py
 
 test: $(VENV)/test  ## The whole test suite
-	$(BIN)/python -m pytest -x -q -n auto
+	$(BIN)/python -m pytest -x -q
+
+matrix: $(VENV)/test  ## What `make test` runs a covering sample of: each recording, fault and cut in each way
+	$(BIN)/python -m pytest -x -q -m matrix
 
 soak: $(VENV)/test  ## Many users at once for minutes; no part of `make test`
-	$(BIN)/python -m pytest -x -q -n auto -m soak
+	$(BIN)/python -m pytest -x -q -m soak
 
 notebooks: $(VENV)/notebook  ## Run the notebooks on the emulator, compare what they print; UPDATE=1 stores it instead
-	UPDATE_NOTEBOOKS=$(UPDATE) $(BIN)/python -m pytest -q -m notebooks tests/notebooks
+	UPDATE_NOTEBOOKS=$(UPDATE) $(BIN)/python -m pytest -q -n 0 -m notebooks tests/notebooks
 
 check: $(VENV)/check  ## Lint, types, import rules
 	$(BIN)/ruff check .
@@ -31,7 +34,7 @@ floors:  ## The test suite on the oldest versions that pyproject.toml allows
 	$(PYTHON) -m venv .venv-floors
 	.venv-floors/bin/python .ci/floors > .venv-floors/constraints.txt
 	.venv-floors/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test]' -c .venv-floors/constraints.txt
-	.venv-floors/bin/python -m pytest -x -q -n auto
+	.venv-floors/bin/python -m pytest -x -q
 
 bench: .venv-bench/bench  ## What a streamed token costs, and what else the README says of speed; takes five minutes on a quiet machine
 	.venv-bench/bin/python -m tests.benchmarks

@@ -8,7 +8,6 @@ import json
 import socket
 import struct
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -94,6 +93,7 @@ class Scripted:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
         self._lock = threading.Lock()
+        self._over = threading.Event()
         self._threads: list[threading.Thread] = []
         self._peers: list[socket.socket] = []
         self._accepting = threading.Thread(target=self._accept)
@@ -104,6 +104,7 @@ class Scripted:
         return f"http://127.0.0.1:{self.port}/v1"
 
     def close(self) -> None:
+        self._over.set()
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         self._accepting.join()
@@ -146,7 +147,8 @@ class Scripted:
                             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                             return
                         if isinstance(step, Wait):
-                            time.sleep(step.seconds)
+                            if self._over.wait(step.seconds):
+                                return
                         elif isinstance(step, threading.Event):
                             step.set()
                         elif isinstance(step, Until):

@@ -152,7 +152,7 @@ def test_what_breaks_a_turn_is_the_promised_error_with_the_text_so_far(
         pytest.skip("a stream of 2023 has no last event")
     faults, promised, with_text = FATAL[name]
     plain, _ = ask(driver, emulator, kind)
-    turn, posts = ask(driver, emulator, kind, *faults, silence_s=1 if promised is BotTimeoutError else 5)
+    turn, posts = ask(driver, emulator, kind, *faults, silence_s=0.4 if promised is BotTimeoutError else 5)
     error = turn.error
     assert isinstance(error, promised), error
     assert plain.answer.text.startswith(error.partial_text)

@@ -13,7 +13,10 @@ from remote_chatbots import BotUsageError
 from remote_chatbots.emulator import Emulator
 from tests.asked import asked
 from tests.contract.faces import FACES, PLATFORMS, Said
+from tests.covering import covering
 
+WAYS = (PLATFORMS, list(FACES), ["sync", "async"])
+POLICIES = ["warn", "error", "new"]
 FIRST, NEW = Said("user", "[[echo]]First"), Said("user", "[[echo]]New")
 ASIDE, BRIEF = Said("user", "Aside"), Said("system", "Be brief.")
 FOREIGN = Said("assistant", "Said by another.")
@@ -111,27 +114,21 @@ def emulator() -> Iterator[Emulator]:
         yield running
 
 
-@pytest.fixture(params=PLATFORMS)
-def platform(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+@pytest.fixture
+def make(emulator: Emulator, platform: str, face: str, colour: str) -> Callable[..., Any]:
+    return lambda **fields: FACES[face](platform, emulator, colour, **fields)
 
 
-@pytest.fixture(params=["sync", "async"])
-def make(request: pytest.FixtureRequest, emulator: Emulator, platform: str, face: str) -> Callable[..., Any]:
-    return lambda **fields: FACES[face](platform, emulator, request.param, **fields)
-
-
-@pytest.fixture(params=FACES)
-def face(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+every_way = pytest.mark.parametrize(("platform", "face", "colour"), covering(*WAYS, pairs=True))
 
 
 def happened(bot: Any) -> World:
     return World(own=bot.ask([FIRST]), elsewhere=bot.ask([Said("user", "[[echo]]Elsewhere")]))
 
 
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_what_of_a_history_is_sent_and_where(emulator: Emulator, make: Callable[..., Any], shape: Shape) -> None:
+@pytest.mark.parametrize(("name", "platform", "face", "colour"), covering(list(SHAPES), *WAYS, pairs=True))
+def test_what_of_a_history_is_sent_and_where(emulator: Emulator, make: Callable[..., Any], name: str) -> None:
+    shape = SHAPES[name]
     world = happened(make(**shape.fields))
     fixed = told(world.own) if shape.where == "fixed" else {}
     bot = make(**shape.fields, **fixed)
@@ -148,6 +145,7 @@ def test_what_of_a_history_is_sent_and_where(emulator: Emulator, make: Callable[
     assert [shape.warns in str(one.message) for one in caught] == ([True] if shape.warns else [])
 
 
+@every_way
 def test_a_system_message_is_sent_once_and_when_it_changes(emulator: Emulator, make: Callable[..., Any]) -> None:
     bot = make()
     before = len(emulator.requests)
@@ -158,6 +156,7 @@ def test_a_system_message_is_sent_once_and_when_it_changes(emulator: Emulator, m
     assert texts == [f"Be brief.\n\n{FIRST.text}", NEW.text, f"Be long.\n\n{ASIDE.text}"]
 
 
+@every_way
 def test_a_history_that_ends_in_an_own_answer_sends_nothing(emulator: Emulator, make: Callable[..., Any]) -> None:
     bot = make()
     own = bot.ask([FIRST])
@@ -168,7 +167,7 @@ def test_a_history_that_ends_in_an_own_answer_sends_nothing(emulator: Emulator, 
     assert len(emulator.requests) == before
 
 
-@pytest.mark.parametrize("policy", ["warn", "error", "new"])
+@pytest.mark.parametrize(("policy", "platform", "face", "colour"), covering(POLICIES, *WAYS, pairs=True))
 def test_a_branched_history_is_handled_by_policy(emulator: Emulator, make: Callable[..., Any], policy: str) -> None:
     first = make().ask([FIRST])
     make().ask([FIRST, first, ASIDE])

@@ -70,7 +70,7 @@ TRICKLES_BEHIND_TEXT = {
 def test_what_trickles_meets_the_limit_of_the_whole_turn(serve: Serve, driver: Driver, what: str) -> None:
     server = serve({**TRICKLES, **TRICKLES_BEHIND_TEXT}[what])
     began = time.monotonic()
-    error = driver.one(server.url, timeout=(3, 3, 1)).error
+    error = driver.one(server.url, timeout=(3, 3, 0.5)).error
     assert isinstance(error, BotTimeoutError)
     assert error.phase == "total"
     assert not error.retryable

@@ -12,6 +12,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_chatbots import RemoteChatModel
 from remote_chatbots import BotUsageError
 from remote_chatbots.emulator import Emulator, Hang, Unavailable
+from remote_chatbots.flow import look_up
 from tests.langchain_adapter.asking import (
     HISTORY_PATHS,
     PLATFORMS,
@@ -124,8 +125,9 @@ def test_the_newest_answer_of_a_long_conversation_is_found(make_bot: MakeBot, pl
 
 @pytest.mark.parametrize("fault", [Unavailable(), Hang(after_bytes=0)], ids=["refused", "silent"])
 def test_a_look_up_that_fails_stands_in_nobodys_way(
-    emulator: Emulator, make_bot: MakeBot, platform: str, fault: Any
+    emulator: Emulator, make_bot: MakeBot, platform: str, fault: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(look_up, "__defaults__", (0.4,))
     history = talked(make_bot(platform))
     path = HISTORY_PATHS[PLATFORMS.index(platform)]
     emulator.faults.add(fault, path=path)

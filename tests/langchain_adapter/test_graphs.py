@@ -14,6 +14,7 @@ from langchain.agents import create_agent
 from langgraph.graph import START, MessagesState, StateGraph
 
 from remote_chatbots.emulator import Emulator
+from tests.covering import covering
 from tests.langchain_adapter.asking import PLATFORMS, MakeBot, MakeModel, conversation, looks_into, questions_in
 from tests.langchain_adapter.graphs import async_saver_at, graph_of, said, saver_at, thread
 from tests.langchain_adapter.postgres import running_postgres
@@ -81,8 +82,7 @@ def test_an_agent_without_tools_does_so_too(emulator: Emulator, make_bot: MakeBo
     assert questions_in(emulator, conversation(second))[-1] == SECOND
 
 
-@pytest.mark.parametrize("platform", PLATFORMS)
-@pytest.mark.parametrize("address", ["sqlite", "postgres"], indirect=True)
+@pytest.mark.parametrize(("platform", "address"), covering(PLATFORMS, ["sqlite", "postgres"]), indirect=["address"])
 def test_a_thread_goes_on_after_its_process_was_killed(
     emulator: Emulator, make_bot: MakeBot, platform: str, address: str
 ) -> None:

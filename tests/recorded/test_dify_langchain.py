@@ -11,6 +11,7 @@ import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from langchain_chatbots import sources
+from tests.covering import covering
 from tests.recorded.asking import ASKED, question_of
 from tests.recorded.asking_langchain import (
     Came,
@@ -81,19 +82,17 @@ def from_the_cassette(way: Way, exchange: Recording) -> Came:
         return asked_at(URL, way, exchange)
 
 
-@recordings(ASKED)
-@ways(AT_ONCE)
-def test_the_whole_message_holds_what_the_server_told(way: Way, exchange: Recording) -> None:
-    came = from_the_cassette(way, exchange)
+@pytest.mark.parametrize(("exchange", "way"), covering(ASKED, list(AT_ONCE)))
+def test_the_whole_message_holds_what_the_server_told(way: str, exchange: Recording) -> None:
+    came = from_the_cassette(AT_ONCE[way], exchange)
     assert outcome_of(came) == expected_of(told_by(exchange), bot_at(URL))
 
 
-@recordings(ASKED)
-@ways(STREAMED)
-def test_the_sum_of_the_chunks_holds_what_the_server_told(way: Way, exchange: Recording) -> None:
+@pytest.mark.parametrize(("exchange", "way"), covering(ASKED, list(STREAMED)))
+def test_the_sum_of_the_chunks_holds_what_the_server_told(way: str, exchange: Recording) -> None:
     told = told_by(exchange)
     with ReplayServer(reply_of(exchange)) as server:
-        came = asked_at(server.url, way, exchange)
+        came = asked_at(server.url, STREAMED[way], exchange)
         assert outcome_of(came) == expected_of(told, bot_at(server.url))
     assert (came.message.text if came.message else "") == told.answer  # an error is no reason to withhold what came
     (request,) = server.received

@@ -7,6 +7,7 @@ from functools import cache
 import pytest
 
 from remote_chatbots import Answer, BotError
+from tests.covering import covering
 from tests.recorded.asking import DRIVERS, ask, question_of
 from tests.recorded.recordings import Recording, recording
 from tests.recorded.replay import (
@@ -51,7 +52,8 @@ RECUTS: dict[str, Recut] = {
     "comments": with_comments,
 }
 
-every_kind = pytest.mark.parametrize("exchange", [recording(*which) for which in REPRESENTATIVE], ids=str)
+KINDS = [recording(*which) for which in REPRESENTATIVE]
+every_kind = pytest.mark.parametrize("exchange", KINDS, ids=str)
 
 
 def played(driver: str, exchange: Recording, recut: Recut | None) -> Answer | dict[str, object]:
@@ -67,11 +69,9 @@ def as_recorded(exchange: Recording) -> Answer | dict[str, object]:
     return played("requests", exchange, None)
 
 
-@every_kind
-@pytest.mark.parametrize("recut", RECUTS.values(), ids=RECUTS)
-@pytest.mark.parametrize("driver", DRIVERS)
-def test_the_turn_is_the_same_however_its_bytes_are_cut(driver: str, recut: Recut, exchange: Recording) -> None:
-    assert played(driver, exchange, recut) == as_recorded(exchange)
+@pytest.mark.parametrize(("exchange", "recut", "driver"), covering(KINDS, list(RECUTS), DRIVERS, pairs=True))
+def test_the_turn_is_the_same_however_its_bytes_are_cut(driver: str, recut: str, exchange: Recording) -> None:
+    assert played(driver, exchange, RECUTS[recut]) == as_recorded(exchange)
 
 
 @every_kind

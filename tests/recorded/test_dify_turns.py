@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from remote_chatbots import Answer
+from tests.covering import covering
 from tests.recorded.asking import ASKED, DRIVERS, KEY, NOT_ASKED, ask, expected_of, outcome_of, question_of
 from tests.recorded.cassettes import URL, cassette_of
 from tests.recorded.recordings import VERSIONS, Recording, meaning, questions, recording, told_by
@@ -21,6 +22,7 @@ from tests.recorded.replay import Received, ReplayServer, reply_of
 
 # By the scope, the tests of one recording stand together, and a process that runs them asks once.
 every_recording = pytest.mark.parametrize("exchange", ASKED, ids=str, scope="module")
+each_by_one_driver = pytest.mark.parametrize(("exchange", "driver"), covering(ASKED, DRIVERS), scope="module")
 both_drivers = pytest.mark.parametrize("driver", DRIVERS, scope="module")
 
 
@@ -46,15 +48,13 @@ def test_a_turn_played_from_the_cassette_comes_to_what_the_server_told(driver: s
     assert outcome_of(got) == expected_of(exchange)
 
 
-@every_recording
-@both_drivers
+@each_by_one_driver
 def test_a_turn_played_over_a_socket_comes_to_what_the_server_told(driver: str, exchange: Recording) -> None:
     outcome, _ = over_a_socket(driver, exchange)
     assert outcome == expected_of(exchange)
 
 
-@every_recording
-@both_drivers
+@each_by_one_driver
 def test_the_request_means_what_the_recorded_one_meant(driver: str, exchange: Recording) -> None:
     _, (request,) = over_a_socket(driver, exchange)
     assert (request.method, request.path) == ("POST", "/v1/chat-messages")

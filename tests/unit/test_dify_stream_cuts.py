@@ -20,6 +20,7 @@ from remote_chatbots import (
     TextDelta,
     Unrecognized,
 )
+from tests.covering import covering
 
 IDS = {"conversation_id": "c-1", "message_id": "m-1", "created_at": 1767225600, "task_id": "t-1"}
 USAGE = {"prompt_tokens": 812, "completion_tokens": 64, "total_tokens": 876, "total_price": "0.0001602"}
@@ -80,8 +81,10 @@ def laid_out(events: list[Any], write: Callable[[dict[str, Any]], bytes]) -> tup
     return body, ends
 
 
-@pytest.fixture(params=[(name, write) for name in STREAMS for write in (compact, escaped)],
-                ids=lambda param: f"{param[0]}, {param[1].__name__}")  # fmt: skip
+LAID_OUT = covering(list(STREAMS), (compact, escaped), ids=lambda part: getattr(part, "__name__", part))
+
+
+@pytest.fixture(params=[pytest.param(one.values, marks=one.marks, id=one.id) for one in LAID_OUT])
 def stream(request: pytest.FixtureRequest) -> tuple[bytes, list[tuple[int, Any]]]:
     name, write = request.param
     return laid_out(STREAMS[name], write)

@@ -33,6 +33,13 @@ TEXT = '雨 🌧️ "{}", 带伞 \u2028👩‍👩‍👧'
 ASKED = Question("HI!", conversation_id="c-1", options={"corner_citation": True, "citation_marks": False})
 
 
+# The framer by itself meets every framing at every byte; see test_json_framing.
+REPRESENTATIVE = ("sse", "lines", "glued", "over several data lines")
+framings = pytest.mark.parametrize(
+    "framing", [name if name in REPRESENTATIVE else pytest.param(name, marks=pytest.mark.matrix) for name in FRAMINGS]
+)
+
+
 @pytest.fixture
 def asked(agent: GPTBotsAgent, drive: Drive) -> Callable[..., Any]:
     def asked(chunks: Iterable[bytes], question: Question = QUESTION) -> Any:
@@ -50,7 +57,7 @@ def checked(answer: Answer) -> None:
     assert (answer.finish_reason, answer.unrecognized) == ("stop", ())
 
 
-@pytest.mark.parametrize("framing", FRAMINGS)
+@framings
 def test_every_framing_cut_at_any_byte_gives_one_and_the_same_answer(asked: Any, framing: str) -> None:
     body = FRAMINGS[framing]
     whole = asked([FRAMINGS["lines"]])
@@ -73,7 +80,7 @@ def test_a_stream_in_small_pieces_gives_the_same_answer(asked: Any, body: str, s
     checked(asked(pieces, ASKED).answer)
 
 
-@pytest.mark.parametrize("framing", FRAMINGS)
+@framings
 def test_a_stream_cut_off_before_its_end_is_truncated_and_keeps_the_text_so_far(asked: Any, framing: str) -> None:
     body = FRAMINGS[framing]
     texts = [""]

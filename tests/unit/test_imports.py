@@ -2,42 +2,52 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from functools import cache
+from typing import Any
 
 import pytest
 
+# What a user of the framework has loaded before; LangChain's face brings all that it needs of LangChain.
+LLAMA_INDEX = "from llama_index.core import evaluation, memory, query_engine, retrievers, tools"
+IMPORTED = """
+import json, logging, sys
+{before}
+before = set(sys.modules)
+import {package} as package
+new = {{name.partition(".")[0] for name in set(sys.modules) - before}}
+logging_set_up = [len(logging.getLogger().handlers), logging.getLogger("remote_chatbots").level]
+missing = [name for name in getattr(package, "__all__", []) if not hasattr(package, name)]
+public = len(getattr(package, "__all__", []))
+print(json.dumps({{"new": sorted(new), "logging": logging_set_up, "missing": missing, "public": public}}))
+"""
 
-def imported_by(statement: str, *names: str) -> list[str]:
-    """Return which of `names` are loaded after `statement`."""
-    code = f"import sys; {statement}; print(*[name for name in {names!r} if name in sys.modules])"
+
+@cache
+def imported(package: str) -> Any:
+    """Return what a fresh interpreter saw of the import; asking once serves all tests of a package."""
+    code = IMPORTED.format(package=package, before=LLAMA_INDEX if package == "llama_index_chatbots" else "")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return done.stdout.split()
+    return json.loads(done.stdout)
 
 
 def test_the_core_brings_neither_a_framework_nor_an_http_library() -> None:
-    assert imported_by("import remote_chatbots", "langchain_core", "llama_index", "requests", "aiohttp") == []
+    assert not {"langchain_core", "llama_index", "requests", "aiohttp"} & set(imported("remote_chatbots")["new"])
 
 
 def test_the_langchain_face_brings_neither_the_other_framework_nor_aiohttp() -> None:
-    assert imported_by("import langchain_chatbots", "llama_index", "aiohttp", "langgraph") == []
+    assert not {"llama_index", "aiohttp", "langgraph"} & set(imported("langchain_chatbots")["new"])
 
 
 def test_the_llama_index_face_brings_nothing_that_its_framework_does_not() -> None:
-    brought = """
-import sys, llama_index.core
-from llama_index.core import evaluation, memory, query_engine, retrievers, tools
-before = set(sys.modules)
-import llama_index_chatbots
-new = {name.partition(".")[0] for name in set(sys.modules) - before}
-print(*sorted(new - set(sys.stdlib_module_names)))
-"""
-    done = subprocess.run([sys.executable, "-c", brought], capture_output=True, text=True, check=True)
-    assert set(done.stdout.split()) - {"llama_index"} == {"remote_chatbots", "llama_index_chatbots"}
+    brought = set(imported("llama_index_chatbots")["new"]) - sys.stdlib_module_names
+    assert brought - {"llama_index"} == {"remote_chatbots", "llama_index_chatbots"}
 
 
 def test_the_pytest_plugin_brings_no_server() -> None:
-    assert imported_by("import remote_chatbots.emulator.pytest_plugin", "aiohttp", "sqlite3", "requests") == []
+    assert not {"aiohttp", "sqlite3", "requests"} & set(imported("remote_chatbots.emulator.pytest_plugin")["new"])
 
 
 @pytest.mark.parametrize(
@@ -56,15 +66,10 @@ def test_a_face_without_its_framework_names_the_extra(face: str, framework: str,
 
 @pytest.mark.parametrize("package", ["remote_chatbots", "langchain_chatbots", "llama_index_chatbots"])
 def test_every_public_name_is_there(package: str) -> None:
-    code = f"import {package} as p; assert all(hasattr(p, name) for name in p.__all__); print(len(p.__all__))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(done.stdout) > 2
+    assert imported(package)["public"] > 2
+    assert imported(package)["missing"] == []
 
 
-def test_importing_sets_up_no_logging() -> None:
-    code = (
-        "import logging, langchain_chatbots; "
-        "print(logging.getLogger().handlers, logging.getLogger('remote_chatbots').level)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["[]", "0"]
+@pytest.mark.parametrize("package", ["remote_chatbots", "langchain_chatbots"])
+def test_importing_sets_up_no_logging(package: str) -> None:
+    assert imported(package)["logging"] == [0, 0]

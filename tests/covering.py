@@ -1,0 +1,76 @@
+"""Full products of parameters, of which `make test` runs a part: what it leaves out bears the marker `matrix`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import combinations, product
+from typing import Any
+
+import pytest
+
+
+def covering(*axes: Sequence[Any], pairs: bool = False, ids: Any = str) -> list[Any]:
+    """Return the product of the axes as parameters of a test; those beyond a covering sample are of the `matrix`.
+
+    Args:
+        *axes: The values.
+        pairs: Whether the sample has each two values of two axes together. Default: each value of the longest axis
+            at least once, with those of the others in turn.
+        ids: Makes a value's name.
+    """
+    chosen = _with_all_pairs(axes) if pairs else _in_turn(axes)
+    rows = list(product(*(range(len(axis)) for axis in axes)))
+    return [
+        pytest.param(
+            *(axis[at] for axis, at in zip(axes, row, strict=True)),
+            marks=() if row in chosen else pytest.mark.matrix,
+            id="-".join(ids(axis[at]) for axis, at in zip(axes, row, strict=True)),
+        )
+        for row in rows
+    ]
+
+
+def _in_turn(axes: Sequence[Sequence[Any]]) -> set[tuple[int, ...]]:
+    longest = max(map(len, axes))
+    chosen = set()
+    for at in range(longest):
+        place, row = at, []
+        for axis in axes:
+            if len(axis) == longest:
+                row.append(at)
+            else:
+                row.append(place % len(axis))
+                place += at // len(axis)  # else axes of one length would go in step
+        chosen.add(tuple(row))
+    return chosen
+
+
+def _with_all_pairs(axes: Sequence[Sequence[Any]]) -> set[tuple[int, ...]]:
+    left = {
+        (one, other, at, to)
+        for one, other in combinations(range(len(axes)), 2)
+        for at in range(len(axes[one]))
+        for to in range(len(axes[other]))
+    }
+    chosen: set[tuple[int, ...]] = set()
+    for row in product(*(range(len(axis)) for axis in axes)):
+        new = left & _pairs_of(row)
+        if len(new) == len(axes) * (len(axes) - 1) // 2:
+            chosen.add(row)
+            left -= new
+    while left:  # what is left fits into fewer rows that have less news
+        one, other, at, to = min(left)
+        row_ = [0] * len(axes)
+        row_[one], row_[other] = at, to
+        best = max(_filled_up(row_, {one, other}, axes), key=lambda row: len(left & _pairs_of(row)))
+        chosen.add(best)
+        left -= _pairs_of(best)
+    return chosen
+
+
+def _filled_up(row: list[int], fixed: Iterable[int], axes: Sequence[Sequence[Any]]) -> Iterable[tuple[int, ...]]:
+    return product(*([row[at]] if at in fixed else range(len(axis)) for at, axis in enumerate(axes)))
+
+
+def _pairs_of(row: tuple[int, ...]) -> set[tuple[int, int, int, int]]:
+    return {(one, other, row[one], row[other]) for one, other in combinations(range(len(row)), 2)}
