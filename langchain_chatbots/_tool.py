@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, Field, create_model
 
 from langchain_chatbots.errors import ChatbotUsageError
-
-_QUESTION = Field(description="What to ask, in whole sentences: the bot knows nothing of this conversation.")
+from langchain_chatbots.settings import RemoteModelSettings
+from remote_chatbots.tool_arguments import QUESTION, arguments_of, description_of
 
 
 def tool_of(
-    model: BaseChatModel,
+    model: RemoteModelSettings,
     args_schema: type[BaseModel] | None,
     *,
     name: str,
@@ -25,13 +24,15 @@ def tool_of(
     """Return a tool that asks `model` the argument `question`, with all other arguments as `inputs`.
 
     Raises:
-        BotUsageError: If `args_schema` has no `question`.
+        BotUsageError: If `args_schema` has no `question`, or the app requires what no argument can be.
     """
-    if args_schema is None:
-        fields: dict[str, Any] = {each: (kind, ...) for each, kind in (arg_types or {}).items()}
-        args_schema = create_model(name, **{**fields, "question": (str, _QUESTION)})
-    elif "question" not in args_schema.model_fields:
+    if args_schema is not None and "question" not in args_schema.model_fields:
         raise ChatbotUsageError("args_schema has no field question, which the bot is asked. Add question: str.")
+    if args_schema is None and arg_types:
+        fields: dict[str, Any] = {each: (kind, ...) for each, kind in arg_types.items()}
+        args_schema = create_model(name, **{**fields, "question": (str, Field(description=QUESTION))})
+    elif args_schema is None:
+        args_schema = arguments_of(model.learned.input_form, name, known={*model.inputs, model.system_input or ""})
 
     # The config of the tool's call, with its conversation and its trace, is there although nobody passes it on.
     def ask(question: str, **inputs: Any) -> tuple[str, AIMessage]:
@@ -46,11 +47,12 @@ def tool_of(
         ask,
         aask,
         name=name,
-        description=description or "Ask a bot that has knowledge and tools of its own; it answers in words.",
+        description=description or description_of(model.learned),
         args_schema=args_schema,
         response_format="content_and_artifact",
     )
 
 
 def _given(inputs: dict[str, Any]) -> dict[str, Any]:
-    return {"inputs": inputs} if inputs else {}
+    filled = {name: value for name, value in inputs.items() if value is not None}
+    return {"inputs": filled} if filled else {}

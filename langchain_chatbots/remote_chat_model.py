@@ -102,16 +102,19 @@ class RemoteChatModel(RemoteModelSettings):
 
         Args:
             args_schema: The tool's arguments: `question`, a string; all others are values of the app's variables.
-                Default: `question`, and what `arg_types` names.
+                Default: `question` and what `arg_types` names; without that the app's input form after `discover()`:
+                types, options, limits and defaults, but for variables that `inputs` of the model hold, and files.
             name: The tool's name. Default: the model's `name`, else `ask_dify_bot` and the like.
-            description: What the bot is good for: by this an agent decides whether to ask it.
+            description: What the bot is good for: by this an agent decides whether to ask it. Default: what the app
+                says of itself after `discover()`.
             arg_types: Types of the app's variables by name, where there is no `args_schema`.
 
         Raises:
-            BotUsageError: If `args_schema` has no `question`.
+            BotUsageError: If `args_schema` has no `question`, or the app requires what no argument can be.
         """
         name = name or self.name or f"ask_{self.platform}_bot"
-        return tool_of(self, args_schema, name=name, description=description, arg_types=arg_types)
+        with as_model_errors():
+            return tool_of(self, args_schema, name=name, description=description, arg_types=arg_types)
 
     def get_num_tokens(self, text: str) -> int:
         """Return an estimate: a token for each four bytes of UTF-8, rounded up. Which model answers, the app decides.

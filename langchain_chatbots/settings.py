@@ -10,12 +10,14 @@ from langchain_core.caches import BaseCache
 from langchain_core.callbacks import Callbacks
 from langchain_core.language_models import BaseChatModel, LangSmithParams, ModelProfile
 from langchain_core.rate_limiters import BaseRateLimiter
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
+from langchain_chatbots._profile import profile_of
 from langchain_chatbots.errors import as_model_errors
 from remote_chatbots import Timeouts, __version__
 from remote_chatbots.arguments import with_environment
 from remote_chatbots.bot_fields import BotFields
+from remote_chatbots.described import Learned
 
 
 class ChatModelArguments(TypedDict, total=False):
@@ -44,6 +46,8 @@ class RemoteModelSettings(BotFields, BaseChatModel):
 
     _ways_to_name_the_user: ClassVar[str] = "to the call, by bind(user=…), as config={'configurable': {'user': …}}"
 
+    _own_profile: ModelProfile | None = PrivateAttr(default=None)
+
     def __init__(self, **given: Any) -> None:
         """Take the fields as keyword arguments; what is not given is read from the environment.
 
@@ -52,6 +56,29 @@ class RemoteModelSettings(BotFields, BaseChatModel):
         """
         with as_model_errors():
             super().__init__(**with_environment(given, self._environment, os.environ))
+        self._own_profile = given.get("profile")
+
+    def discover(self) -> Self:
+        """Ask the bot about itself, as told above, and fill `profile`; what was given as `profile=` rules."""
+        with as_model_errors():
+            return super().discover()
+
+    async def adiscover(self) -> Self:
+        """Do as `discover`."""
+        with as_model_errors():
+            return await super().adiscover()
+
+    def _take(self, learned: Learned) -> None:
+        self.profile = {**profile_of(learned.info, learned.parameters), **(self._own_profile or {})}
+
+    def _resolve_model_profile(self) -> ModelProfile:
+        return profile_of(None, None)
+
+    def __getstate__(self) -> dict[Any, Any]:
+        # What the bot said of itself stays here, as connections do.
+        state = super().__getstate__()
+        own = self._own_profile or self._resolve_model_profile()
+        return {**state, "__dict__": {**state["__dict__"], "profile": own}}
 
     @model_validator(mode="after")
     def _set_remote_chatbots_version(self) -> Self:

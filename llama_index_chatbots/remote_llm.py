@@ -15,13 +15,17 @@ from llama_index.core.base.llms.types import (
     CompletionResponseGen,
     MessageRole,
 )
+from llama_index.core.tools import FunctionTool
 
 from llama_index_chatbots._responses import ResponseMaker, as_completion
 from llama_index_chatbots._steps import CHAT, COMPLETION, Kind, Step, begun
+from llama_index_chatbots._tool import tool_of
 from llama_index_chatbots._translate import Said
 from llama_index_chatbots.structured import StructuredPrediction
 from remote_chatbots import BotUsageError
+from remote_chatbots.arguments import refusals_of
 from remote_chatbots.flow import Flow
+from remote_chatbots.tool_arguments import arguments_of, description_of
 
 Response = TypeVar("Response", ChatResponse, CompletionResponse)
 
@@ -80,6 +84,31 @@ class RemoteLLM(StructuredPrediction):
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """Return the answer to one question while it arrives, as `astream_chat`."""
         return await self._astream(COMPLETION, prompt, self._asking(prompt, formatted), kwargs, as_completion)
+
+    def as_tool(
+        self, *, name: str | None = None, description: str | None = None, return_direct: bool = False
+    ) -> FunctionTool:
+        """Return a tool that asks the bot: its text is the tool's content, the whole response its raw output.
+
+        It takes `question` and, after `discover()`, the variables of the app's input form with their types, options,
+        limits and defaults, but for those that `inputs` of the LLM hold, and files. Each call begins a conversation of
+        its own, unless the LLM has a fixed one.
+
+        Args:
+            name: The tool's name. Default: `ask_dify_bot` and the like.
+            description: What the bot is good for: by this an agent decides whether to ask it. Default: what the app
+                says of itself after `discover()`.
+            return_direct: Whether the answer ends the agent's turn.
+
+        Raises:
+            BotUsageError: If the app requires what no argument can be.
+        """
+        name = name or f"ask_{self.platform}_bot"
+        filled = {*self.inputs, self.system_input or ""}
+        with refusals_of(self.platform):
+            arguments = arguments_of(self.learned.input_form, name, known=filled)
+        description = description or description_of(self.learned)
+        return tool_of(self, arguments, name=name, description=description, return_direct=return_direct)
 
     def _answer(
         self,

@@ -62,13 +62,23 @@ class RemoteLLMSettings(BotFields, LLM):
 
     @property
     def metadata(self) -> LLMMetadata:
-        """A chat model that calls no functions of the caller's."""
+        """A chat model that calls no functions of the caller's.
+
+        After `discover()` its name is the app's, and where the platform tells how long a question may be (GPTBots), so
+        is its context window; a `model_name` or a `context_window` that was given rules.
+        """
+        window, name, learned = self.context_window, self.model_name, self.learned
+        longest = learned.parameters.max_question_tokens if learned.parameters else None
+        if longest and window == DEFAULT_CONTEXT_WINDOW:
+            window = longest + self.num_output
+        if learned.info and name == type(self).model_fields["model_name"].default:
+            name = learned.info.name or name
         return LLMMetadata(
-            context_window=self.context_window,
+            context_window=window,
             num_output=self.num_output,
             is_chat_model=True,
             is_function_calling_model=False,
-            model_name=self.model_name,
+            model_name=name,
         )
 
     def to_payload(self) -> dict[str, Any]:

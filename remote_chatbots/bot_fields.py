@@ -18,6 +18,7 @@ from remote_chatbots.arguments import checked_call, refusals_of
 from remote_chatbots.client import AsyncBotClient, BotClient
 from remote_chatbots.connection_fields import ConnectionFields
 from remote_chatbots.conversations import Conversations, InMemoryConversations
+from remote_chatbots.discovering import Discovering
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.field_texts import describe
 from remote_chatbots.flow import Flow
@@ -34,7 +35,7 @@ from remote_chatbots.timeouts import Settings, Timeouts
 _STANDARD = Settings()
 
 
-class BotFields(ConnectionFields):
+class BotFields(Discovering, ConnectionFields):
     """The fields of every model, of whichever framework and platform."""
 
     user: str = ""
@@ -251,14 +252,14 @@ class BotFields(ConnectionFields):
         return self._newest
 
     def _sync_client(self) -> BotClient:
-        bot, timeouts = self._bot(), Timeouts.of(self.timeout)
+        bot, timeouts = self._known_bot(), Timeouts.of(self.timeout)
         client = self._client
         if client is None or client.bot != bot or client.timeouts != timeouts:
             client = self._client = BotClient(bot, timeout=timeouts)
         return client
 
     def _loop_client(self) -> AsyncBotClient:
-        bot, timeouts = self._bot(), Timeouts.of(self.timeout)
+        bot, timeouts = self._known_bot(), Timeouts.of(self.timeout)
         client = self._async_client
         if client is None or client.bot != bot or client.timeouts != timeouts:
             client = self._async_client = AsyncBotClient(bot, timeout=timeouts)

@@ -182,5 +182,10 @@ class Learned:
         self.parameters: AppParameters | None = None
         self.server_version = ""
 
+    @property
+    def input_form(self) -> tuple[InputField, ...]:
+        """The bot's variables; () where they are not known."""
+        return self.parameters.input_form if self.parameters else ()
+
     def __reduce__(self) -> tuple[type[Learned], tuple[()]]:
         return Learned, ()

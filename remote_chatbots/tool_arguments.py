@@ -1,0 +1,77 @@
+"""The arguments of a bot that is a tool of somebody else's agent: a question, and the variables of its input form.
+
+pydantic comes with both frameworks: nothing of the core imports this module, the faces do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
+
+from remote_chatbots.described import InputField, Learned
+from remote_chatbots.errors import BotUsageError
+
+_SILENT = "Ask a bot that has knowledge and tools of its own; it answers in words."
+QUESTION = "What to ask, in whole sentences: the bot knows nothing of this conversation."
+_TYPES: dict[str, Any] = {
+    "text": str,
+    "paragraph": str,
+    "select": str,
+    "number": int | float,
+    "checkbox": bool,
+    "object": dict[str, Any],
+}
+
+
+def description_of(learned: Learned) -> str:
+    """Return what a tool says of itself: the bot's own description, or that it is a bot."""
+    return (learned.info.description if learned.info else "") or _SILENT
+
+
+def arguments_of(form: Iterable[InputField], name: str, *, known: Collection[str] = ()) -> type[BaseModel]:
+    """Return the model of a tool's arguments: `question`, and one for each variable of the form that text can fill.
+
+    Left out are variables that the bot's own settings fill, and files, which no model can hand over.
+
+    Args:
+        form: The bot's input form; empty where it is not known.
+        name: The model's name.
+        known: The variables that are filled already.
+
+    Raises:
+        BotUsageError: If a variable that must be filled has a name that no argument can have.
+    """
+    fields: dict[str, Any] = {"question": (str, Field(description=QUESTION))}
+    for variable in form:
+        if variable.kind not in _TYPES or variable.name in known:
+            continue
+        if _can_be_named(variable.name):
+            fields[variable.name] = _argument(variable)
+        elif variable.required and variable.default is None:
+            raise BotUsageError(
+                f"The app's variable {variable.name} cannot be an argument of a tool. Give it to the model in inputs."
+            )
+    return create_model(name, __config__=ConfigDict(protected_namespaces=()), **fields)
+
+
+def _can_be_named(name: str) -> bool:
+    return name.isidentifier() and not name.startswith("_") and name != "question" and not hasattr(BaseModel, name)
+
+
+def _argument(variable: InputField) -> tuple[Any, Any]:
+    kind: Any = _TYPES[variable.kind]
+    if variable.kind == "select" and variable.options:
+        kind = Literal[variable.options]
+    told: dict[str, Any] = {
+        "description": ". ".join(filter(None, (variable.label, variable.description))),
+        "max_length": variable.max_length,
+    }
+    try:
+        default = None if variable.default is None else TypeAdapter(kind).validate_python(variable.default)
+    except ValidationError:
+        default = None  # the server's own, whatever it means by it
+    if variable.required and variable.default is None:
+        return kind, Field(**told)
+    return (kind if default is not None else kind | None), Field(default, **told)
