@@ -257,3 +257,13 @@ def test_the_llama_index_face_streams_it_and_continues_its_conversation(server: 
     assert second.metadata["conversation_id"] == first.metadata["conversation_id"] == engine.conversation_id
     assert second.metadata["model_provider"] == "poller"
     engine._llm.close()
+
+
+@pytest.mark.parametrize("kind", [ChatPolling, Polling])
+def test_a_platform_that_tells_nothing_of_itself_says_so_when_it_is_asked(server: _Server, kind: Any) -> None:
+    model = kind(base_url=server.url, user="anna")
+    for find_out in (model.discover, lambda: asyncio.run(model.adiscover())):
+        with pytest.raises(BotUsageError, match=r"^poller: there is no call for 'parameters' on this platform"):
+            find_out()
+    assert (model.learned.info, model.learned.parameters) == (None, None)
+    model.close()

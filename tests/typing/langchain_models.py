@@ -11,7 +11,7 @@ from langchain_core.tools import BaseTool
 from pydantic import SecretStr
 
 from langchain_chatbots import ChatDify, ChatGPTBots, RemoteChatModel, RemoteModelSettings, sources
-from remote_chatbots import Timeouts
+from remote_chatbots import AppParameters, Timeouts
 
 ChatDify()
 ChatDify(api_key="app-x", base_url="https://dify.example", user="anna", inputs={"city": "Oslo"})
@@ -36,9 +36,12 @@ assert_type(next(model.stream("Hello")), AIMessageChunk)
 assert_type(model.as_tool(name="harbour"), BaseTool)
 assert_type(sources(model.invoke("Hello")), list[Document])
 assert_type(settings.api_key, SecretStr)
+assert_type(ChatDify().discover(), ChatDify)
+assert_type(model.learned.parameters, AppParameters | None)
 
 
 async def asked() -> None:
     assert_type(await model.ainvoke("Hello"), AIMessage)
+    assert_type(await ChatDify().adiscover(), ChatDify)
     async for chunk in model.astream("Hello"):
         assert_type(chunk, AIMessageChunk)

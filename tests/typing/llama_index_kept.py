@@ -10,6 +10,7 @@ from llama_index.core.memory import BaseMemory
 from llama_index.core.schema import Document
 from llama_index.core.storage.chat_store import BaseChatStore
 from llama_index.core.storage.kvstore import SimpleKVStore
+from llama_index.core.tools import FunctionTool
 
 from llama_index_chatbots import (
     Dify,
@@ -37,6 +38,7 @@ RemoteConversationReader(llm, per="month")  # type: ignore[arg-type]
 RemoteChatEngine.from_llm(llm, memory=memory)
 assert_type(RemoteMemory(llm).get_all(), list[ChatMessage])
 assert_type(store.get_keys(), list[str])
+assert_type(llm.discover().as_tool(name="town"), FunctionTool)
 assert_type(next(reader.lazy_load_data(["c"], limit=1)), Document)
 RemoteMemory(llm).reset(delete=True)
 
