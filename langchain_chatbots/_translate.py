@@ -17,9 +17,9 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
+from langchain_chatbots._files import file_of, is_text
 from remote_chatbots import Attachment, BotUsageError
 
-_FILES = {"image": "image", "audio": "audio", "video": "video", "file": "document"}
 _SPOKEN = {"human": "user", "ai": "assistant", "developer": "system"}
 _ROLES = ((HumanMessage, "user"), (AIMessage, "assistant"), (SystemMessage, "system"), (ToolMessage, "tool"))
 
@@ -66,12 +66,7 @@ class Said:
         if isinstance(content, str):
             return content
         parts = (
-            block
-            if isinstance(block, str)
-            else block.get("text")
-            if block.get("type") in ("text", "text-plain")
-            else None
-            for block in content
+            block if isinstance(block, str) else block.get("text") if is_text(block) else None for block in content
         )
         return "".join(part for part in parts if isinstance(part, str))
 
@@ -90,32 +85,9 @@ class Said:
         """
         content = self._message.content
         blocks = content if isinstance(content, list) else []
-        return [
-            _file(block)
-            for block in blocks
-            if isinstance(block, dict) and block.get("type") not in ("text", "text-plain")
-        ]
+        return [file_of(block) for block in blocks if isinstance(block, dict) and not is_text(block)]
 
     @property
     def told(self) -> Mapping[str, Any]:
         """The response metadata."""
         return self._message.response_metadata
-
-
-def _file(block: Mapping[str, Any]) -> Attachment:
-    kind = block.get("type")
-    if kind == "image_url":  # OpenAI's form, which LangChain leaves to its models
-        told = block.get("image_url")
-        kind, url, file_id = "image", told.get("url") if isinstance(told, Mapping) else told, None
-    else:
-        url, file_id = block.get("url"), block.get("file_id")
-    if kind not in _FILES:
-        raise BotUsageError(f"A content block of type {kind!r} cannot be sent to a bot. Leave it out.")
-    if isinstance(file_id, str) and file_id:
-        return Attachment(_FILES[kind], file_id=file_id)  # type: ignore[arg-type]
-    if isinstance(url, str) and url.startswith(("http://", "https://")):
-        return Attachment(_FILES[kind], url=url)  # type: ignore[arg-type]
-    raise BotUsageError(
-        f"The bytes of a content block of type {kind!r} cannot be sent yet. Give its url, or upload the file and give "
-        "its file_id."
-    )

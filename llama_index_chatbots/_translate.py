@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from io import IOBase
 from typing import Any
 
 from llama_index.core.base.llms.types import (
@@ -21,6 +22,7 @@ from llama_index.core.base.llms.types import (
 )
 
 from remote_chatbots import Attachment, BotUsageError
+from remote_chatbots.contents import Base64Text
 from remote_chatbots.question import AttachmentKind
 
 _ROLES = {
@@ -34,6 +36,8 @@ _FILES: Mapping[type, AttachmentKind] = {
     VideoBlock: "video",
     DocumentBlock: "document",
 }
+_BYTES: Mapping[str, str] = {"image": "image", "audio": "audio", "video": "video", "document": "data"}
+_UNTITLED = "input_document"  # LlamaIndex's own, where nobody gave a title
 _NO_FILES = (TextBlock, ThinkingBlock, ToolCallBlock, CachePoint)
 
 
@@ -82,16 +86,35 @@ class Said:
 
 
 def _file(block: BaseContentBlock) -> Attachment:
-    kind = _FILES.get(type(block))
+    kind = next((kind for of, kind in _FILES.items() if isinstance(block, of)), None)
     if kind is None:
         raise BotUsageError(f"A {type(block).__name__} cannot be sent to a bot. Leave it out.")
-    url = getattr(block, "url", None)
-    if url is not None and str(url).startswith(("http://", "https://")):
-        return Attachment(kind, url=str(url))
-    raise BotUsageError(
-        f"The bytes of a {type(block).__name__} cannot be sent yet. Give its url, or upload the file and give it as "
-        "files=[Attachment(…, file_id=…)] to the call."
-    )
+    data = getattr(block, _BYTES[kind])
+    title = getattr(block, "title", None) or ""
+    known: dict[str, Any] = {
+        "kind": None if kind == "document" else kind,  # of a document the bytes say what it is
+        "name": "" if title == _UNTITLED else title,
+        "mime_type": _mime_type(block),
+    }
+    try:
+        if isinstance(data, IOBase):
+            data.seek(0)
+            return Attachment.from_bytes(data.read(), **known)
+        if data:
+            return Attachment.from_bytes(Base64Text(data), **known)  # LlamaIndex keeps bytes so
+        if block.path:  # type: ignore[attr-defined]
+            return Attachment.from_path(block.path, **known)  # type: ignore[attr-defined]
+        if block.url:  # type: ignore[attr-defined]
+            return Attachment.from_url(str(block.url), **known)  # type: ignore[attr-defined]
+    except BotUsageError as error:
+        raise BotUsageError(f"{type(block).__name__}: {error}") from None
+    raise BotUsageError(f"A {type(block).__name__} has no file in it. Give it bytes, a path or a url.")
+
+
+def _mime_type(block: BaseContentBlock) -> str:
+    told = [getattr(block, name, None) for name in ("image_mimetype", "video_mimetype", "document_mimetype")]
+    format_ = getattr(block, "format", None)
+    return next(filter(None, told), "") or (f"audio/{format_}" if format_ else "")
 
 
 def _as_json(arguments: Any) -> str:

@@ -46,33 +46,39 @@ class Base64Text:
     """Bytes in memory as base64, with or without line breaks and padding, of the usual alphabet or that of URLs.
 
     Attributes:
-        text: A text that ends with the base64; not copied, unless it must be put right.
+        text: A text that ends with the base64, or its ASCII bytes; not copied, unless it must be put right.
         begin: Where in it the base64 begins.
 
     Raises:
         BotUsageError: If it is no base64.
     """
 
-    text: str = field(repr=False)
+    text: str | bytes = field(repr=False)
     begin: int = 0
 
     def __post_init__(self) -> None:
         if not self._is_whole():
-            plain = "".join(self.text[self.begin :].split()).translate(_OF_URLS).rstrip("=")
+            rest = self.text[self.begin :]
+            plain = "".join((rest if isinstance(rest, str) else rest.decode("latin-1")).split())
+            plain = plain.translate(_OF_URLS).rstrip("=")
             object.__setattr__(self, "text", plain + "=" * (-len(plain) % 4))
             object.__setattr__(self, "begin", 0)
             if not self._is_whole():
                 raise BotUsageError("files: the text is no base64. Give what base64.b64encode(…).decode() returns.")
 
     def __len__(self) -> int:
-        return (len(self.text) - self.begin) // 4 * 3 - self.text.count("=", max(self.begin, len(self.text) - 2))
+        end = self.text[max(self.begin, len(self.text) - 2) :]
+        return (len(self.text) - self.begin) // 4 * 3 - (end.count("=") if isinstance(end, str) else end.count(b"="))
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
         length = SLICE_BYTES // 3 * 4
         return (binascii.a2b_base64(self.text[at : at + length]) for at in range(self.begin, len(self.text), length))
 
     def _is_whole(self) -> bool:
-        return (len(self.text) - self.begin) % 4 == 0 and bool(_BASE64.fullmatch(self.text, self.begin))
+        if (len(self.text) - self.begin) % 4:
+            return False
+        text, begin = self.text, self.begin
+        return bool(_BASE64.fullmatch(text, begin) if isinstance(text, str) else _BASE64_BYTES.fullmatch(text, begin))
 
 
 @dataclass(frozen=True)
@@ -160,4 +166,5 @@ def digest_of(content: Content) -> str:
 
 HEAD_BYTES = 4096
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
+_BASE64_BYTES = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 _OF_URLS = str.maketrans("-_", "+/")

@@ -12,7 +12,7 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from remote_chatbots.contents import Base64Text, Content, FileOnDisk, Octets, head_of
 from remote_chatbots.errors import BotUsageError
-from remote_chatbots.file_types import OCTETS, extension_of, type_of
+from remote_chatbots.file_types import extension_of, type_of
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -110,7 +110,7 @@ class Attachment:
             url: An address of http or https that the server can reach, or a `data:` URL.
             name: The file's name. Default: the last part of the address.
             mime_type: The file's media type. Default: by the name.
-            kind: Default: by the type.
+            kind: Default: by the type; "document" if that is not known.
 
         Raises:
             BotUsageError: If it is neither. A `file:` URL is not followed: give the path to `from_path`.
@@ -123,9 +123,9 @@ class Attachment:
             return cls.from_bytes(data_in_it, name=name, mime_type=mime_type or found["type"], kind=kind)
         if not url.lower().startswith(("http://", "https://")):
             raise BotUsageError("files: a url begins with https://, http:// or data:. Give such a one, or a path.")
-        name = name or basename(unquote(urlsplit(url).path))
-        mime_type = type_of(b"", declared=mime_type, name=name)
-        return cls(kind or _kind_of(mime_type), url=url, name=name, mime_type="" if mime_type == OCTETS else mime_type)
+        by_name = type_of(b"", name=name or _last_part(url))
+        known = type_of(b"", declared=mime_type, name=name or _last_part(url))
+        return cls(kind or _kind_of(known), url=url, name=name, mime_type="" if known == by_name else known)
 
     @property
     def content(self) -> Content:
@@ -135,13 +135,13 @@ class Attachment:
     @property
     def file_name(self) -> str:
         """The name, with the extension of its type where it has none; bytes without a name are named by their kind."""
-        name = self.name or (basename(unquote(urlsplit(self.url).path)) if self.url else self.kind)
+        name = self.name or (_last_part(self.url) if self.url else self.kind)
         return name if not name or splitext(name)[1] else name + extension_of(self.media_type)
 
     @property
     def media_type(self) -> str:
         """The media type; where none is given, what the bytes or the name say."""
-        return self.mime_type or type_of(head_of(self.content), name=self.name)
+        return self.mime_type or type_of(head_of(self.content), name=self.name or _last_part(self.url))
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +204,10 @@ def _check(holds: bool, name: str, wanted: str, got: type) -> None:
     if not holds:
         but = "" if got in (list, tuple) else f", not {got.__name__}"
         raise BotUsageError(f"{name} must be {wanted}{but}. Give {wanted}.")
+
+
+def _last_part(url: str) -> str:
+    return basename(unquote(urlsplit(url).path))
 
 
 def _kind_of(mime_type: str) -> AttachmentKind:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from langchain_core.messages import (
 from remote_chatbots import Attachment, BotUsageError
 from remote_chatbots.history import Plan
 from tests.unit.langchain_histories import human, own, planned
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 # Content in blocks
 
@@ -62,35 +65,90 @@ def test_a_file_goes_with_the_question(block: dict[str, Any], file: Attachment) 
     assert told == Plan("What is this?", files=(file,))
 
 
+IN_BASE64 = "iVBORw0KGgoAAAAN"
+DATA_URL = f"data:image/png;base64,{IN_BASE64}"
+
+
 @pytest.mark.parametrize(
     "block",
     [
-        {"type": "image", "base64": "iVBORw0KGgo=", "mime_type": "image/png"},
-        {"type": "image", "source_type": "base64", "data": "iVBORw0KGgo=", "mime_type": "image/png"},
-        {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}},
-        {"type": "image", "url": "data:image/png;base64,iVBORw0KGgo="},
-        {"type": "file", "base64": "iVBORw0KGgo="},
+        {"type": "image", "base64": IN_BASE64, "mime_type": "image/png"},
+        {"type": "image", "base64": IN_BASE64, "mime_type": "image/jpeg", "id": "x", "index": 0},
+        {"type": "image", "url": DATA_URL},
+        {"type": "image", "source_type": "base64", "data": IN_BASE64, "mime_type": "image/png"},
+        {"type": "image", "source_type": "url", "url": DATA_URL},
+        {"type": "image_url", "image_url": {"url": DATA_URL, "detail": "low"}},
+        {"type": "image_url", "image_url": DATA_URL},
+        {"type": "file", "base64": IN_BASE64},
+        {"type": "file", "file": {"file_data": DATA_URL}},
+    ],
+    ids=[
+        "base64",
+        "mislabelled",
+        "data url",
+        "0.3",
+        "0.3 url",
+        "OpenAI",
+        "OpenAI's old form",
+        "a file",
+        "OpenAI's file",
+    ],
+)
+def test_the_bytes_of_a_block_go_with_the_question_in_whichever_form_they_come(block: dict[str, Any]) -> None:
+    [file] = planned(human([{"type": "text", "text": "What is this?"}, block])).files
+
+    assert (file.kind, file.media_type, file.file_name) == ("image", "image/png", "image.png")
+    assert b"".join(file.content) == b64decode(IN_BASE64)
+
+
+@pytest.mark.parametrize(
+    ("block", "told"),
+    [
+        ({"type": "audio", "base64": "SUQzBAA=", "mime_type": "audio/mp3"}, ("audio", "audio/mpeg", "audio.mp3")),
+        ({"type": "input_audio", "input_audio": {"data": "SUQzBAA=", "format": "mp3"}},
+            ("audio", "audio/mpeg", "audio.mp3")),
+        ({"type": "video", "base64": "AAAAIGZ0eXBpc29t"}, ("video", "video/mp4", "video.mp4")),
+        ({"type": "file", "base64": "JVBERi0xLjc=", "extras": {"filename": "Ferry.pdf"}},
+            ("document", "application/pdf", "Ferry.pdf")),
+        ({"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0xLjc=", "filename": "a.pdf"}},
+            ("document", "application/pdf", "a.pdf")),
+        ({"type": "file", "url": "https://h/plan.xlsx"}, ("document", XLSX, "plan.xlsx")),
+        ({"type": "text-plain", "base64": "SGVsbG8=", "title": "note"}, ("document", "text/plain", "note.txt")),
+        ({"type": "file", "source_type": "id", "id": "f-1"}, ("document", "application/octet-stream", "document")),
+    ],
+    ids=["audio", "OpenAI's audio", "video", "pdf", "OpenAI's pdf", "an address", "plain text", "an id of 0.3"],
+)  # fmt: skip
+def test_a_file_is_what_its_bytes_or_its_name_say(block: dict[str, Any], told: tuple[str, str, str]) -> None:
+    [file] = planned(human([{"type": "text", "text": "What is this?"}, block])).files
+
+    assert (file.kind, file.media_type, file.file_name) == told
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
         {"type": "image"},
         {"type": "image_url"},
         {"type": "image_url", "image_url": {}},
         {"type": "image", "url": "", "file_id": ""},
         {"type": "image", "url": 5},
-        {"type": "input_audio", "input_audio": {"data": "iVBORw0KGgo="}},
+        {"type": "image", "base64": "iVBORw0KGgo=!"},
+        {"type": "image", "base64": b"iVBORw0KGgo="},
+        {"type": "image", "url": "file:///etc/iVBORw0KGgo="},
+        {"type": "image", "path": "/etc/iVBORw0KGgo="},
         {"type": "tool_use", "name": "x"},
         {},
     ],
     ids=[
-        "bytes",
-        "bytes in the old form",
-        "bytes in OpenAI's form",
-        "bytes as an address",
-        "bytes of a file",
         "an image without anything",
         "OpenAI's form without anything",
         "OpenAI's form without an address",
         "an empty address and id",
         "a number as address",
-        "sound in OpenAI's form",
+        "no base64",
+        "bytes",
+        "a file's address",
+        "a path",
         "a call of a tool",
         "no type",
     ],

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -109,15 +112,53 @@ def test_a_file_goes_with_the_question(block: Any, kind: Any) -> None:
     assert planned(say([TextBlock(text="What?"), block]), own(), say("And?")).files == ()
 
 
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(60)
+MP3 = b"ID3\x04" + bytes(60)
+PDF = b"%PDF-1.7\n" + bytes(range(200))
+
+
+@pytest.mark.parametrize(
+    ("block", "data", "told"),
+    [
+        (ImageBlock(image=PNG), PNG, ("image", "image/png", "image.png")),
+        (ImageBlock(image=b64encode(PNG)), PNG, ("image", "image/png", "image.png")),
+        (ImageBlock(image=BytesIO(PNG)), PNG, ("image", "image/png", "image.png")),
+        (ImageBlock(url=f"data:image/png;base64,{b64encode(PNG).decode()}"), PNG, ("image", "image/png", "image.png")),
+        (AudioBlock(audio=MP3, format="mp3"), MP3, ("audio", "audio/mpeg", "audio.mp3")),
+        (VideoBlock(video=b"\0\0\0 ftypisom"), b"\0\0\0 ftypisom", ("video", "video/mp4", "video.mp4")),
+        (DocumentBlock(data=PDF), PDF, ("document", "application/pdf", "document.pdf")),
+        (DocumentBlock(data=PDF, title="Ferry"), PDF, ("document", "application/pdf", "Ferry.pdf")),
+        (DocumentBlock(data=b"a,b", document_mimetype="text/csv"), b"a,b", ("document", "text/csv", "document.csv")),
+    ],
+    ids=["image", "base64", "a file object", "a data url", "sound", "film", "pdf", "with a title", "csv"],
+)
+def test_the_bytes_of_a_block_go_with_the_question(block: Any, data: bytes, told: tuple[str, str, str]) -> None:
+    [file] = planned(say([TextBlock(text="What?"), block])).files
+
+    assert (file.kind, file.media_type, file.file_name) == told
+    assert b"".join(file.content) == data
+
+
+@pytest.mark.parametrize("kind", [ImageBlock, DocumentBlock], ids=["image", "document"])
+def test_a_path_is_read_and_its_bytes_say_what_it_is(kind: Any, tmp_path: Path) -> None:
+    path = tmp_path / "sky.dat"
+    path.write_bytes(PNG)
+    [file] = planned(say([TextBlock(text="What?"), kind(path=path)])).files
+
+    assert (file.kind, file.media_type, file.file_name) == ("image", "image/png", "sky.dat")
+    assert b"".join(file.content) == PNG
+
+
 @pytest.mark.parametrize(
     "block",
     [
-        ImageBlock(image=b"iVBORw0KGgo="),
-        ImageBlock(url="data:image/png;base64,iVBORw0KGgo="),
-        DocumentBlock(data=b"iVBORw0KGgo=", document_mimetype="application/pdf"),
+        ImageBlock(),
+        AudioBlock(),
+        ImageBlock(url="data:image/png;base64,iVBORw0KGgo=!"),
+        ImageBlock(url="file:///iVBORw0KGgo=/etc/hostname"),
         CitableBlock(title="t", source="s", content=[TextBlock(text="iVBORw0KGgo=")]),
     ],
-    ids=["bytes", "bytes as an address", "a document's bytes", "a citable block"],
+    ids=["nothing", "no sound", "no base64", "a file's address", "a citable block"],
 )
 def test_a_block_that_cannot_be_sent_is_refused_without_its_bytes(block: Any) -> None:
     with pytest.raises(BotUsageError, match=type(block).__name__) as caught:
