@@ -239,6 +239,11 @@ class RequestsTransport:
         self._given = session
         self._local = threading.local()
 
+    @property
+    def has_session(self) -> bool:
+        """Whether it uses a session of the caller's."""
+        return self._given is not None
+
     def run(self, flow: Flow[Any], platform: str) -> RequestsRun:
         """Return the run of `flow`. Nothing is sent before its first event is asked for."""
         return RequestsRun(flow, platform, self)

@@ -1,0 +1,342 @@
+"""The run: questions in, outcomes out, as they come. Where a question is asked is the asker's."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from remote_chatbots.answer import Answer
+from remote_chatbots.bulk.fate import fate_of
+from remote_chatbots.bulk.journal import Entry, Journal
+from remote_chatbots.bulk.lost import LostQuestions
+from remote_chatbots.bulk.outcome import Outcome, Status
+from remote_chatbots.bulk.pace import Pace
+from remote_chatbots.bulk.questions import Item
+from remote_chatbots.bulk.written import answer_as_json, answer_of, error_as_json, error_of
+from remote_chatbots.client import AsyncBotClient
+from remote_chatbots.errors import BotError, BotReplyError, BotTruncatedError, copy_of
+from remote_chatbots.events import Started, TextDelta
+from remote_chatbots.question import Question
+from remote_chatbots.retry import RetryPolicy
+
+_IDS = ("conversation_id", "message_id", "workflow_run_id")
+
+
+class Asker(Protocol):
+    """Asks one question, somewhere."""
+
+    async def ask(self, question: Question, begun: Callable[[Started], None]) -> tuple[Answer, float | None]:
+        """Return the answer, and after how many seconds its first text came.
+
+        Args:
+            question: The question. It is posted at most once.
+            begun: Called with ids of the turn when they are known.
+
+        Raises:
+            BotError: If the turn fails; retryable if the question was not taken.
+        """
+
+    async def aclose(self) -> None:
+        """Let go of what it has opened."""
+
+
+class ClientAsker:
+    """Asks with a client, in this event loop.
+
+    Args:
+        client: The client.
+    """
+
+    def __init__(self, client: AsyncBotClient) -> None:
+        self._client = client
+
+    async def ask(self, question: Question, begun: Callable[[Started], None]) -> tuple[Answer, float | None]:
+        """Return as `Asker.ask`."""
+        posted_at, first_text_s = time.monotonic(), None
+        async with self._client.stream(question) as run:
+            async for event in run:
+                if type(event) is Started:
+                    begun(event)
+                elif first_text_s is None and type(event) is TextDelta:
+                    first_text_s = time.monotonic() - posted_at
+            return run.answer, first_text_s
+
+    async def aclose(self) -> None:
+        """Close this loop's connections."""
+        await self._client.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How a run goes about its questions.
+
+    Attributes:
+        concurrency: How many are under way at a time.
+        retry: When a question that was not taken is posted again.
+        repeat_unknown: Whether those are posted again of which an earlier run does not know what came of them.
+        repeat_failed: Whether those are posted again whose turns failed in an earlier run.
+        give_up_on: After an error of these no more questions are asked.
+    """
+
+    concurrency: int
+    retry: RetryPolicy
+    repeat_unknown: bool
+    repeat_failed: bool
+    give_up_on: tuple[type[BotError], ...]
+
+
+class BulkRun:
+    """Outcomes as they come: an async iterator.
+
+    A question more is begun when an outcome is asked for: a slow reader slows the run down. Leaving it (`aclose`, the
+    end of an `async with`, cancellation) stops the turns that are under way; after a bare `break` they are read to
+    their end, and journaled, if the loop lives long enough.
+    """
+
+    def __init__(
+        self,
+        items: Iterator[Item],
+        asker: Asker,
+        lost: LostQuestions,
+        journal: Journal | None,
+        pace: Pace,
+        rules: Rules,
+        tell: Callable[[str], None],
+        opened: ExitStack,
+    ) -> None:
+        self._tell = tell
+        self._opened = opened
+        self._items = items
+        self._asker = asker
+        self._lost = lost
+        self._journal = journal
+        self._pace = pace
+        self._rules = rules
+        self._one_after_the_other = asyncio.Lock()
+        self._conversations: dict[str, asyncio.Lock] = {}
+        self._running: set[asyncio.Task[Outcome]] = set()
+        self._done: asyncio.Queue[asyncio.Task[Outcome]] = asyncio.Queue()
+        self._server_time = 0.0
+        self._given_up: BotError | None = None
+        self._closed = False
+        for entry in journal.entries.values() if journal else ():
+            self._know(entry.ids)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Outcome:
+        if self._closed:
+            raise StopAsyncIteration
+        try:
+            self._begin_more()
+            if self._running:
+                task = await self._done.get()
+                self._running.discard(task)
+                outcome = task.result()
+                self._tell(outcome.status)
+                return outcome
+        except BaseException:
+            await self.aclose()
+            raise
+        await self.aclose()
+        if self._given_up is not None:
+            raise copy_of(self._given_up)
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Stop the turns that are under way, and close the journal. May be called again."""
+        self._closed = True
+        for task in self._running:
+            task.cancel()
+        cancelled: asyncio.CancelledError | None = None
+        while self._running:
+            try:
+                await asyncio.wait(self._running)
+            except asyncio.CancelledError as error:
+                cancelled = error  # however often the caller is cancelled: what is left has a deadline of its own
+            for task in [task for task in self._running if task.done()]:
+                self._running.discard(task)
+                _ = task.cancelled() or task.exception()
+        self._opened.close()
+        await self._asker.aclose()
+        if cancelled is not None:
+            raise cancelled
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def _begin_more(self) -> None:
+        while len(self._running) < self._rules.concurrency and self._given_up is None:
+            item = next(self._items, None)
+            if item is None:
+                return
+            known = self._journal.entry(item) if self._journal else None
+            task = asyncio.ensure_future(self._outcome(item, known))
+            self._running.add(task)
+            task.add_done_callback(self._done.put_nowait)
+
+    async def _outcome(self, item: Item, known: Entry | None) -> Outcome:
+        if known is not None and known.state not in ("put_off", "refused"):
+            if known.state == "answered":
+                return self._told(item, known)
+            if known.state == "failed" and not self._rules.repeat_failed:
+                return self._told(item, known)
+            if known.state != "failed":
+                found = await self._found(item, known)
+                if found is not None or not self._rules.repeat_unknown:
+                    return found or self._of_unknown_fate(item, known)
+        conversation_id = item.question.conversation_id
+        if not conversation_id:
+            return await self._asked(item)
+        # No platform promises anything about two questions at once in one conversation.
+        async with self._conversations.setdefault(conversation_id, asyncio.Lock()):
+            return await self._asked(item)
+
+    def _told(self, item: Item, known: Entry) -> Outcome:
+        """Return what an earlier run came to."""
+        assert self._journal is not None
+        told = self._journal.end_of(known)
+        more = {name: told.get(name) for name in ("elapsed_s", "first_text_s")}
+        if known.state == "answered":
+            answer = answer_of(told["answered"])
+            return self._ended(item, "answered", answer, recovered=told.get("recovered", False), earlier=True, **more)
+        return self._ended(item, "failed", error=error_of(told["failed"]), earlier=True)
+
+    async def _asked(self, item: Item) -> Outcome:
+        attempt = 0
+        while True:
+            await self._may_post()
+            # From here on the server's time is not before this.
+            since = self._server_time or time.time()
+            await self._note_asked(item, since)
+            posted_at = time.monotonic()
+            turn = _Turn(self, item)
+            try:
+                answer, first_text_s = await self._asker.ask(item.question, turn.begun)
+            except asyncio.CancelledError:
+                turn.left()
+                raise
+            except BotError as error:
+                fate = fate_of(error)
+                delay_s = self._rules.retry.delay_s(attempt, error) if fate == "again" else None
+                if delay_s is None:
+                    return await self._broken(item, turn, since, error, "refused" if fate == "again" else fate)
+                if self._journal is not None:
+                    self._journal.put_off(item)
+                # What keeps one question from being taken keeps all of them.
+                if isinstance(error, BotReplyError):
+                    self._pace.put_off(posted_at, time.monotonic(), delay_s)
+                else:
+                    self._pace.hold(time.monotonic(), delay_s)
+                attempt += 1
+            else:
+                timing: dict[str, Any] = {"elapsed_s": time.monotonic() - posted_at, "first_text_s": first_text_s}
+                return self._journaled(item, "answered", answer, **timing)
+
+    async def _note_asked(self, item: Item, since: float) -> None:
+        if self._journal is not None:
+            try:
+                await self._journal.asked(item, since)
+            except asyncio.CancelledError:
+                self._journal.put_off(item)  # left before it was posted
+                raise
+
+    async def _may_post(self) -> None:
+        async with self._one_after_the_other:
+            while (wait_s := self._pace.wait_s(time.monotonic())) > 0:
+                await asyncio.sleep(wait_s)
+            self._pace.posted(time.monotonic())
+
+    async def _broken(self, item: Item, turn: _Turn, since: float, error: BotError, status: Status) -> Outcome:
+        ids = {name: value for name in _IDS if (value := getattr(error, name))} | turn.ids
+        turn.note(ids)
+        if status == "unknown":
+            answer = await self._lost.answer(item, ids, since)
+            if answer is not None:
+                return self._journaled(item, "answered", answer, recovered=True)
+        if isinstance(error, self._rules.give_up_on):
+            self._given_up = error
+        return self._journaled(item, status, error=error)
+
+    async def _found(self, item: Item, known: Entry) -> Outcome | None:
+        answer = await self._lost.answer(item, known.ids, known.since)
+        return None if answer is None else self._journaled(item, "answered", answer, recovered=True, earlier=True)
+
+    def _of_unknown_fate(self, item: Item, known: Entry) -> Outcome:
+        assert self._journal is not None
+        if known.state == "unknown":
+            error = error_of(self._journal.end_of(known)["unknown"])
+        else:
+            error = BotTruncatedError(
+                "An earlier run ended while this question was under way, and the server shows no whole answer to it. "
+                "Look at the conversation's history, or give repeat_unknown=True to ask again.",
+                **known.ids,
+            )
+        return self._ended(item, "unknown", error=error, earlier=True)
+
+    def _journaled(
+        self, item: Item, status: Status, answer: Answer | None = None, error: BotError | None = None, **more: Any
+    ) -> Outcome:
+        if self._journal is not None:
+            told = answer_as_json(answer) if answer else error_as_json(error) if error else {}
+            kept = {name: value for name, value in more.items() if name != "earlier" and value}
+            self._journal.ended(item, status, told, **kept)
+        if answer is not None:
+            self._know({"conversation_id": answer.conversation_id})
+        return self._ended(item, status, answer, error, **more)
+
+    @staticmethod
+    def _ended(
+        item: Item, status: Status, answer: Answer | None = None, error: BotError | None = None, **more: Any
+    ) -> Outcome:
+        return Outcome(item.index, item.id, item.question, status, answer, error, **more)
+
+    def _know(self, ids: Mapping[str, Any]) -> None:
+        if conversation_id := ids.get("conversation_id"):
+            self._lost.others.add(conversation_id)
+
+
+class _Turn:
+    """What is known of one question's turn while it is under way."""
+
+    def __init__(self, run: BulkRun, item: Item) -> None:
+        self._run = run
+        self._item = item
+        self._task_id = ""
+        self.ids: dict[str, Any] = {}
+
+    def begun(self, event: Started) -> None:
+        """Take ids as the server tells them."""
+        self._run._server_time = max(self._run._server_time, event.created_at or 0)
+        self._task_id = event.task_id or self._task_id
+        self.note({name: value for name in _IDS if (value := getattr(event, name))})
+
+    def note(self, ids: Mapping[str, Any]) -> None:
+        """Keep ids, those that are new."""
+        new = {name: value for name, value in ids.items() if self.ids.get(name) != value}
+        if new:
+            self.ids.update(new)
+            self._run._know(new)
+            if self._run._journal is not None:
+                self._run._journal.begun(self._item, new)
+
+    def left(self) -> None:
+        """Note that the caller left the turn, where that ends it at the server as well."""
+        # Without its id no stop call was made: what comes of it is looked up by the next run.
+        if self._task_id and self._run._journal is not None:
+            error = BotTruncatedError(
+                "The turn was left before its end, and the server told to stop. Give repeat_failed=True to ask again.",
+                **self.ids,
+            )
+            self._run._journaled(self._item, "failed", error=error)
