@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from .datasets import Retrieval
 from .refusals import invalid_param
 from .state import ChatRequest
 
@@ -38,6 +39,7 @@ class Checks:
         conversation_page: Of the query of `GET /conversations`.
         rating: Of the body of `POST /messages/{id}/feedbacks`; `None` takes a rating back.
         new_name: Of the body of `POST /conversations/{id}/name`; `None` asks for an automatic name.
+        retrieval: Of the body of `POST /datasets/{id}/retrieve`.
     """
 
     chat_request: Callable[[Mapping[str, Any]], ChatRequest]
@@ -45,6 +47,7 @@ class Checks:
     conversation_page: Callable[[Mapping[str, str]], Page]
     rating: Callable[[Mapping[str, Any]], str | None]
     new_name: Callable[[Mapping[str, Any]], str | None]
+    retrieval: Callable[[Mapping[str, Any]], Retrieval]
 
 
 def user_of(body: Mapping[str, Any]) -> str:

@@ -11,7 +11,8 @@ from functools import partial
 from typing import Any
 
 from .checks import Checks, Page, is_uuid, normal_uuid, user_of
-from .refusals import ServerBreakdown, invalid_param
+from .datasets import Retrieval
+from .refusals import Refusal, ServerBreakdown, invalid_param
 from .state import ChatRequest
 
 _MODES = ("blocking", "streaming")
@@ -110,11 +111,35 @@ def new_name_of_2023(body: Mapping[str, Any]) -> str:
     return str(_required(body, "name", "the JSON body"))
 
 
-CHECKS_0_15 = Checks(partial(chat_request, inputs_required=True), message_page, conversation_page, rating, new_name)
+def retrieval(body: Mapping[str, Any]) -> Retrieval:
+    """Check the body of `POST /datasets/{id}/retrieve`; conditions on metadata are not known, and so not looked at.
+
+    Raises:
+        Refusal: 400, or 500 where the search is described in part (recorded: 0.15.3/err-dataset-no-query,
+            err-dataset-retrieval-model-partial).
+    """
+    query, model = body.get("query"), body.get("retrieval_model") or {}
+    if not query or len(query) > 250:
+        raise invalid_param("Query is required and cannot exceed 250 characters")
+    for name in ("score_threshold_enabled", "reranking_enable"):
+        if model and name not in model:
+            raise Refusal(500, "internal_server_error", repr(name))
+    threshold = model.get("score_threshold") if model.get("score_threshold_enabled") else None
+    return Retrieval(str(query), model.get("search_method"), model.get("top_k"), threshold)
+
+
+CHECKS_0_15 = Checks(
+    partial(chat_request, inputs_required=True), message_page, conversation_page, rating, new_name, retrieval
+)
 
 # The document of 2023 calls the inputs optional.
 CHECKS_2023 = Checks(
-    partial(chat_request, inputs_required=False), message_page, conversation_page, rating_of_2023, new_name_of_2023
+    partial(chat_request, inputs_required=False),
+    message_page,
+    conversation_page,
+    rating_of_2023,
+    new_name_of_2023,
+    retrieval,
 )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .checks import Checks, Page, is_blank, is_uuid, normal_uuid, parsed, user_of
+from .datasets import Retrieval
+from .metadata_filter import OPERATORS
 from .refusals import Refusal, invalid_param
 from .state import ChatRequest
 
@@ -147,7 +149,41 @@ def variable_value(body: Mapping[str, Any]) -> Any:
     return body["value"]
 
 
-CHECKS_1_14 = Checks(chat_request, message_page, conversation_page, rating, new_name)
+def retrieval(body: Mapping[str, Any]) -> Retrieval:
+    """Check the body of `POST /datasets/{id}/retrieve`.
+
+    Raises:
+        Refusal: 400 (recorded: 1.14.2/err-dataset-no-query, err-dataset-empty-query,
+            err-dataset-retrieval-model-partial, dataset-retrieve-unknown-search-method).
+    """
+    model = body.get("retrieval_model")
+    missing = _Violation("query", "Field required", "missing", dict(body)) if "query" not in body else None
+    _refuse("HitTestingPayload", missing, *(_bad_model(model) if model is not None else ()))
+    query, told = body["query"], model or {}
+    if not query:
+        raise invalid_param("Query or attachment_ids is required")
+    if len(query) > 250:
+        raise invalid_param("Query cannot exceed 250 characters")
+    threshold = told.get("score_threshold") if told.get("score_threshold_enabled") else None
+    conditions = told.get("metadata_filtering_conditions")
+    return Retrieval(query, told.get("search_method"), told.get("top_k"), threshold, conditions)
+
+
+CHECKS_1_14 = Checks(chat_request, message_page, conversation_page, rating, new_name, retrieval)
+
+
+def _bad_model(model: Mapping[str, Any]) -> Iterator[_Violation | None]:
+    methods = ("semantic_search", "full_text_search", "hybrid_search", "keyword_search")
+    for name in ("search_method", "reranking_enable", "top_k", "score_threshold_enabled"):
+        field = f"retrieval_model.{name}"
+        if name not in model:
+            yield _Violation(field, "Field required", "missing", dict(model))
+        elif name == "search_method":
+            yield _not_one_of(field, model[name], methods, kind="enum")
+    conditions = (model.get("metadata_filtering_conditions") or {}).get("conditions") or ()
+    for place, condition in enumerate(conditions):
+        field = f"retrieval_model.metadata_filtering_conditions.conditions.{place}.comparison_operator"
+        yield _not_one_of(field, condition.get("comparison_operator"), OPERATORS)
 
 
 def _refuse(model: str, *found: _Violation | None) -> None:
@@ -171,12 +207,14 @@ def _wrong_type(body: Mapping[str, Any], field: str, wanted: type, kind: str, ca
     return None
 
 
-def _not_one_of(field: str, value: object, allowed: tuple[str, ...], *, optional: bool = False) -> _Violation | None:
+def _not_one_of(
+    field: str, value: object, allowed: tuple[str, ...], *, optional: bool = False, kind: str = "literal_error"
+) -> _Violation | None:
     if value in allowed or (optional and value is None):
         return None
     quoted = [f"'{choice}'" for choice in allowed]
     choices = f"{', '.join(quoted[:-1])} or {quoted[-1]}"
-    return _Violation(field, f"Input should be {choices}", "literal_error", value)
+    return _Violation(field, f"Input should be {choices}", kind, value)
 
 
 def _not_uuid(field: str, value: object, complaint: str) -> _Violation | None:

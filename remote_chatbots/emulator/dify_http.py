@@ -171,20 +171,20 @@ class DifyFace:
 
     async def _feedback(self, request: web.Request) -> web.Response:
         app = self._authorized_app(request)
-        message_id = _id_in_path(request, "message_id")
+        message_id = id_in_path(request, "message_id")
         body = await json_body(request)
         self._state.rate(app, user_of(body), message_id, self._profile.checks.rating(body))
         return self._json({"result": "success"})
 
     async def _suggested(self, request: web.Request) -> web.Response:
         app = self._authorized_app(request)
-        message_id = _id_in_path(request, "message_id")
+        message_id = id_in_path(request, "message_id")
         questions = self._state.suggestions(app, _user_in_query(request), message_id)
         return self._json({"result": "success", "data": questions})
 
     async def _rename(self, request: web.Request) -> web.Response:
         app = self._authorized_app(request)
-        conversation_id = _id_in_path(request, "conversation_id")
+        conversation_id = id_in_path(request, "conversation_id")
         body = await json_body(request)
         name = self._profile.checks.new_name(body)
         renamed = self._state.rename(app, _user_in_body(body), conversation_id, name)
@@ -192,20 +192,20 @@ class DifyFace:
 
     async def _delete(self, request: web.Request) -> web.Response:
         app = self._authorized_app(request)
-        conversation_id = _id_in_path(request, "conversation_id")
+        conversation_id = id_in_path(request, "conversation_id")
         self._state.delete(app, _user_in_body(await json_body(request)), conversation_id)
         return web.Response(status=204) if self._profile.deletes_in_silence else self._json({"result": "success"})
 
     async def _variables(self, request: web.Request) -> web.Response:
         app = self._authorized_app(request)
-        conversation_id = _id_in_path(request, "conversation_id")
+        conversation_id = id_in_path(request, "conversation_id")
         page = variable_page(request.query)
         held = self._state.conversation(app, _user_in_query(request), conversation_id)
         return self._json(variables_page(held.variables, page, request.query.get("variable_name")))
 
     async def _set_variable(self, request: web.Request) -> web.Response:
         app = self._authorized_app(request)
-        ids = _id_in_path(request, "conversation_id"), _id_in_path(request, "variable_id")
+        ids = id_in_path(request, "conversation_id"), id_in_path(request, "variable_id")
         body = await json_body(request)
         value = variable_value(body)
         return self._json(self._state.set_variable(app, _user_in_body(body), *ids, value).told())
@@ -313,11 +313,7 @@ class DifyFace:
         return self._state.app_with_key(key)
 
     def _authorized_app(self, request: web.Request) -> App:
-        scheme, space, _ = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-        if not space:
-            raise unauthorized("Authorization header must be provided and start with 'Bearer'")
-        if scheme.lower() != "bearer":
-            raise unauthorized("Authorization scheme must be 'Bearer'")
+        key_in(request)
         app = self._app_of(request)
         if app is None:
             raise unauthorized("Access token is invalid")
@@ -339,7 +335,21 @@ def _metadata(events: list[Event]) -> dict[str, Any]:
     return next((event["metadata"] for event in events if event["event"] == "message_end"), {})
 
 
-def _id_in_path(request: web.Request, name: str) -> str:
+def key_in(request: web.Request) -> str:
+    """Return the key that came with a request.
+
+    Raises:
+        Refusal: 401 if none did.
+    """
+    scheme, space, key = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    if not space:
+        raise unauthorized("Authorization header must be provided and start with 'Bearer'")
+    if scheme.lower() != "bearer":
+        raise unauthorized("Authorization scheme must be 'Bearer'")
+    return key
+
+
+def id_in_path(request: web.Request, name: str) -> str:
     """Return an id of the path; a path with something else in its place is not there."""
     found = normal_uuid(request.match_info[name]) if is_uuid(request.match_info[name]) else None
     if found is None:

@@ -29,8 +29,14 @@ class Ids:
 
     def app_key(self, app_name: str) -> str:
         """Return the API key of an app: `app-` and 24 letters or digits, as Dify and GPTBots make them."""
-        digest = self._digest("key", app_name)
-        return "app-" + "".join(_KEY_LETTERS[byte % len(_KEY_LETTERS)] for byte in digest[:_KEY_LENGTH])
+        return "app-" + self._key_letters("key", app_name)
+
+    def dataset_key(self) -> str:
+        """Return the API key of the knowledge bases: `dataset-` and 24 letters or digits, as Dify makes them."""
+        return "dataset-" + self._key_letters("dataset key")
+
+    def _key_letters(self, *parts: str) -> str:
+        return "".join(_KEY_LETTERS[byte % len(_KEY_LETTERS)] for byte in self._digest(*parts)[:_KEY_LENGTH])
 
     def _digest(self, *parts: str | int) -> bytes:
         # repr keeps ("a", "bc") and ("ab", "c") apart.

@@ -70,16 +70,17 @@ class Hit:
 class Knowledge:
     """One dataset, held in memory and ranked by SQLite's full-text search."""
 
-    def __init__(self, name: str, documents: Mapping[str, str], ids: Ids) -> None:
+    def __init__(self, name: str, documents: Mapping[str, str], ids: Ids, *, scope: str = "") -> None:
         """Index the documents.
 
         Args:
             name: The dataset's name.
             documents: Document name to text; blank lines separate the segments.
             ids: Gives the dataset, documents and segments their ids.
+            scope: Tells its documents from those of the same name in other datasets.
         """
         self._segments = [
-            segment for document, text in documents.items() for segment in _segments(name, document, text, ids)
+            segment for document, text in documents.items() for segment in _segments(name, document, text, ids, scope)
         ]
         # The event loop may live in another thread than the one that made this object; only one uses it.
         self._index = sqlite3.connect(":memory:", check_same_thread=False)
@@ -131,14 +132,15 @@ class Knowledge:
         return Hit(segment, score=-rank / (1 - rank), hit_count=segment.hit_count)
 
 
-def _segments(dataset: str, document: str, text: str, ids: Ids) -> Iterator[Segment]:
+def _segments(dataset: str, document: str, text: str, ids: Ids, scope: str) -> Iterator[Segment]:
     paragraphs = [paragraph.strip() for paragraph in _BLANK_LINES.split(text) if paragraph.strip()]
+    within = (scope, document) if scope else (document,)
     for position, content in enumerate(paragraphs, 1):
         yield Segment(
-            id=ids.uuid("segment", document, position),
+            id=ids.uuid("segment", *within, position),
             dataset_id=ids.uuid("dataset", dataset),
             dataset_name=dataset,
-            document_id=ids.uuid("document", document),
+            document_id=ids.uuid("document", *within),
             document_name=document,
             position=position,
             content=content,

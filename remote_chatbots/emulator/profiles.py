@@ -12,6 +12,7 @@ from .apps import Mode
 from .checks import Checks
 from .checks_0_15 import CHECKS_0_15, CHECKS_2023
 from .checks_1_14 import CHECKS_1_14
+from .dataset_records import DATASET_RECORDS_0_15, DATASET_RECORDS_1_14, DatasetRecords
 from .dialect import Dialect, Event
 from .dialect_0_15 import Dialect015
 from .dialect_1_14 import Dialect114
@@ -50,6 +51,7 @@ class Profile:
         hints_at_paths: Whether a 404 ends with a guess at what was meant.
         challenges: Whether a 401 names the scheme of authentication.
         resumed_events: What the rest of a turn is on the wire that waited for a person, where there are such.
+        dataset_records: How it tells of its knowledge bases, where they can be searched.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Profile:
     hints_at_paths: bool = False
     challenges: bool = False
     resumed_events: Callable[[Turn, Form], Iterator[Event]] | None = None
+    dataset_records: DatasetRecords | None = None
 
 
 def _turns(dialect: Dialect) -> Mapping[Mode, TurnEvents]:
@@ -117,6 +120,7 @@ _PROFILES = (
         rules=Rules(keeps_first_inputs=True, chatflows_in_worker=False, asks_people=False),
         checks=CHECKS_0_15,
         records=RECORDS_0_15,
+        dataset_records=DATASET_RECORDS_0_15,
         turn_events=_turns(Dialect015()),
         event_bytes=spaced_event,
         json_bytes=spaced_json,
@@ -129,6 +133,7 @@ _PROFILES = (
         rules=Rules(),
         checks=CHECKS_1_14,
         records=RECORDS_1_14,
+        dataset_records=DATASET_RECORDS_1_14,
         turn_events=_turns(Dialect114()),
         event_bytes=compact_event,
         json_bytes=compact_json,

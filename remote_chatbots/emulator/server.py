@@ -14,6 +14,8 @@ from aiohttp import web
 
 from . import town
 from .apps import APPS
+from .datasets import Datasets, Plan
+from .dify_datasets import DatasetFace
 from .dify_http import DifyFace
 from .dify_stream import Timing
 from .fault_registry import Faults
@@ -86,6 +88,7 @@ class Emulator:
         ping_s: float = 10.0,
         form_lifetime_s: float = 3600.0,
         documents: Mapping[str, str] | None = None,
+        metadata: Mapping[str, Mapping[str, str | int]] | None = None,
     ) -> None:
         """Describe the server; nothing is started yet.
 
@@ -98,6 +101,7 @@ class Emulator:
             ping_s: Seconds of silence after which a ping is sent (0.15; 1.14 except by chatflows).
             form_lifetime_s: Seconds for which a form that a chatflow waits for can be submitted (1.14).
             documents: Document name to text, in place of the built-in ones; blank lines separate segments.
+            metadata: Document name to what is known of it, for searches that ask for metadata (1.14).
 
         Raises:
             ValueError: There is no such profile.
@@ -110,6 +114,8 @@ class Emulator:
         self._dataset = town.DATASET_NAME if documents is None else "documents"
         self._bases = town.BASES if documents is None else {self._dataset: tuple(documents)}
         self._documents = dict(town.DOCUMENTS if documents is None else documents)
+        self._metadata = metadata or (town.METADATA if documents is None else {})
+        self._plans = [Plan(self._dataset, self._documents), *(_FURTHER if documents is None else ())]
         self._received: list[ReceivedRequest] = []
         self._open = AsyncExitStack()
         self._runner: web.AppRunner | None = None
@@ -129,6 +135,20 @@ class Emulator:
     def dify_key(self) -> str:
         """The key of the basic chat app."""
         return self.key("chat")
+
+    @property
+    def dataset_key(self) -> str:
+        """The key of Dify's knowledge bases."""
+        return self._ids.dataset_key()
+
+    @property
+    def datasets(self) -> dict[str, str]:
+        """The ids of Dify's knowledge bases (0.15 and 1.14), by name.
+
+        The first is what the apps search. With the built-in documents there are two more: "Around the harbour" has
+        keywords alone, and in "Museum and tickets" sentences are found and the segments around them given.
+        """
+        return {plan.name: self._ids.uuid("dataset", plan.name) for plan in self._plans}
 
     @property
     def gptbots_url(self) -> str:
@@ -183,9 +203,12 @@ class Emulator:
             knowledge = opening.enter_context(closing(Knowledge(self._dataset, self._documents, self._ids)))
             state = State(knowledge, self._ids, self._profile.rules, self._form_lifetime_s)
             face = DifyFace(state, self._ids, self._profile, self._timing)
+            datasets = Datasets(knowledge, self._plans, self._metadata, self._ids)
+            opening.callback(datasets.close)
+            bases = DatasetFace(datasets, self._ids, self._profile, face)
             library = Library(knowledge, self._bases, self._ids)
             agents = GPTBotsFace(AgentState(library, self._ids), self._timing.token_delay_s)
-            reception = Reception([agents, face], self.faults, self._received)
+            reception = Reception([agents, bases, face], self.faults, self._received)
             runner = web.AppRunner(reception.application(), access_log=None, shutdown_timeout=_SHUTDOWN_S)
             opening.push_async_callback(_close, runner)
             await runner.setup()
@@ -237,6 +260,16 @@ class Emulator:
             if listening.done():
                 raise
             listening.set_exception(error)
+
+
+def _of_base(name: str) -> dict[str, str]:
+    return {document: town.DOCUMENTS[document] for document in town.BASES[name]}
+
+
+_FURTHER = (
+    Plan("Around the harbour", _of_base("Around the harbour"), technique="economy"),
+    Plan("Museum and tickets", _of_base("Museum and tickets"), in_children=True),
+)
 
 
 async def _close(runner: web.AppRunner) -> None:

@@ -79,6 +79,17 @@ DOCUMENTS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+METADATA: Mapping[str, Mapping[str, str | int]] = MappingProxyType(
+    {
+        "harbour.md": {"lang": "en", "topic": "harbour", "year": 2024},
+        "ferry.md": {"lang": "en", "topic": "ferry", "year": 2025},
+        "museum.md": {"lang": "en", "topic": "museum", "year": 2023},
+        "tickets.md": {"lang": "en", "topic": "tickets", "year": 2025},
+        "refunds.md": {"lang": "en", "topic": "tickets", "year": 2024},
+        "游客指南.md": {"lang": "zh", "topic": "museum", "year": 2025},
+    }
+)
+
 # GPTBots puts documents into several knowledge bases.
 BASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
