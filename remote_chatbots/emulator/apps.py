@@ -11,7 +11,7 @@ from .refusals import invalid_param
 from .variables import Remembered
 
 Mode = Literal["chat", "agent-chat", "advanced-chat"]
-Control = Literal["text-input", "paragraph", "select"]
+Control = Literal["text-input", "paragraph", "select", "number"]
 
 AUTHOR = "harbour-office"
 
@@ -23,7 +23,7 @@ _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One field of an app's input form."""
+    """One field of an app's input form; `default` stands in for a value that is not given."""
 
     name: str
     label: str
@@ -31,18 +31,21 @@ class Variable:
     required: bool = False
     max_length: int | None = None
     options: tuple[str, ...] = ()
+    default: str = ""
 
     def checked(self, value: Any) -> Any:
         """Return the value if Dify takes it.
 
         Raises:
             Refusal: 400 in Dify's words (recorded: 1.14.2/err-input-not-a-string, err-input-not-an-option,
-                err-input-too-long, err-required-input-missing-stream).
+                err-input-too-long, err-required-input-missing-stream; of numbers nothing was recorded).
         """
         if value is None or (value == "" and self.required):
             if self.required:
                 raise invalid_param(f"{self.name} is required in input form")
-            return None
+            return self.default or None
+        if self.control == "number":
+            return self._number(value)
         if not isinstance(value, str):
             raise invalid_param(f"(type '{self.control}') {self.name} in input form must be a string")
         if self.options and value not in self.options:
@@ -50,6 +53,14 @@ class Variable:
         if self.max_length is not None and len(value) > self.max_length:
             raise invalid_param(f"{self.name} in input form must be less than {self.max_length} characters")
         return value
+
+    def _number(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return (float(value) if "." in value else int(value)) if value.strip() else None
+        except ValueError:
+            raise invalid_param(f"{self.name} in input form must be a valid number") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +177,8 @@ class App:
         }
         if variable.max_length is not None:
             field["max_length"] = variable.max_length
+        if variable.default:
+            field["default"] = variable.default
         return {**field, "options": list(variable.options)}
 
     def _plain_field(self, variable: Variable) -> dict[str, Any]:
@@ -178,7 +191,7 @@ class App:
             field["max_length"] = variable.max_length
         if variable.options:
             field["options"] = list(variable.options)
-        return {**field, "default": ""}
+        return {**field, "default": variable.default}
 
 
 _OPTIONAL = (
@@ -188,6 +201,12 @@ _OPTIONAL = (
 _REQUIRED = (
     Variable("city", "City", "text-input", required=True, max_length=8),
     Variable("tone", "Tone", "select", options=("brief", "full")),
+)
+_BOOKING = (
+    Variable("guest", "Your name", "text-input", required=True, max_length=48),
+    Variable("party", "How many you are", "number", required=True),
+    Variable("room", "Room", "select", options=("single", "double"), default="double"),
+    Variable("notes", "Notes", "paragraph"),
 )
 
 _REMEMBERED = (
@@ -204,5 +223,6 @@ APPS: tuple[App, ...] = (
     App("advanced-chat", "advanced-chat", _OPTIONAL, remembers=_REMEMBERED),
     App("chat-required", "chat", _REQUIRED, "Which of the sights of {{city}} shall I tell you about?", suggests=False),
     App("advanced-chat-required", "advanced-chat", _REQUIRED, "Ask me about {{city}}.", suggests=False),
+    App("advanced-chat-booking", "advanced-chat", _BOOKING, "Whom shall I book a room for?", suggests=False),
     App("advanced-chat-form", "advanced-chat", _OPTIONAL, asks_person=True),
 )

@@ -115,6 +115,30 @@ def test_what_the_server_refuses_is_refused_before_it_is_sent_and_nothing_else(
         assert f"{named} " in str(from_server)
 
 
+BOOKINGS: list[dict[str, Any]] = [
+    {"guest": "Ann", "party": 2},
+    {"guest": "Ann", "party": "2"},
+    {"guest": "Ann", "party": 2.5, "room": "single", "notes": "Late."},
+    {"guest": "Ann"},
+    {"guest": "Ann", "party": "many"},
+    {"guest": "Ann", "party": 2, "room": "triple"},
+    {"guest": "Ann", "party": 2, "notes": ["Late."]},
+]
+
+
+@pytest.mark.parametrize("inputs", BOOKINGS, ids=str)
+@pytest.mark.parametrize("age", AGES[1:])
+def test_numbers_options_and_defaults_of_a_form_are_the_servers(
+    emulators: dict[str, Emulator], call: Call, age: str, inputs: dict[str, Any]
+) -> None:
+    app = app_of(emulators[age], "advanced-chat-booking")
+    from_server = outcome(call, app, inputs=inputs, blocking=True)
+    told = {field.name: field for field in call(app, "parameters").input_form}
+    assert (told["party"].kind, told["party"].required, told["room"].default) == ("number", True, "double")
+    assert type(outcome(call, app, inputs=inputs)) is (BotUsageError if from_server else type(None))
+    assert from_server is None or isinstance(from_server, BotRejectedError)
+
+
 def test_a_conversation_of_1_14_lacks_its_inputs_in_every_turn_and_one_of_0_15_in_none(
     emulators: dict[str, Emulator], call: Call
 ) -> None:

@@ -109,6 +109,19 @@ async def test_a_tool_takes_what_the_apps_form_asks_for(
     assert sent == [{"city": "Bergen"}, {"city": "Bergen", "tone": "brief"}]
 
 
+def test_a_tools_arguments_have_the_types_and_the_defaults_of_the_form(
+    emulator: Emulator, make_model: MakeModel
+) -> None:
+    tool = make_model("advanced-chat-booking").discover().as_tool(name="book")
+    assert tool.get_input_jsonschema()["required"] == ["question", "guest", "party"]
+    assert (tool.args["room"]["enum"], tool.args["room"]["default"]) == (["single", "double"], "double")
+    before = len(emulator.requests)
+    assert tool.invoke({"question": QUESTION, "guest": "Ann", "party": 2})
+    (asked,) = emulator.requests[before:]
+    assert isinstance(asked.body, dict)
+    assert asked.body["inputs"] == {"guest": "Ann", "party": 2, "room": "double"}
+
+
 def test_a_tool_does_not_ask_for_what_the_model_fills_itself(make_model: MakeModel) -> None:
     model = make_model("chat-required", inputs={"city": "Bergen"}, system_input="tone").discover()
     tool = model.as_tool(description="Knows the ferry.")

@@ -20,7 +20,7 @@ DETAIL = {
     "welcome_message": "Ask me about leave.",
     "introduction": "Knows the rules for leave",
     "tags": ["hr"],
-    "question_limit": 4000,
+    "question_limit": "4000",
 }
 
 

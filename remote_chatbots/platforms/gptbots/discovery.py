@@ -8,7 +8,8 @@ from remote_chatbots.described import AppInfo, AppParameters, FileRules, Learned
 from remote_chatbots.flow import Flow
 from remote_chatbots.platforms.gptbots.calls import MOST_BYTES, MOST_FILES
 from remote_chatbots.platforms.gptbots.management import Management
-from remote_chatbots.reading import mapping, text, whole
+from remote_chatbots.platforms.gptbots.values import count
+from remote_chatbots.reading import mapping, text
 
 # What every agent's send call takes; whether its model understands a picture, no call tells.
 FILES = FileRules(number_limit=MOST_FILES, kinds=tuple(MOST_BYTES), max_bytes=MOST_BYTES)
@@ -48,6 +49,6 @@ def parameters_of(told: dict[str, Any]) -> AppParameters:
     return AppParameters(
         opening_statement=text(told.get("welcome_message")),
         files=FILES,
-        max_question_tokens=whole(told.get("question_limit")),
+        max_question_tokens=count(told.get("question_limit")),
         raw=told,
     )
