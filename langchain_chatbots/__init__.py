@@ -17,6 +17,7 @@ from langchain_chatbots.remote_chat_model import RemoteChatModel
 from langchain_chatbots.retrievers import DifyRetriever, GPTBotsRetriever, RemoteRetriever
 from langchain_chatbots.settings import RemoteModelSettings
 from langchain_chatbots.sources import sources
+from langchain_chatbots.speech import RemoteSpeechParser
 from langchain_chatbots.stores import StoredConversations
 from remote_chatbots import __version__
 
@@ -33,6 +34,7 @@ __all__ = [
     "RemoteConversationLoader",
     "RemoteModelSettings",
     "RemoteRetriever",
+    "RemoteSpeechParser",
     "StoredConversations",
     "__version__",
     "human_input_node",

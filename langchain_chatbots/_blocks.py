@@ -11,8 +11,9 @@ from langchain_core.messages import content as types
 from langchain_core.messages.block_translators import register_translator
 
 from langchain_chatbots._messages import BLOCKS, MessageMaker, usage_metadata
-from remote_chatbots import Event, Finished, Reasoning, Started, TextDelta, TextReplaced, UsageReported
+from remote_chatbots import Event, Finished, MediaProduced, Reasoning, Started, TextDelta, TextReplaced, UsageReported
 from remote_chatbots.metadata import merge
+from remote_chatbots.spoken import SpeechSoFar
 
 
 def content_blocks(message: AIMessage) -> list[types.ContentBlock]:
@@ -38,12 +39,13 @@ def content_blocks(message: AIMessage) -> list[types.ContentBlock]:
 
 
 def _annotated(texts: list[str], metadata: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return pieces of one text as blocks; a citation is on the piece that it is about, or else on the last."""
+    """Return pieces of one text as blocks; a citation is on the piece that it is about, or else on the last one."""
     blocks: list[dict[str, Any]] = [{"type": "text", "text": text} for text in texts]
     ends = list(accumulate(map(len, texts)))
+    last = next((n for n in range(len(texts) - 1, -1, -1) if texts[n]), len(texts) - 1)
     for one in citations(metadata.get("retriever_resources")):
         citation: dict[str, Any] = dict(one)
-        at = len(blocks) - 1
+        at = last
         if "start_index" in citation:
             at = next((n for n, end in enumerate(ends) if citation["start_index"] < end), at)
             begins = ends[at] - len(texts[at])
@@ -87,6 +89,7 @@ class ProtocolEvents:
         self._maker = maker
         self._started = False
         self._blocks: list[tuple[str, list[str]]] = []  # kind and pieces of each
+        self._speech = SpeechSoFar()
         self._finish: dict[str, Any] = {"event": "message-finish"}
         self._metadata: dict[str, Any] = {"model_provider": maker.platform}
 
@@ -113,6 +116,11 @@ class ProtocolEvents:
                 for pieces in texts:
                     pieces.clear()
                 texts[-1].append(text)
+            case MediaProduced() if event.data:
+                spoken = bool(self._speech)
+                self._speech.take(event)
+                if not spoken:
+                    yield self._begun("audio", {"mime_type": self._speech.mime_type})
             case UsageReported(usage):
                 self._finish["usage"] = dict(usage_metadata(usage))
             case Finished():
@@ -125,18 +133,22 @@ class ProtocolEvents:
         delta = {"type": f"{kind}-delta", kind: text}
         yield {"event": "content-block-delta", "index": len(self._blocks) - 1, "delta": delta}
 
-    def _begun(self, kind: str) -> dict[str, Any]:
+    def _begun(self, kind: str, known: dict[str, Any] | None = None) -> dict[str, Any]:
         self._blocks.append((kind, []))
         return {
             "event": "content-block-start",
             "index": len(self._blocks) - 1,
-            "content": {"type": kind, kind: ""},
+            "content": {"type": kind, **({kind: ""} if known is None else known)},
         }
 
     def _end(self) -> Iterator[dict[str, Any]]:
         texts = _annotated(["".join(pieces) for kind, pieces in self._blocks if kind == "text"] or [""], self._metadata)
         for index, (kind, pieces) in enumerate(self._blocks):
-            block = texts.pop(0) if kind == "text" else {"type": kind, kind: "".join(pieces)}
+            block: dict[str, Any] = {"type": kind, kind: "".join(pieces)}
+            if kind == "text":
+                block = texts.pop(0)
+            elif kind == "audio":
+                block = {"type": kind, "mime_type": self._speech.mime_type, "base64": self._speech.whole()}
             yield {"event": "content-block-finish", "index": index, "content": block}
         if "flow_output" in self._metadata:
             block = {"type": "non_standard", "value": {"flow_output": self._metadata["flow_output"]}}

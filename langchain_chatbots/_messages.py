@@ -11,6 +11,7 @@ from remote_chatbots import (
     Answer,
     Event,
     Finished,
+    MediaProduced,
     Reasoning,
     TextDelta,
     TextReplaced,
@@ -19,6 +20,7 @@ from remote_chatbots import (
 )
 from remote_chatbots.forks import NewestAnswers
 from remote_chatbots.metadata import AnswerMetadata, merge
+from remote_chatbots.spoken import SpeechSoFar
 
 
 class _AsMessage:
@@ -122,14 +124,14 @@ class MessageMaker:
             self._beside.text(event)
             # The dict is copied where it is checked.
             return RemoteMessageChunk(content=event.text, id=self._answer.message_id, response_metadata=self._of_all)
-        block = self._beside.of(event)
+        blocks = self._beside.of(event)
         metadata = self.told(event)
-        if metadata is None and block is None:
+        if metadata is None and not blocks:
             return None
         return RemoteMessageChunk(
             content=event.text if isinstance(event, TextReplaced) else "",
             id=self._answer.message_id,
-            additional_kwargs={} if block is None else {BLOCKS: [block]},
+            additional_kwargs={BLOCKS: blocks} if blocks else {},
             response_metadata=self._of_all | (metadata or {}),
             usage_metadata=usage_metadata(event.usage) if isinstance(event, UsageReported) else None,
             chunk_position="last" if isinstance(event, Finished) else None,
@@ -158,11 +160,13 @@ BLOCKS = "blocks"
 
 
 class _Beside:
-    """Makes blocks of what an answer has beside its text: thoughts, and what has no standard form."""
+    """Makes blocks of what an answer has beside its text: thoughts, speech, and what has no standard form."""
 
     def __init__(self) -> None:
         self._at = 0
         self._blocks: list[dict[str, Any]] = []
+        self._speech = SpeechSoFar()
+        self._spoken_in: dict[str, Any] = {}  # the block
         self._thought: list[str] | None = None  # the pieces of the thought under way
 
     def text(self, event: TextDelta) -> None:
@@ -171,30 +175,51 @@ class _Beside:
         if self._thought is not None:
             self._end_thought()
 
-    def of(self, event: Event) -> dict[str, Any] | None:
-        """Return the block, or the piece of one, that `event` is; None if it is none."""
-        if type(event) is TextDelta:
-            self.text(event)
-        elif isinstance(event, TextReplaced):
-            self._at = len(event.text)
-        elif isinstance(event, Reasoning):
-            if self._thought is not None:
-                self._thought.append(event.text)
-                return {"type": "reasoning", "reasoning": event.text, "index": len(self._blocks) - 1}
-            block = self._begun({"type": "reasoning", "reasoning": event.text})
-            self._thought = [event.text]
-            return block
-        elif isinstance(event, Finished) and "flow_output" in event.metadata:
-            value = {"flow_output": event.metadata["flow_output"]}
-            return self._begun({"type": "non_standard", "value": value})
-        else:
-            return None
-        self._end_thought()
-        return None
+    def of(self, event: Event) -> list[dict[str, Any]]:
+        """Return the blocks, or pieces of blocks, that `event` is."""
+        match event:
+            case TextDelta():
+                self.text(event)
+            case Reasoning(text):
+                return [self._more_thought(text)]
+            case MediaProduced() if event.data:
+                return [self._more_speech(event)]
+            case TextReplaced(text):
+                self._at = len(text)
+                self._end_thought()
+            case Finished(_, metadata):
+                self._end_thought()
+                rest = self._speech.rest()
+                found = [{"type": "audio", "base64": rest, "index": self._spoken_in["index"]}] if rest else []
+                if "flow_output" in metadata:
+                    value = {"flow_output": metadata["flow_output"]}
+                    found.append(self._begun({"type": "non_standard", "value": value}))
+                return found
+            case _:
+                self._end_thought()
+        return []
+
+    def _more_thought(self, text: str) -> dict[str, Any]:
+        if self._thought is not None:
+            self._thought.append(text)
+            return {"type": "reasoning", "reasoning": text, "index": len(self._blocks) - 1}
+        block = self._begun({"type": "reasoning", "reasoning": text})
+        self._thought = [text]
+        return block
+
+    def _more_speech(self, event: MediaProduced) -> dict[str, Any]:
+        told = self._speech.take(event)
+        if self._spoken_in:
+            return {"type": "audio", "base64": told, "index": self._spoken_in["index"]}
+        block = self._begun({"type": "audio", "mime_type": self._speech.mime_type, "base64": told})
+        self._spoken_in = self._blocks[-1]
+        return block
 
     def blocks(self) -> list[dict[str, Any]]:
         """Return the blocks so far."""
         self._end_thought()
+        if self._spoken_in:
+            self._spoken_in["base64"] = self._speech.whole()
         return self._blocks
 
     def _begun(self, block: dict[str, Any]) -> dict[str, Any]:

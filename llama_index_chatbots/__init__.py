@@ -17,6 +17,7 @@ from llama_index_chatbots.readers import RemoteConversationReader
 from llama_index_chatbots.remote_llm import RemoteLLM
 from llama_index_chatbots.retrievers import DifyRetriever, GPTBotsRetriever, RemoteRetriever
 from llama_index_chatbots.sources import source_nodes
+from llama_index_chatbots.speech import RemoteSpeechReader
 from llama_index_chatbots.stores import StoredConversations
 from llama_index_chatbots.streaming import RemoteStreamingResponse
 
@@ -34,6 +35,7 @@ __all__ = [
     "RemoteMemory",
     "RemoteQueryEngine",
     "RemoteRetriever",
+    "RemoteSpeechReader",
     "RemoteStreamingResponse",
     "StoredConversations",
     "source_nodes",

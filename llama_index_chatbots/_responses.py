@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, ClassVar, Self
 
 from llama_index.core.base.llms.types import (
+    AudioBlock,
     ChatMessage,
     ChatResponse,
     CompletionResponse,
@@ -20,14 +21,17 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, SerializerFunctionWrapH
 from remote_chatbots import (
     Event,
     Finished,
+    MediaProduced,
     Reasoning,
     TextDelta,
     TextReplaced,
     Usage,
     UsageReported,
 )
+from remote_chatbots.file_types import extension_of
 from remote_chatbots.forks import NewestAnswers
 from remote_chatbots.metadata import AnswerMetadata, merge
+from remote_chatbots.spoken import SpeechSoFar
 
 
 class _Late(BaseModel):
@@ -115,6 +119,7 @@ class ResponseMaker:
         self._tokens: dict[str, Any] = {}
         self._pieces: list[str] = []
         self._thoughts: list[str] = []
+        self._speech = SpeechSoFar()
 
     def take(self, event: Event) -> ChatResponse | None:
         """Take one more event; return the answer so far if a reader of a stream should see it, else None."""
@@ -131,10 +136,13 @@ class ResponseMaker:
             case Reasoning(text):
                 self._thoughts.append(text)
                 return self.response("", thinking_delta=text)
+            case MediaProduced() if event.data:
+                return self.response("", audio_delta=self._speech.take(event))
             case UsageReported(usage):
                 self._tokens = _tokens(usage)
             case Finished():
-                return self.response("")
+                rest = self._speech.rest()
+                return self.response("", **({"audio_delta": rest} if rest else {}))
         return None
 
     def response(self, delta: str | None = None, **news: Any) -> ChatResponse:
@@ -145,8 +153,10 @@ class ResponseMaker:
             **news: What else its reader is told of this moment alone, in the response's `additional_kwargs`.
         """
         usage = {**self._tokens, **self._told.get("usage", {})}
+        spoken = partial(self._speech.first, len(self._speech)) if self._speech else None
+        thoughts = self._thoughts, len(self._thoughts)
         return StreamedChat.late(
-            partial(_message, self._pieces, len(self._pieces), self._thoughts, len(self._thoughts), self._told),
+            partial(_message, self._pieces, len(self._pieces), *thoughts, self._told, spoken, self._speech.mime_type),
             delta=delta,
             raw={**self._told, "usage": usage} if usage else dict(self._told),
             additional_kwargs=self._tokens | news,
@@ -165,9 +175,19 @@ def as_completion(response: ChatResponse) -> CompletionResponse:
     )
 
 
-def _message(pieces: list[str], n: int, thoughts: list[str], n_thoughts: int, told: dict[str, Any]) -> ChatMessage:
+def _message(
+    pieces: list[str],
+    n: int,
+    thoughts: list[str],
+    n_thoughts: int,
+    told: dict[str, Any],
+    spoken: Callable[[], bytes] | None,
+    mime_type: str,
+) -> ChatMessage:
     blocks: list[ContentBlock] = [ThinkingBlock(content="".join(thoughts[:n_thoughts]))] if n_thoughts else []
     blocks.append(TextBlock(text="".join(pieces[:n])))
+    if spoken:
+        blocks.append(AudioBlock(audio=spoken(), format=extension_of(mime_type).removeprefix(".") or None))
     return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=told)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, Unpack
 
 from llama_index.core.readers.base import BasePydanticReader
 from llama_index.core.schema import Document
 
+from llama_index_chatbots._lazy import LazyDocuments
 from llama_index_chatbots._of_bot import OfBot, OfBotArguments
 from llama_index_chatbots.remote_llm import RemoteLLM
 from remote_chatbots.remembered import Per, Record, records
@@ -106,22 +107,6 @@ class RemoteConversationReader(OfBot, BasePydanticReader):
     def _documents(self, conversation: StoredConversation, messages: Sequence[StoredMessage]) -> Iterator[Document]:
         told = {"bot": self.llm._own_bot_id(), "model_provider": self.llm.platform}
         return map(_document, records(conversation, messages, per=self.per, told=told))
-
-
-class LazyDocuments:
-    """Documents that are read while `async for` asks for them; awaited, all of them."""
-
-    def __init__(self, read: Callable[[], AsyncIterator[Document]]) -> None:
-        self._read = read
-
-    def __aiter__(self) -> AsyncIterator[Document]:
-        return self._read()
-
-    def __await__(self) -> Generator[Any, None, list[Document]]:
-        return self._all().__await__()
-
-    async def _all(self) -> list[Document]:
-        return [document async for document in self]
 
 
 def _document(record: Record) -> Document:

@@ -18,6 +18,7 @@ from remote_chatbots.management import AsyncManagement, Management, operation
 from remote_chatbots.protocol import BotProtocol
 from remote_chatbots.question import Attachment, Question
 from remote_chatbots.resuming import FilledForm, LostAnswer
+from remote_chatbots.speech import AsyncSpeech, Speech
 from remote_chatbots.timeouts import Timeouts
 from remote_chatbots.transports.aiohttp_driver import AiohttpRun, AiohttpTransport
 from remote_chatbots.transports.requests_driver import RequestsRun, RequestsTransport
@@ -71,7 +72,7 @@ class _Client:
         return Question(question, user=given.pop("user") or self.user, **{k: v for k, v in given.items() if v})
 
 
-class BotClient(_Client, Management, Discovery, FileCalls):
+class BotClient(_Client, Management, Discovery, FileCalls, Speech):
     """Asks a bot; blocking. Safe in threads; each has its own connections.
 
     A pickle of a client carries its key, and drops connections.
@@ -201,7 +202,7 @@ class BotClient(_Client, Management, Discovery, FileCalls):
         return _again, (type(self), self.bot, self.user, self.timeouts)
 
 
-class AsyncBotClient(_Client, AsyncManagement, AsyncDiscovery, AsyncFileCalls):
+class AsyncBotClient(_Client, AsyncManagement, AsyncDiscovery, AsyncFileCalls, AsyncSpeech):
     """Asks a bot from an event loop, or from several; each has its own connections.
 
     A pickle of a client carries its key, and drops connections.

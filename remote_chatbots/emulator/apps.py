@@ -18,6 +18,9 @@ AUTHOR = "harbour-office"
 # Both are of Dify's own provider "time", and share its icon.
 _TOOLS = ("current_time", "timestamp_to_localtime")
 
+_SPEAKS = {"enabled": True, "voice": "harbour", "language": "en-US", "autoPlay": "enabled"}
+_IS_MUTE = {"enabled": False, "voice": "", "language": ""}
+
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -70,6 +73,8 @@ class App:
     Attributes:
         suggests: Whether it suggests what to ask next.
         remembers: The conversation variables of a chatflow.
+        hears: Whether it writes down what is said in a recording.
+        speaks: Whether it speaks, on demand and its own answers by itself.
         asks_person: Whether its workflow asks a person before its model speaks, and searches nothing.
     """
 
@@ -80,6 +85,8 @@ class App:
     suggests: bool = True
     remembers: tuple[Remembered, ...] = ()
     asks_person: bool = False
+    hears: bool = False
+    speaks: bool = False
 
     @property
     def is_chatflow(self) -> bool:
@@ -114,8 +121,8 @@ class App:
             "opening_statement": self.opening_statement,
             "suggested_questions": ["When does the ferry leave?", "博物馆几点开门？"],
             "suggested_questions_after_answer": {"enabled": self.suggests},
-            "speech_to_text": {"enabled": False},
-            "text_to_speech": {"enabled": False, "voice": "", "language": ""},
+            "speech_to_text": {"enabled": self.hears},
+            "text_to_speech": _SPEAKS if self.speaks else _IS_MUTE,
             "retriever_resource": {"enabled": True},
             "annotation_reply": {"enabled": False},
             "more_like_this": {"enabled": False},
@@ -225,4 +232,5 @@ APPS: tuple[App, ...] = (
     App("advanced-chat-required", "advanced-chat", _REQUIRED, "Ask me about {{city}}.", suggests=False),
     App("advanced-chat-booking", "advanced-chat", _BOOKING, "Whom shall I book a room for?", suggests=False),
     App("advanced-chat-form", "advanced-chat", _OPTIONAL, asks_person=True),
+    App("chat-speech", "chat", _OPTIONAL, hears=True, speaks=True),
 )

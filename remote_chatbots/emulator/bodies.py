@@ -72,9 +72,10 @@ def json_or_none(raw: bytes) -> Any:
         return None
 
 
-def json_response(profile: Profile, body: Mapping[str, Any], *, status: int = 200) -> web.Response:
+def json_response(profile: Profile, body: Mapping[str, Any] | None, *, status: int = 200) -> web.Response:
     """Return a body as the profile's server writes it."""
-    return web.Response(body=profile.json_bytes(body), status=status, headers={"Content-Type": "application/json"})
+    content = b"null\n" if body is None else profile.json_bytes(body)
+    return web.Response(body=content, status=status, headers={"Content-Type": "application/json"})
 
 
 def answer_response(profile: Profile, body: Mapping[str, Any]) -> web.Response:

@@ -24,6 +24,7 @@ from .dialect import Event
 from .dify_forms import Form
 from .dify_history import conversations_page, messages_page, variables_page
 from .dify_runs import Run, Runs
+from .dify_speech import SpeechCalls
 from .dify_stream import Collector, EventStream, Player, Timing
 from .encoding import spaced_event
 from .fault_registry import FaultSet
@@ -86,6 +87,7 @@ class DifyFace:
             web.get("/v1/form/human_input/{token}", self._form),
             web.post("/v1/form/human_input/{token}", self._submit_form),
             web.get("/v1/workflow/{run_id}/events", self._run_events),
+            *SpeechCalls(self._state, self._profile, self._authorized_app).routes(),
         ]
         return [route for route in routes if route.path not in self._profile.not_offered]
 

@@ -28,6 +28,10 @@ from .turn import Turn
 TurnEvents = Callable[[Turn], Iterator[Event]]
 
 
+_SOUNDS = frozenset({"audio/mp3", "audio/mpga", "audio/m4a", "audio/wav", "audio/amr"})
+_SOUNDS_OF_OLD = _SOUNDS | {"audio/mp4", "audio/mpeg", "audio/webm"}
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """What differs from one age to another.
@@ -50,6 +54,8 @@ class Profile:
         deletes_in_silence: Whether nothing is said when a conversation is deleted.
         hints_at_paths: Whether a 404 ends with a guess at what was meant.
         challenges: Whether a 401 names the scheme of authentication.
+        sound_types: The declared types of a recording that is written down (recorded: audio-to-text-as-*).
+        most_sound_megabytes: How large it may be.
         resumed_events: What the rest of a turn is on the wire that waited for a person, where there are such.
         dataset_records: How it tells of its knowledge bases, where they can be searched.
     """
@@ -70,6 +76,8 @@ class Profile:
     deletes_in_silence: bool = False
     hints_at_paths: bool = False
     challenges: bool = False
+    sound_types: frozenset[str] = _SOUNDS_OF_OLD
+    most_sound_megabytes: int = 30
     resumed_events: Callable[[Turn, Form], Iterator[Event]] | None = None
     dataset_records: DatasetRecords | None = None
 
@@ -104,9 +112,11 @@ _PROFILES = (
         turn_events=MappingProxyType({"chat": partial(chat_events, Dialect015())}),
         event_bytes=event_of_2023,
         json_bytes=spaced_json,
+        most_sound_megabytes=15,
         not_offered=_VARIABLES
         | _OF_RUNS
         | {
+            "/v1/text-to-audio",
             "/v1/info",
             "/v1/meta",
             "/v1/site",
@@ -144,6 +154,7 @@ _PROFILES = (
         deletes_in_silence=True,
         hints_at_paths=True,
         challenges=True,
+        sound_types=_SOUNDS,
         resumed_events=partial(resumed_events, Dialect114()),
     ),
 )

@@ -182,7 +182,8 @@ class Emulator:
         Args:
             kind: Of Dify's apps "chat", "agent-chat", "advanced-chat", "chat-required", "advanced-chat-required" or
                 "advanced-chat-booking" (whose form has a number, options and a default),
-                "advanced-chat-form" (waits for a person; before 1.14 it is an "advanced-chat");
+                "advanced-chat-form" (waits for a person; before 1.14 it is an "advanced-chat"), "chat-speech" (hears,
+                and speaks its answers by itself);
                 of GPTBots' agents "gptbots", "gptbots-flow" (components answer), "gptbots-text" (takes no pictures,
                 suggests nothing), "gptbots-forgetful" (its short-term memory is off), "gptbots-api-off",
                 "gptbots-no-credits" or "gptbots-deleted".

@@ -223,6 +223,15 @@ class State:
             raise invalid_param("rating cannot be None when feedback not exists")
         message.rating = rating
 
+    def text_of(self, app: App, message_id: str) -> str:
+        """Return the answer of that id, whoever asked; "" if there is none (Dify API reference, "Text to audio")."""
+        for (name, _), user in self._end_users.items():
+            for conversation in user.conversations.values() if name == app.name else ():
+                for message in conversation.messages:
+                    if message.id == message_id:
+                        return message.answer
+        return ""
+
     def _message(self, app: App, user: str, message_id: str) -> Message:
         held = (message for conversation in self.conversations(app, user) for message in conversation.messages)
         message = next((message for message in held if message.id == message_id), None)

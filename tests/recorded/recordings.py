@@ -38,11 +38,13 @@ REFUSALS: tuple[tuple[int, str, str, type[BotError]], ...] = (
     (401, "unauthorized", "", BotAuthError),
     (403, "forbidden", "", BotAuthError),
     (404, "not_found", "", BotNotFoundError),
+    (415, "unsupported_audio_type", "", BotRejectedError),
     (504, "", "", BotServerError),  # HTML of nginx
 )
 
 _SMALL_CALL = re.compile(r"/v1/(messages|conversations|chat-messages/)")
 _ABOUT_ITSELF = re.compile(r"/v1/(info|parameters|meta|site)\b")
+_SPEECH = re.compile(r"/v1/(audio-to-text|text-to-audio)\b")
 _THOUGHT = re.compile(r"<think>(.*?)</think>\s*", re.DOTALL)
 
 
@@ -124,7 +126,8 @@ def recording(version: str, name: str) -> Recording:
     """Return one recording."""
     told = json.loads((WIRE / version / f"{name}.json").read_text("utf-8"))
     request, response = told["request"], told["response"]
-    entries = response.get("chunks") or [{"text": response.get("body", ""), "t_ms": response["t_end_ms"]}]
+    whole = {"b64": response["body_b64"]} if "body_b64" in response else {"text": response.get("body", "")}
+    entries = response.get("chunks") or [{**whole, "t_ms": response["t_end_ms"]}]
     return Recording(
         version=version,
         name=name,
@@ -163,6 +166,12 @@ def calls_about_the_app() -> tuple[Recording, ...]:
 def calls_of_knowledge() -> tuple[Recording, ...]:
     """Return every recording of a search of a knowledge base, of the list of these, and of one's documents."""
     return tuple(each for each in _all() if each.target.startswith("/v1/datasets"))
+
+
+@cache
+def speech() -> tuple[Recording, ...]:
+    """Return every recording of what was heard or spoken."""
+    return tuple(each for each in _all() if _SPEECH.match(each.target))
 
 
 @cache

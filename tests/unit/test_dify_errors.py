@@ -36,6 +36,8 @@ CASES: list[tuple[int, str, str, type[BotReplyError]]] = [
     (400, "invalid_param", "Invalid upload file", BotRejectedError),
     (400, "invalid_param", "Reached maximum retries (3) for URL http://127.0.0.1:9/x.png", BotRejectedError),
     (400, "invalid_param", "book is required in input form", BotRejectedError),
+    (400, "invalid_param", "Speech to text is not enabled", BotRejectedError),
+    (400, "invalid_param", "TTS is not enabled", BotRejectedError),
     (400, "bad_request", "Suggested Questions Is Disabled.", BotRejectedError),
     (400, "app_unavailable", "App unavailable, please check your app configurations.", BotRejectedError),
     (400, "not_chat_app", "Please check if your app mode matches the right API route.", BotRejectedError),

@@ -9,7 +9,7 @@ from typing import Any
 from remote_chatbots.address import base_url_of, bot_id_of, checked_headers, checked_key, sent_headers
 from remote_chatbots.described import AppInfo, AppMeta, AppParameters, AppSite, Learned
 from remote_chatbots.errors import BotError, BotRejectedError, BotUsageError
-from remote_chatbots.events import Event
+from remote_chatbots.events import Event, MediaProduced
 from remote_chatbots.flow import Abandoned, Flow, open_reply, read_body
 from remote_chatbots.framing import SSEFramer
 from remote_chatbots.platforms.dify import discovery
@@ -19,12 +19,14 @@ from remote_chatbots.platforms.dify.management import Management
 from remote_chatbots.platforms.dify.options import DifyOptions
 from remote_chatbots.platforms.dify.runs import Runs
 from remote_chatbots.platforms.dify.silence import look_into
+from remote_chatbots.platforms.dify.speech import Speech
 from remote_chatbots.platforms.dify.stream import DifyTurn
 from remote_chatbots.protocol import Memory
 from remote_chatbots.question import Attachment, Question
 from remote_chatbots.redaction import Hidden
 from remote_chatbots.resuming import FilledForm, LostAnswer
 from remote_chatbots.retry import RetryPolicy
+from remote_chatbots.sounds import Audio
 from remote_chatbots.stored import Rating, StoredConversation, StoredMessage, StoredVariable
 from remote_chatbots.stream_reader import StreamReader
 from remote_chatbots.timeouts import Settings
@@ -136,6 +138,16 @@ class DifyApp:
         """Return questions that a user may ask next."""
         return self._management(user).suggestions(message_id, user)
 
+    def transcribe(self, audio: Audio, *, user: str = "") -> Flow[str]:
+        """Return what is said in a recording."""
+        return self._speech(user).transcribe(audio, user)
+
+    def speak(
+        self, text: str = "", *, message_id: str = "", voice: str = "", user: str = ""
+    ) -> Flow[MediaProduced]:  # fmt: skip
+        """Return a text, or an answer, as speech."""
+        return self._speech(user, text).speak(text, message_id, voice, user)
+
     def info(self) -> Flow[AppInfo]:
         """Return who the app is."""
         return discovery.info(self._calls(), self.learned)
@@ -188,6 +200,10 @@ class DifyApp:
     def _files(self) -> Files:
         hidden = Hidden((self.api_key,))
         return Files(self.base_url, self._headers(), self.settings, hidden, self.uploads, self.learned)
+
+    def _speech(self, user: str, *hidden: str) -> Speech:
+        self._check_user(user)
+        return Speech(self.base_url, self._headers(), self.settings, Hidden((self.api_key, *hidden)))
 
     def _turn(self, question: Question, options: DifyOptions) -> Flow[None]:
         hidden = Hidden((self.api_key, question.text))

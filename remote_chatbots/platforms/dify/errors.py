@@ -33,7 +33,7 @@ class Row(NamedTuple):
     Attributes:
         status: The HTTP status; None matches any.
         code: Dify's code; None matches any.
-        begins: What the message must begin with. Only for the two refusals that Dify gives no code of their own.
+        begins: What the message must begin with. Only for refusals that Dify gives no code of their own.
         kind: The class.
         cure: What to do, as the message ends.
     """
@@ -58,6 +58,11 @@ ERROR_TABLE: tuple[Row, ...] = (
     Row(400, "invalid_param", BotRejectedError, "Upload the file again, as the same user that asks.", UNKNOWN_UPLOAD),
     Row(400, "invalid_param", BotRejectedError, "Give an address that Dify's server can reach, or the file's bytes.",
         "Reached maximum retries"),
+    # Recorded: err-audio-disabled.
+    Row(400, "invalid_param", BotRejectedError, "Switch speech to text on in the app's features.",
+        "Speech to text is not enabled"),
+    Row(400, "invalid_param", BotRejectedError, "Switch text to speech on in the app's features, or name a voice.",
+        "TTS is not enabled"),
     Row(None, "invalid_param", BotRejectedError, "Correct what the message names: inputs, files, user or ids."),
     Row(None, "bad_request", BotRejectedError, "Correct what the message names."),
     Row(None, "app_unavailable", BotRejectedError, "Publish the app, or complete its settings in Dify."),
@@ -96,7 +101,7 @@ ERROR_TABLE: tuple[Row, ...] = (
     Row(None, "file_too_large", BotRejectedError, "Send a smaller file."),
     Row(None, "audio_too_large", BotRejectedError, "Send a shorter recording."),
     Row(None, "unsupported_file_type", BotRejectedError, _FILE),
-    Row(None, "unsupported_audio_type", BotRejectedError, "Send mp3, mpga, m4a, wav or amr, and say which."),
+    Row(None, "unsupported_audio_type", BotRejectedError, "Convert the recording to mp3, m4a or wav."),
     Row(None, "unsupported_media_type", BotRejectedError, "A proxy changed the request: it left as application/json."),
     Row(None, "too_many_requests", BotRateLimitError, "Wait and ask again, or raise the app's limit."),
     Row(None, "rate_limit_error", BotQuotaError, "The plan's quota is used up: wait for the next period."),

@@ -10,10 +10,10 @@ from typing import Any, cast, get_args
 from remote_chatbots.address import base_url_of, bot_id_of, checked_headers, checked_key, sent_headers
 from remote_chatbots.described import AppInfo, AppParameters, Learned
 from remote_chatbots.errors import BotError, BotReplyError, BotUsageError, copy_of
-from remote_chatbots.events import Source, Started
+from remote_chatbots.events import MediaProduced, Source, Started
 from remote_chatbots.flow import Flow, open_reply, read_body
 from remote_chatbots.framing import JSONFramer
-from remote_chatbots.platforms.gptbots import discovery
+from remote_chatbots.platforms.gptbots import discovery, speech
 from remote_chatbots.platforms.gptbots.calls import Calls, Version, checked, message
 from remote_chatbots.platforms.gptbots.errors import NAME, not_allowed, refusal
 from remote_chatbots.platforms.gptbots.management import Management
@@ -25,6 +25,7 @@ from remote_chatbots.question import Question
 from remote_chatbots.redaction import Hidden
 from remote_chatbots.resuming import LostAnswer
 from remote_chatbots.retry import RetryPolicy
+from remote_chatbots.sounds import Audio
 from remote_chatbots.stored import Rating, StoredConversation, StoredMessage
 from remote_chatbots.stream_reader import EventFilter, StreamReader
 from remote_chatbots.timeouts import Settings
@@ -144,6 +145,16 @@ class GPTBotsAgent:
     def citations(self, message_id: str, *, user: str = "") -> Flow[list[Source]]:  # noqa: ARG002
         """Return the passages that were found for an answer."""
         return self._management().citations(message_id)
+
+    def transcribe(self, audio: Audio, *, user: str = "") -> Flow[str]:  # noqa: ARG002
+        """Return what is said in a recording."""
+        return speech.transcribe(self._management(), audio)
+
+    def speak(
+        self, text: str = "", *, message_id: str = "", voice: str = "", user: str = ""  # noqa: ARG002
+    ) -> Flow[MediaProduced]:  # fmt: skip
+        """Return an answer as speech."""
+        return speech.speak(self._management(), text, message_id, voice)
 
     def info(self) -> Flow[AppInfo]:
         """Return who the agent is."""

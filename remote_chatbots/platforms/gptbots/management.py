@@ -54,7 +54,7 @@ class Management:
 
     def create(self, user: str) -> Flow[str]:
         """Begin a conversation, and return its id. Each call begins another."""
-        head, body, told = yield from self._call(self.calls.create(user))
+        head, body, told = yield from self.call(self.calls.create(user))
         conversation_id = text(told.get("conversation_id")) or text(mapping(told.get("data")).get("conversation_id"))
         if not conversation_id:
             raise refusal(head, body, self.hidden)
@@ -146,7 +146,7 @@ class Management:
 
     def suggestions(self, message_id: str) -> Flow[list[str]]:
         """Return questions that a user may ask next. A model makes them: it costs credits ("Suggested questions")."""
-        _, _, told = yield from self._call(self.calls.get("/v1/next/question", answer_id=message_id))
+        _, _, told = yield from self.call(self.calls.get("/v1/next/question", answer_id=message_id))
         questions = told.get("questions")
         return [one for one in questions if isinstance(one, str)] if isinstance(questions, list) else []
 
@@ -159,7 +159,7 @@ class Management:
         for wait_s in (0.0, *SOURCES_ASKED_AGAIN_S):
             if wait_s:
                 yield Sleep(wait_s)
-            _, _, told = yield from self._call(self.calls.get("/v1/correlate/dataset", message_id=message_id))
+            _, _, told = yield from self.call(self.calls.get("/v1/correlate/dataset", message_id=message_id))
             found = [source_of(one) for one in objects(told.get("correlate_dataset"))]
             if found:
                 break
@@ -214,16 +214,16 @@ class Management:
 
     def read(self, path: str) -> Flow[dict[str, Any]]:
         """Make a call that reads, and return the object that it is answered with."""
-        _, _, told = yield from self._call(self.calls.get(path))
+        _, _, told = yield from self.call(self.calls.get(path))
         return told
 
     def submit(self, path: str, payload: object) -> Flow[dict[str, Any]]:
         """Make a call that submits, and return the object that it is answered with."""
-        _, _, told = yield from self._call(self.calls.post(path, payload))
+        _, _, told = yield from self.call(self.calls.post(path, payload))
         return told
 
     def _rate(self, path: str, payload: dict[str, str]) -> Flow[None]:
-        _, _, told = yield from self._call(self.calls.post(path, payload))
+        _, _, told = yield from self.call(self.calls.post(path, payload))
         # HTTP 200 and 0: nothing was changed.
         if str(told.get("affectCount", 1)) == "0":
             raise BotNotFoundError(
@@ -241,7 +241,7 @@ class Management:
         page = 1
         while limit is None or len(found) < limit:
             try:
-                _, _, told = yield from self._call(self.calls.get(path, **query, page=page, page_size=size))
+                _, _, told = yield from self.call(self.calls.get(path, **query, page=page, page_size=size))
             except BotReplyError as error:
                 if error.code == _PAST_THE_END:
                     break
@@ -255,7 +255,8 @@ class Management:
             page += 1
         return found
 
-    def _call(self, request: HttpRequest) -> Flow[tuple[ResponseHead, bytes, dict[str, Any]]]:
+    def call(self, request: HttpRequest) -> Flow[tuple[ResponseHead, bytes, dict[str, Any]]]:
+        """Make a call; return the head of its answer, the body's bytes, and the object that it holds."""
         error_of = partial(refusal, hidden=self.hidden)
         head, body, told = yield from call_json(
             request,
