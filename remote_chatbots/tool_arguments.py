@@ -15,6 +15,8 @@ from remote_chatbots.errors import BotUsageError
 
 _SILENT = "Ask a bot that has knowledge and tools of its own; it answers in words."
 QUESTION = "What to ask, in whole sentences: the bot knows nothing of this conversation."
+# The question's own, and those that the frameworks' tools keep for themselves.
+_TAKEN = frozenset({"question", "self", "config", "run_manager"})
 _TYPES: dict[str, Any] = {
     "text": str,
     "paragraph": str,
@@ -57,7 +59,8 @@ def arguments_of(form: Iterable[InputField], name: str, *, known: Collection[str
 
 
 def _can_be_named(name: str) -> bool:
-    return name.isidentifier() and not name.startswith("_") and name != "question" and not hasattr(BaseModel, name)
+    free = name not in _TAKEN and not hasattr(BaseModel, name)
+    return free and name.isidentifier() and not name.startswith("_")
 
 
 def _argument(variable: InputField) -> tuple[Any, Any]:

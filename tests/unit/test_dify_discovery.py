@@ -59,6 +59,14 @@ def test_every_control_of_a_form_is_a_field() -> None:
     assert [field.raw for field in told.input_form] == [control for item in FORM for control in item.values()]
 
 
+@pytest.mark.parametrize("length", [0, -1, None, "8", True])
+def test_a_length_that_limits_nothing_is_none(length: Any) -> None:
+    (told,) = parameters_of(
+        {"user_input_form": [{"paragraph": {"variable": "notes", "max_length": length}}]}
+    ).input_form
+    assert told.max_length is None
+
+
 def test_the_form_of_2023_has_variables_and_an_introduction() -> None:
     variables = [
         {"key": "book", "name": "Book", "description": None, "type": "string", "default": None, "options": None},

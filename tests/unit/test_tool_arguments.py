@@ -67,7 +67,7 @@ def test_without_a_form_there_is_the_question_alone() -> None:
     assert list(arguments_of((), "town").model_fields) == ["question"]
 
 
-@pytest.mark.parametrize("name", ["question", "_hidden", "model_dump", "copy", "my city"])
+@pytest.mark.parametrize("name", ["question", "config", "self", "_hidden", "model_dump", "copy", "my city"])
 def test_a_variable_that_can_be_no_argument_is_left_out_or_refused_where_it_is_required(name: str) -> None:
     assert list(arguments_of([InputField(name)], "town").model_fields) == ["question"]
     assert list(arguments_of([InputField(name, required=True)], "town", known=[name]).model_fields) == ["question"]

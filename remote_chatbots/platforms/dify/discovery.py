@@ -155,7 +155,7 @@ def site_of(told: dict[str, Any]) -> AppSite:
 def _field_of(kind: str, control: dict[str, Any], max_bytes: Mapping[str, int]) -> InputField:
     kind = _KINDS.get(kind, kind)
     takes_files = kind in ("file", "file-list")
-    most = whole(control.get("max_length")) or None
+    most = max(0, whole(control.get("max_length")) or 0) or None
     files = FileRules(
         enabled=True,
         number_limit=most if kind == "file-list" else 1,  # of a list of files the length is how many
