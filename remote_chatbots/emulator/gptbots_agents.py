@@ -15,7 +15,7 @@ class Agent:
         suggests: Whether it suggests questions.
         remembers: Whether it uses the conversation's earlier turns when a request does not say.
         api_is_on: Whether the API may be used at all.
-        credits: What it may spend when the server starts.
+        has_credits: Whether it may spend anything.
         question_limit: How many tokens a question may have.
         welcome: What it says when a conversation is opened.
     """
@@ -27,7 +27,7 @@ class Agent:
     remembers: bool = True
     api_is_on: bool = True
     is_deleted: bool = False
-    credits: float = 1000.0
+    has_credits: bool = True
     question_limit: int = 2000
     welcome: str = ""
 
@@ -43,6 +43,6 @@ AGENTS: tuple[Agent, ...] = (
     Agent("gptbots-text", sees_pictures=False, suggests=False),
     Agent("gptbots-forgetful", remembers=False),
     Agent("gptbots-api-off", api_is_on=False),
-    Agent("gptbots-no-credits", credits=0.0),
+    Agent("gptbots-no-credits", has_credits=False),
     Agent("gptbots-deleted", is_deleted=True),
 )

@@ -82,19 +82,20 @@ def cost_of(turn: AgentTurn) -> Cost:
 class AgentState:
     """One server's data. Nothing in it waits; callers on one event loop need no lock."""
 
-    def __init__(self, library: Library, ids: Ids) -> None:
+    def __init__(self, library: Library, ids: Ids, agent_credits: float) -> None:
         """Start a server without conversations.
 
         Args:
             library: What the agents search.
             ids: Gives agents their keys and everything its id.
+            agent_credits: What each agent may spend.
         """
         self.library = library
         self.conversations: dict[str, AgentConversation] = {}
         self._ids = ids
         self._clock = Clock()
         self._agents = {ids.app_key(agent.name): agent for agent in AGENTS}
-        self._credits = {agent.name: agent.credits for agent in AGENTS}
+        self._credits = {agent.name: agent_credits if agent.has_credits else 0.0 for agent in AGENTS}
 
     def agent_with_key(self, key: str) -> Agent | None:
         """Return the agent that the key belongs to."""
@@ -197,9 +198,9 @@ class AgentState:
         others = [
             each
             for each in self.conversations.values()
-            if each is not conversation
+            if asked.long_term_memory
+            and each is not conversation
             and (each.agent, each.user_id) == (conversation.agent, conversation.user_id)
-            and asked.long_term_memory
         ]
         held = [turn.exchange for each in (*others, *([conversation] if short else [])) for turn in each.turns]
         return [*held, *asked.earlier]

@@ -87,6 +87,7 @@ class Emulator:
         idle_limit_s: float = 300.0,
         ping_s: float = 10.0,
         form_lifetime_s: float = 3600.0,
+        agent_credits: float = 1000.0,
         documents: Mapping[str, str] | None = None,
         metadata: Mapping[str, Mapping[str, str | int]] | None = None,
     ) -> None:
@@ -100,6 +101,7 @@ class Emulator:
             idle_limit_s: Seconds after which a chatflow's stream that never began is closed (1.14).
             ping_s: Seconds of silence after which a ping is sent (0.15; 1.14 except by chatflows).
             form_lifetime_s: Seconds for which a form that a chatflow waits for can be submitted (1.14).
+            agent_credits: What each agent of GPTBots may spend before it refuses (a short turn costs about 0.3).
             documents: Document name to text, in place of the built-in ones; blank lines separate segments.
             metadata: Document name to what is known of it, for searches that ask for metadata (1.14).
 
@@ -110,6 +112,7 @@ class Emulator:
         self.faults = Faults()
         self._timing = Timing(token_delay_s, held_open_s, idle_limit_s, ping_s)
         self._form_lifetime_s = form_lifetime_s
+        self._agent_credits = agent_credits
         self._ids = Ids(seed)
         self._dataset = town.DATASET_NAME if documents is None else "documents"
         self._bases = town.BASES if documents is None else {self._dataset: tuple(documents)}
@@ -209,7 +212,7 @@ class Emulator:
             opening.callback(datasets.close)
             bases = DatasetFace(datasets, self._ids, self._profile, face)
             library = Library(knowledge, self._bases, self._ids)
-            agents = GPTBotsFace(AgentState(library, self._ids), self._timing.token_delay_s)
+            agents = GPTBotsFace(AgentState(library, self._ids, self._agent_credits), self._timing.token_delay_s)
             reception = Reception([agents, bases, face], self.faults, self._received)
             runner = web.AppRunner(reception.application(), access_log=None, shutdown_timeout=_SHUTDOWN_S)
             opening.push_async_callback(_close, runner)

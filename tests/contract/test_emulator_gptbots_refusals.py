@@ -81,6 +81,16 @@ def test_answers_cost_credits_until_none_are_left() -> None:
         assert code_of(response) == (402, 20022)
 
 
+def test_an_agent_has_as_many_credits_as_the_emulator_is_told() -> None:
+    with Emulator(token_delay_s=0, agent_credits=0.001) as poor, Emulator(token_delay_s=0, agent_credits=1e9) as rich:
+        statuses = []
+        for emulator in (poor, rich):
+            held = conversation(emulator)
+            sent = [send_v2(emulator, "ferry " * 1900, held=held, mode="blocking") for _ in range(2)]
+            statuses.append([response.status_code for response in sent])
+    assert statuses == [[200, 402], [200, 200]]
+
+
 def test_an_unknown_conversation_is_40356(emulator: Emulator) -> None:
     assert code_of(send_v1(emulator, FERRY, held=UNKNOWN_ID)) == (404, 40356)
     assert code_of(send_v2(emulator, FERRY, held=UNKNOWN_ID)) == (404, 40356)

@@ -18,14 +18,13 @@ from langchain_chatbots import RemoteChatModel
 from remote_chatbots.emulator import Emulator
 from tests.langchain_adapter.asking import PLATFORMS, MakeBot, conversation, text_of
 
-USERS, CONVERSATIONS = 50, 20
-TURNS = {"dify": 10, "gptbots": 3}  # an agent of the emulator has credits for no more
+USERS, CONVERSATIONS, TURNS = 50, 20, 10
 
 
 @pytest.fixture
 def emulator() -> Iterator[Emulator]:
-    """A server of each test's own: an agent's credits are spent here."""
-    with Emulator(token_delay_s=0, held_open_s=0.05) as running:
+    """A server of each test's own, whose agents can pay for all that is asked here."""
+    with Emulator(token_delay_s=0, held_open_s=0.05, agent_credits=float("inf")) as running:
         yield running
 
 
@@ -82,7 +81,7 @@ def test_every_answer_in_threads_belongs_to_its_own_conversation(
     talks = talks_of(model)
     order = random.Random(1)
     with ThreadPoolExecutor(16) as pool:
-        for _ in range(TURNS[platform]):
+        for _ in range(TURNS):
             order.shuffle(talks)
 
             def turn(talk: Talk) -> None:
@@ -103,7 +102,7 @@ async def test_every_answer_in_tasks_belongs_to_its_own_conversation(
     at_once = asyncio.Semaphore(100)
 
     async def talked(talk: Talk) -> None:
-        for _ in range(TURNS[platform]):
+        for _ in range(TURNS):
             async with at_once:
                 talk.history.append(await model.ainvoke(talk.asked(), user=talk.user))
 
