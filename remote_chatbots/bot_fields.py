@@ -9,7 +9,6 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr
@@ -141,7 +140,7 @@ class BotFields(Discovering, ConnectionFields):
         if form is not None:
             return self._rest_of_turn(form, messages, kwargs)
         question, planned = self._asked(messages, stop, kwargs)
-        anew = partial(self._asked, messages, stop, {**kwargs, "conversation_id": ""})
+        anew = self._anew(messages, stop, kwargs)
         flow = self._unforked(question, planned, anew)
         session = session or Session.of(kwargs.get("session_id"), self.conversations, self.platform)
         if session is None:
@@ -154,13 +153,13 @@ class BotFields(Discovering, ConnectionFields):
         unnamed = kwargs.get("conversation_id") is None and planned.conversation_id in ("", self.conversation_id)
         return asked_in_session(session, flow_in, **whose, may_begin=unnamed), planned
 
-    def _unforked(self, question: Question, planned: Plan, anew: Callable[[], tuple[Question, Plan]]) -> Flow[None]:
+    def _unforked(self, question: Question, planned: Plan, anew: Callable[[], Question]) -> Flow[None]:
         bot = self._known_bot()
         flow = ask(bot, question)
         if not planned.answer_id or self.on_fork == "ignore":
             return flow
         known, policy = self._newest_answers(), self.on_fork
-        return asked_unforked(bot, question, planned.answer_id, known, policy, lambda: anew()[0])
+        return asked_unforked(bot, question, planned.answer_id, known, policy, anew)
 
     def _rest_of_turn(
         self, form: FilledForm, messages: Sequence[Message], kwargs: Mapping[str, Any]
@@ -220,13 +219,14 @@ class BotFields(Discovering, ConnectionFields):
                 options={name: kwargs[name] for name in self._options if kwargs.get(name) is not None},
             )
             if self.on_missing == "restart" and planned.conversation_id:
-                afresh = plan(
-                    messages, bot_id=self._own_bot_id(), conversation_id="", system_input=self.system_input
-                )  # fmt: skip
-                question = replace(
-                    question, instead=replace(question, text=afresh.text, conversation_id="", files=afresh.files)
-                )  # fmt: skip
+                question = replace(question, instead=self._anew(messages, stop, kwargs))
         return question, planned
+
+    def _anew(
+        self, messages: Sequence[Message], stop: Sequence[str] | None, kwargs: Mapping[str, Any]
+    ) -> Callable[[], Question]:
+        """Return what makes the question that begins a new conversation with all of a history."""
+        return lambda: self._asked(messages, stop, {**kwargs, "conversation_id": ""})[0]
 
     def _user(self, given: Any) -> str:
         user = given or self.user

@@ -63,6 +63,9 @@ class Usage:
     raw: Mapping[str, Any] = field(default_factory=dict)
 
 
+BegunAnew = Literal["", "forgotten", "forked"]
+
+
 @dataclass(frozen=True, slots=True)
 class Started:
     """Ids that became known. Each id is reported once, at the first moment it is known; the others are "".
@@ -73,6 +76,8 @@ class Started:
         task_id: The id that the stop call takes.
         workflow_run_id: The id of the workflow's run.
         created_at: Unix time in seconds at which the server made the message; None if not (or not again) said.
+        begun_anew: Why the conversation is another than the one that was asked in, where that was chosen: the server
+            has "forgotten" that one, or the history "forked" from it; else "".
     """
 
     conversation_id: str = ""
@@ -80,6 +85,7 @@ class Started:
     task_id: str = ""
     workflow_run_id: str = ""
     created_at: int | None = None
+    begun_anew: BegunAnew = ""
 
 
 @dataclass(frozen=True, slots=True)

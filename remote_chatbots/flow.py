@@ -205,8 +205,12 @@ def open_reply(
         attempt += 1
 
 
-def interposed(flow: Flow[None], at: Callable[[Event], bool], errand: Callable[[Any], Flow[None]]) -> Flow[None]:
+def interposed(
+    flow: Flow[None], at: Callable[[Event], bool], errand: Callable[[Any], Flow[Event | None]]
+) -> Flow[None]:
     """Run `flow`; before the first event that `at` says yes to goes on its way, run `errand` with it.
+
+    What the errand returns goes in its place; None leaves it as it is.
 
     Whatever the driver throws reaches `flow`, as if nothing stood between.
     """
@@ -215,7 +219,7 @@ def interposed(flow: Flow[None], at: Callable[[Event], bool], errand: Callable[[
         found = type(step) not in EFFECTS and at(step)
         try:
             if found:
-                yield from errand(step)
+                step = (yield from errand(step)) or step
             outcome = yield step
         except BaseException as error:  # noqa: BLE001  whatever it is, it is for the flow
             step = _step_of(flow.throw, error)

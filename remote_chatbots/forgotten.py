@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from remote_chatbots.errors import BotNotFoundError
-from remote_chatbots.flow import Flow
+from remote_chatbots.events import BegunAnew, Event, Started
+from remote_chatbots.flow import Flow, interposed
 from remote_chatbots.protocol import BotProtocol
 from remote_chatbots.question import Question
 
@@ -20,7 +24,22 @@ def ask(bot: BotProtocol, question: Question) -> Flow[None]:
     return flow if question.instead is None else _or_instead(flow, bot, question.instead)
 
 
-def _or_instead(flow: Flow[None], bot: BotProtocol, instead: Question) -> Flow[None]:
+def begun_anew(flow: Flow[None], why: BegunAnew) -> Flow[None]:
+    """Run the flow of a turn that begins a conversation in place of another; its `Started` says why."""
+
+    def marked(event: Started) -> Flow[Event]:
+        return replace(event, begun_anew=why)
+        yield
+
+    yield from interposed(flow, begins, marked)
+
+
+def begins(event: Event) -> bool:
+    """Return whether an event is the one that tells the conversation."""
+    return isinstance(event, Started) and bool(event.conversation_id)
+
+
+def _or_instead(flow: Flow[None], bot: BotProtocol, instead: Question | Callable[[], Question]) -> Flow[None]:
     try:
         yield from flow
     except BotNotFoundError as error:
@@ -29,4 +48,4 @@ def _or_instead(flow: Flow[None], bot: BotProtocol, instead: Question) -> Flow[N
             raise
     else:
         return
-    yield from bot.ask(instead)
+    yield from begun_anew(bot.ask(instead() if callable(instead) else instead), "forgotten")

@@ -6,12 +6,12 @@ The server's conversation cannot fork, so such a turn is asked behind turns that
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any, Literal
 
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.flow import Flow
-from remote_chatbots.forgotten import ask
+from remote_chatbots.forgotten import ask, begun_anew
 from remote_chatbots.protocol import BotProtocol
 from remote_chatbots.question import Question
 
@@ -19,9 +19,11 @@ OnFork = Literal["warn", "error", "new", "ignore"]
 MOST_CONVERSATIONS = 10_000
 
 FORKED = (
-    "the history goes on from an answer that is not its conversation's newest one. It was edited or branched (an older "
-    "checkpoint), a turn broke off, or the conversation went on elsewhere; the server cannot fork it"
+    "the history goes on from an answer that is not its conversation's newest one: {cause}. The server cannot fork it"
 )
+BRANCHED = "it was edited or branched (an older checkpoint), for the newer turns were asked here"
+BROKEN_OFF = "the turn behind it broke off or was left, and is not in the history"
+ELSEWHERE = "the conversation went on elsewhere, in turns that this model has not met"
 
 
 class NewestAnswers:
@@ -34,18 +36,27 @@ class NewestAnswers:
     def __init__(self, most: int = MOST_CONVERSATIONS) -> None:
         self._most = most
         self._newest: dict[str, str] = {}
+        self._under_way: set[str] = set()
 
     def of(self, conversation_id: str) -> str:
         """Return the id of a conversation's newest answer; "" if it is not known."""
         return self._newest.get(conversation_id, "")
 
-    def note(self, conversation_id: str, message_id: str | None) -> None:
-        """Remember a conversation's newest answer, once both ids are known."""
+    def note(self, conversation_id: str, message_id: str | None, *, under_way: bool = False) -> None:
+        """Remember a conversation's newest answer, once both ids are known, and whether its end has not come yet."""
         if conversation_id and message_id:
+            (self._under_way.add if under_way else self._under_way.discard)(conversation_id)
             self._newest[conversation_id] = message_id
             if len(self._newest) > self._most:
                 for known in list(self._newest)[: self._most // 2]:
                     self._newest.pop(known, None)
+                    self._under_way.discard(known)
+
+    def why_forked(self, conversation_id: str, newest: Set[str]) -> str:
+        """Return why a history does not hold the newest answers that the server told, in words."""
+        if self.of(conversation_id) not in newest:
+            return ELSEWHERE
+        return BROKEN_OFF if conversation_id in self._under_way else BRANCHED
 
     def __reduce__(self) -> tuple[Any, ...]:
         return NewestAnswers, (self._most,)
@@ -79,22 +90,23 @@ def asked_unforked(
         look = getattr(bot, "newest_answers", None)
         found = (yield from look(question.conversation_id, user=question.user)) if look is not None else ()
         if found and answer_id not in found:
-            question = _settled(bot.name, question, on_fork, anew)
+            if on_fork == "new":
+                yield from begun_anew(ask(bot, anew()), "forked")
+                return
+            _told(bot.name, newest.why_forked(question.conversation_id, found), on_fork)
     yield from ask(bot, question)
 
 
-def _settled(platform: str, question: Question, on_fork: OnFork, anew: Callable[[], Question]) -> Question:
-    if on_fork == "new":
-        return anew()
+def _told(platform: str, cause: str, on_fork: OnFork) -> None:
+    forked = FORKED.format(cause=cause)
     if on_fork == "error":
         raise BotUsageError(
-            f'{platform}: {FORKED}. Nothing was sent. Give the history up to the newest answer, conversation_id="" to '
+            f'{platform}: {forked}. Nothing was sent. Give the history up to the newest answer, conversation_id="" to '
             'begin a new conversation, or set on_fork="new" or "warn".',
             platform=platform,
         )
     warnings.warn(
-        f'{platform}: {FORKED}, so the question is asked behind what came since. Set on_fork="new" to begin a new '
+        f'{platform}: {forked}, so the question is asked behind what came since. Set on_fork="new" to begin a new '
         'conversation with the history, "error" to be refused, "ignore" to hear nothing.',
         stacklevel=2,
     )
-    return question

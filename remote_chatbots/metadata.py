@@ -18,6 +18,11 @@ from remote_chatbots.events import (
 )
 from remote_chatbots.forks import NewestAnswers
 
+_WHY_ANEW = {
+    "forgotten": "The server does not know the conversation that was asked in",
+    "forked": "The history forked from the conversation that was asked in",
+    "": "The server answers in another conversation than the one that was asked in",
+}
 _OF_STARTED = ("conversation_id", "message_id", "task_id", "workflow_run_id", "created_at")
 
 
@@ -53,9 +58,9 @@ class AnswerMetadata:
                 self.message_id = event.message_id or self.message_id
                 self._conversation_id = event.conversation_id or self._conversation_id
                 if self._newest is not None:
-                    self._newest.note(self._conversation_id, self.message_id)
+                    self._newest.note(self._conversation_id, self.message_id, under_way=True)
                 told = {name: value for name in _OF_STARTED if (value := getattr(event, name))}
-                return self._once() | told | self._other_than_asked(event.conversation_id)
+                return self._once() | told | self._other_than_asked(event)
             case TextReplaced():
                 return {"replaced": True}
             case UsageReported(usage):
@@ -65,17 +70,18 @@ class AnswerMetadata:
             case InputRequired(form):
                 return {"input_required": [dict(form)]}
             case Finished(reason, metadata):
+                if self._newest is not None:
+                    self._newest.note(self._conversation_id, self.message_id)
                 said = {key: value for key, value in metadata.items() if value is not None}
                 return self._once() | said | {"finish_reason": reason}
         return None
 
-    def _other_than_asked(self, conversation_id: str) -> dict[str, Any]:
-        if not conversation_id or conversation_id == self._asked_in or not self._asked_in:
+    def _other_than_asked(self, begun: Started) -> dict[str, Any]:
+        if not begun.conversation_id or begun.conversation_id == self._asked_in or not self._asked_in:
             return {}
         warnings.warn(
-            "The server does not know the conversation that was asked in, or answers in another, or the history "
-            "forked: this answer, and what follows it, stand in a new one. The old one's id is conversation_replaced "
-            "in the metadata.",
+            f"{_WHY_ANEW[begun.begun_anew]}: this answer, and what follows it, stand in a new one. The old one's id is "
+            "conversation_replaced in the metadata.",
             stacklevel=2,
         )
         return {"conversation_replaced": self._asked_in}

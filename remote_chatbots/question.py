@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from posixpath import basename, splitext
@@ -160,7 +160,7 @@ class Question:
         options: What the platform may be told beside (for Dify: `DifyOptions`); laid over the bot's own.
         coalesce: Join pieces of text that arrived together. Default on.
         instead: What is asked in its place where the server has forgotten the conversation: a question that begins a
-            new one. Default none: that it has is an error.
+            new one, or a function that makes it when it is needed. Default none: that it has is an error.
         reasoning: Tell what the model says between `<think>` marks apart from its answer. Default on; off leaves
             the text untouched.
 
@@ -177,7 +177,7 @@ class Question:
     blocking: bool = False
     coalesce: bool = True
     reasoning: bool = True
-    instead: Question | None = None
+    instead: Question | Callable[[], Question] | None = field(default=None, repr=False)
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from remote_chatbots.errors import BotError, BotUsageError
 from remote_chatbots.events import Event, Started
 from remote_chatbots.flow import Abandoned, Errand, Flow, Sleep, interposed
+from remote_chatbots.forgotten import begins
 
 if TYPE_CHECKING:
     from remote_chatbots.conversations import Conversations
@@ -88,11 +89,12 @@ def asked_in_session(
             claimed = False
             yield Errand(partial(_quietly, store.release, key), partial(_aquietly, store.arelease, key))
 
-    def keep(event: Started) -> Flow[None]:
+    def keep(event: Started) -> Flow[Event | None]:
         if event.conversation_id != known:
             put = (key, event.conversation_id)
             yield Errand(partial(_quietly, store.put, *put), partial(_aquietly, store.aput, *put))
         yield from release()
+        return None
 
     try:
         try:
@@ -111,14 +113,10 @@ def asked_in_session(
             ) from cause
         if known:
             yield from release()
-        yield from interposed(flow_in(known if may_begin else ""), _begins, keep)
+        yield from interposed(flow_in(known if may_begin else ""), begins, keep)
     except (BotError, Abandoned):
         yield from release()
         raise
-
-
-def _begins(event: Event) -> bool:
-    return isinstance(event, Started) and bool(event.conversation_id)
 
 
 def _unkept(error: Exception) -> None:

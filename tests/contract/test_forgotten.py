@@ -14,7 +14,7 @@ from llama_index.core.llms import ChatMessage
 
 from langchain_chatbots import ChatDify, ChatGPTBots
 from llama_index_chatbots import Dify, GPTBots
-from remote_chatbots import BotClient, BotNotFoundError, DifyApp, Question
+from remote_chatbots import Attachment, BotClient, BotNotFoundError, DifyApp, GPTBotsAgent, Question, Started
 from remote_chatbots.emulator import Emulator
 
 GONE = {"dify": "0b8e2b9e-0000-4000-8000-000000000000", "gptbots": "0" * 24}
@@ -110,6 +110,35 @@ def test_a_forgotten_question_is_asked_once_in_the_new_conversation(emulator: Em
         assert client.ask(question).conversation_id != GONE["dify"]
     asked = [request.body["query"] for request in emulator.requests[before:]]
     assert asked == ["Hi", "Hi again"]
+
+
+def test_what_is_asked_instead_is_made_only_where_the_server_has_forgotten(platform: str, emulator: Emulator) -> None:
+    made_instead: list[Question] = []
+
+    def instead() -> Question:
+        made_instead.append(Question("Hi again", user="anna"))
+        return made_instead[-1]
+
+    kind = {"dify": DifyApp, "gptbots": GPTBotsAgent}
+    server = {"dify": (emulator.dify_key, emulator.dify_url), "gptbots": (emulator.gptbots_key, emulator.gptbots_url)}
+    with BotClient(kind[platform](*server[platform])) as client:
+        known = client.ask("Hi", user="anna").conversation_id
+        told = client.ask(Question("And?", user="anna", conversation_id=known, instead=instead))
+        assert (told.conversation_id, made_instead) == (known, [])
+        with client.stream(Question("And?", user="anna", conversation_id=GONE[platform], instead=instead)) as events:
+            begun = [event for event in events if isinstance(event, Started) and event.conversation_id]
+    assert [event.begun_anew for event in begun] == ["forgotten"]
+    assert len(made_instead) == 1
+
+
+def test_files_and_inputs_of_a_call_go_into_the_new_conversation(platform: str, emulator: Emulator) -> None:
+    model = chat(platform, emulator, on_missing="restart")
+    picture = Attachment("image", url="https://x.example.com/map.png")
+    before = len(emulator.requests)
+    with pytest.warns(UserWarning, match="does not know the conversation"):
+        model.invoke(history(model, platform), files=[picture], inputs={"guest": "Anna"})
+    asked = [one.body for one in emulator.requests[before:] if isinstance(one.body, dict) and "guest" in str(one.body)]
+    assert ["map.png" in str(body) for body in asked] == [True, True]
 
 
 def test_an_address_without_the_call_is_no_forgotten_conversation(emulator: Emulator) -> None:

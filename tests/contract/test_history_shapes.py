@@ -176,7 +176,7 @@ def test_a_branched_history_is_handled_by_policy(emulator: Emulator, make: Calla
     with {
         "warn": pytest.warns(UserWarning, match="not its conversation's newest"),
         "error": pytest.raises(BotUsageError, match="not its conversation's newest"),
-        "new": pytest.warns(UserWarning, match="the history forked"),
+        "new": pytest.warns(UserWarning, match="The history forked"),
     }[policy]:
         branched.ask([FIRST, first, NEW])
     reached = {

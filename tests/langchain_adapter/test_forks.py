@@ -71,12 +71,29 @@ def test_time_travel_may_be_an_error_and_then_nothing_is_sent(
 def test_time_travel_may_begin_a_new_conversation_with_the_history(
     emulator: Emulator, make_bot: MakeBot, platform: str
 ) -> None:
-    with saver_at("memory") as saver, pytest.warns(UserWarning, match="the history forked"):
+    with saver_at("memory") as saver, pytest.warns(UserWarning, match="The history forked from"):
         _, first, _, branched = travelled(make_bot(platform, on_fork="new"), saver)
     assert branched.response_metadata["conversation_replaced"] == conversation(first)
     assert conversation(branched) != conversation(first)
     begun = questions_in(emulator, "" if platform == "dify" else conversation(branched))[-1]
     assert begun == f"user: {FIRST.content}\n\nassistant: {first.text}\n\nuser: {THIRD.content}"
+
+
+def test_it_is_said_why_the_history_does_not_hold_the_newest_answer(make_bot: MakeBot, platform: str) -> None:
+    model = make_bot(platform)
+    history = talked(model)
+    with pytest.warns(UserWarning, match=r"edited or branched .* asked here\. The server cannot fork it, so"):
+        model.invoke([*history[:2], THIRD])
+    with pytest.warns(UserWarning, match="newest one: the conversation went on elsewhere"):
+        make_bot(platform).invoke([*history[:2], THIRD])
+    left = make_bot(platform)
+    history = talked(left)
+    stream = left.stream([*history, FIRST])
+    assert any(chunk.text for chunk in stream)
+    stream.close()
+    with pytest.warns(UserWarning, match="newest one: the turn behind it broke off or was left"):
+        history += [THIRD, left.invoke([*history, THIRD])]
+    left.invoke([*history, FIRST])
 
 
 async def test_an_edited_history_is_noticed_in_every_way_of_asking(make_bot: MakeBot, platform: str) -> None:
