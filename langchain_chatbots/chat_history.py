@@ -14,7 +14,7 @@ from langchain_chatbots._translate import Said
 from langchain_chatbots.errors import as_model_errors
 from remote_chatbots import BotUsageError, InMemoryConversations, StoredMessage
 from remote_chatbots.history import is_own
-from remote_chatbots.remembered import metadata_of, said
+from remote_chatbots.remembered import metadata_of
 from remote_chatbots.sessions import Session
 
 if TYPE_CHECKING:
@@ -146,10 +146,13 @@ class RemoteChatMessageHistory(BaseChatMessageHistory):
         return await self.session.conversations.aget(self._key()) if self.session is not None else ""
 
     def _history(self, conversation_id: str, limit: int | None) -> list[StoredMessage]:
-        return self.bot._sync_client().history(conversation_id, user=self._whose(), limit=limit)
+        return self.bot._sync_client().history(conversation_id, **self._of_reading(limit))
 
     async def _ahistory(self, conversation_id: str, limit: int | None) -> list[StoredMessage]:
-        return await self.bot._loop_client().history(conversation_id, user=self._whose(), limit=limit)
+        return await self.bot._loop_client().history(conversation_id, **self._of_reading(limit))
+
+    def _of_reading(self, limit: int | None) -> dict[str, Any]:
+        return {"user": self._whose(), "limit": limit, "reasoning": self.bot.reasoning}
 
     def _read(self, stored: Sequence[StoredMessage], conversation_id: str) -> list[BaseMessage]:
         newest = next((one.message_id for one in reversed(stored) if one.role == "assistant"), "")
@@ -187,13 +190,14 @@ def message_of(stored: StoredMessage, bot: RemoteChatModel) -> BaseMessage:
     if stored.role == "user":
         # At Dify a question and its answer have one id, and LangGraph would take one for the other.
         return HumanMessage(stored.text, id=f"{stored.message_id}-question", response_metadata=metadata)
-    text, thought = said(stored, reasoning=bot.reasoning)
+    blocks = [
+        {"type": "reasoning", "reasoning": thought, "index": index, "at": at}
+        for index, (at, thought) in enumerate(stored.thoughts)
+    ]
     return AIMessage(
-        text,
+        stored.text,
         id=stored.message_id or None,
-        additional_kwargs={BLOCKS: [{"type": "reasoning", "reasoning": thought, "index": 0, "at": 0}]}
-        if thought
-        else {},
+        additional_kwargs={BLOCKS: blocks} if blocks else {},
         response_metadata=metadata,
         usage_metadata=usage_metadata(stored.usage) if stored.usage else None,
     )

@@ -62,17 +62,19 @@ class RemoteConversationLoader(BaseLoader):
         """
         with as_model_errors():
             client, user = self.bot._sync_client(), self.bot._user(self._user)
-            named = self._named(user)
+            named, apart = self._named(user), self.bot.reasoning
             for one in client.conversations(user=user, limit=self._limit) if named is None else named:
-                yield from self._documents(one, client.history(one.conversation_id, user=user))
+                yield from self._documents(one, client.history(one.conversation_id, user=user, reasoning=apart))
 
     async def alazy_load(self) -> AsyncIterator[Document]:
         """Yield the Documents as `lazy_load` does, without a thread."""
         with as_model_errors():
             client, user = self.bot._loop_client(), self.bot._user(self._user)
-            named = self._named(user)
+            named, apart = self._named(user), self.bot.reasoning
             for one in await client.conversations(user=user, limit=self._limit) if named is None else named:
-                for document in self._documents(one, await client.history(one.conversation_id, user=user)):
+                for document in self._documents(
+                    one, await client.history(one.conversation_id, user=user, reasoning=apart)
+                ):
                     yield document
 
     def _named(self, user: str) -> list[StoredConversation] | None:

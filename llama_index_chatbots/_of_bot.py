@@ -51,14 +51,17 @@ class OfBot(BaseComponent):
     def _read(self, conversation_id: str, last: int | None = None) -> list[ChatMessage]:
         return self._noted(
             conversation_id,
-            self.llm._sync_client().history(conversation_id, user=self.llm._user(self.user), limit=last),
+            self.llm._sync_client().history(conversation_id, limit=last, **self._of_reading()),
         )
 
     async def _aread(self, conversation_id: str, last: int | None = None) -> list[ChatMessage]:
         return self._noted(
             conversation_id,
-            await self.llm._loop_client().history(conversation_id, user=self.llm._user(self.user), limit=last),
+            await self.llm._loop_client().history(conversation_id, limit=last, **self._of_reading()),
         )
+
+    def _of_reading(self) -> dict[str, Any]:
+        return {"user": self.llm._user(self.user), "reasoning": self.llm.reasoning}
 
     def _noted(self, conversation_id: str, stored: list[StoredMessage]) -> list[ChatMessage]:
         # What was just read need not be asked for again before a question goes on from it.

@@ -9,18 +9,17 @@ from llama_index.core.base.llms.types import ChatMessage, ContentBlock, MessageR
 from llama_index_chatbots._translate import Said
 from llama_index_chatbots.remote_llm import RemoteLLM
 from remote_chatbots.history import is_own
-from remote_chatbots.remembered import metadata_of, said
+from remote_chatbots.remembered import metadata_of
 from remote_chatbots.stored import StoredMessage
 
 
 def as_message(stored: StoredMessage, llm: RemoteLLM) -> ChatMessage:
     """Return a message of the server's as the bot's LLM would have given it."""
-    text, thought = said(stored, reasoning=llm.reasoning)
-    blocks: list[ContentBlock] = [ThinkingBlock(content=thought)] if thought else []
+    blocks: list[ContentBlock] = [ThinkingBlock(content=stored.reasoning)] if stored.thoughts else []
     told = {"bot": llm._own_bot_id(), "model_provider": llm.platform, "model_name": llm.model_name}
     return ChatMessage(
         role=MessageRole(stored.role),
-        blocks=[*blocks, TextBlock(text=text)],
+        blocks=[*blocks, TextBlock(text=stored.text)],
         additional_kwargs=metadata_of(stored, told),
     )
 

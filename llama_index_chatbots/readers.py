@@ -74,8 +74,8 @@ class RemoteConversationReader(OfBot, BasePydanticReader):
         """
         named = self._named(conversation_ids, limit)
         for conversation in self._listed(limit) if named is None else named:
-            client, user = self.llm._sync_client(), self.llm._user(self.user)
-            yield from self._documents(conversation, client.history(conversation.conversation_id, user=user))
+            messages = self.llm._sync_client().history(conversation.conversation_id, **self._of_reading())
+            yield from self._documents(conversation, messages)
 
     def alazy_load_data(  # type: ignore[override]
         self, conversation_ids: Sequence[str] | None = None, *, limit: int | None = None
@@ -92,10 +92,8 @@ class RemoteConversationReader(OfBot, BasePydanticReader):
     async def _alazy(self, conversation_ids: Sequence[str] | None, limit: int | None) -> AsyncIterator[Document]:
         named = self._named(conversation_ids, limit)
         for conversation in await self._alisted(limit) if named is None else named:
-            client, user = self.llm._loop_client(), self.llm._user(self.user)
-            for document in self._documents(
-                conversation, await client.history(conversation.conversation_id, user=user)
-            ):
+            messages = await self.llm._loop_client().history(conversation.conversation_id, **self._of_reading())
+            for document in self._documents(conversation, messages):
                 yield document
 
     def _named(self, ids: Sequence[str] | None, limit: int | None) -> list[StoredConversation] | None:

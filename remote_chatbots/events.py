@@ -63,9 +63,6 @@ class Usage:
     raw: Mapping[str, Any] = field(default_factory=dict)
 
 
-BegunAnew = Literal["", "forgotten", "forked"]
-
-
 @dataclass(frozen=True, slots=True)
 class Started:
     """Ids that became known. Each id is reported once, at the first moment it is known; the others are "".
@@ -85,7 +82,7 @@ class Started:
     task_id: str = ""
     workflow_run_id: str = ""
     created_at: int | None = None
-    begun_anew: BegunAnew = ""
+    begun_anew: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from remote_chatbots.errors import BotNotFoundError
-from remote_chatbots.events import BegunAnew, Event, Started
+from remote_chatbots.events import Event, Started
 from remote_chatbots.flow import Flow, interposed
 from remote_chatbots.protocol import BotProtocol
 from remote_chatbots.question import Question
@@ -24,8 +24,8 @@ def ask(bot: BotProtocol, question: Question) -> Flow[None]:
     return flow if question.instead is None else _or_instead(flow, bot, question.instead)
 
 
-def begun_anew(flow: Flow[None], why: BegunAnew) -> Flow[None]:
-    """Run the flow of a turn that begins a conversation in place of another; its `Started` says why."""
+def begun_anew(flow: Flow[None], why: str) -> Flow[None]:
+    """Run the flow of a turn that begins a conversation in place of another; its `Started` says `why`."""
 
     def marked(event: Started) -> Flow[Event]:
         return replace(event, begun_anew=why)

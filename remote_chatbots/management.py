@@ -9,6 +9,7 @@ from remote_chatbots.events import Source
 from remote_chatbots.flow import Flow, T
 from remote_chatbots.protocol import BotProtocol
 from remote_chatbots.stored import Rating, StoredConversation, StoredMessage, StoredVariable
+from remote_chatbots.thinking import told_apart
 from remote_chatbots.transports.aiohttp_driver import AiohttpTransport
 from remote_chatbots.transports.requests_driver import RequestsTransport
 
@@ -47,8 +48,11 @@ class Caller:
     _transport: RequestsTransport
 
     def _call(self, name: str, *arguments: Any, **named: Any) -> Any:
+        return self._outcome(operation(self.bot, name, *arguments, **named))
+
+    def _outcome(self, flow: Flow[Any]) -> Any:
         found: list[Any] = []
-        with self._transport.run(kept(operation(self.bot, name, *arguments, **named), found), self.bot.name) as run:
+        with self._transport.run(kept(flow, found), self.bot.name) as run:
             for _ in run:
                 pass
         return found[0]
@@ -62,9 +66,11 @@ class AsyncCaller:
     _transport: AiohttpTransport
 
     async def _call(self, name: str, *arguments: Any, **named: Any) -> Any:
+        return await self._outcome(operation(self.bot, name, *arguments, **named))
+
+    async def _outcome(self, flow: Flow[Any]) -> Any:
         found: list[Any] = []
-        flow = kept(operation(self.bot, name, *arguments, **named), found)
-        async with self._transport.run(flow, self.bot.name) as run:
+        async with self._transport.run(kept(flow, found), self.bot.name) as run:
             async for _ in run:
                 pass
         return found[0]
@@ -73,7 +79,9 @@ class AsyncCaller:
 class Management(Caller):
     """The small calls of `BotClient`."""
 
-    def history(self, conversation_id: str, *, user: str = "", limit: int | None = None) -> list[StoredMessage]:
+    def history(
+        self, conversation_id: str, *, user: str = "", limit: int | None = None, reasoning: bool = True
+    ) -> list[StoredMessage]:
         """Return the messages of a conversation, the oldest first, whatever the server's order.
 
         Servers give the newest page first: before the oldest message is known, all are read. `limit` reads no more
@@ -84,12 +92,15 @@ class Management(Caller):
             conversation_id: The server's id of the conversation.
             user: Whose it is. Default: the client's.
             limit: No more than the newest so many. Default: all.
+            reasoning: Whether what a model said between `<think>` marks is told apart from its answer, as it is in
+                the live one. False: the text stays as the server has it.
 
         Raises:
             BotUsageError: If the platform does not offer it.
             BotNotFoundError: If the conversation is unknown, or another user's.
         """
-        found: list[StoredMessage] = self._call("history", conversation_id, user=user or self.user, limit=limit)
+        flow = operation(self.bot, "history", conversation_id, user=user or self.user, limit=limit)
+        found: list[StoredMessage] = self._outcome(told_apart(flow) if reasoning else flow)
         return found
 
     def conversations(self, *, user: str = "", limit: int | None = None) -> list[StoredConversation]:
@@ -216,9 +227,12 @@ class Management(Caller):
 class AsyncManagement(AsyncCaller):
     """The small calls of `AsyncBotClient`: those of `Management`, to be awaited."""
 
-    async def history(self, conversation_id: str, *, user: str = "", limit: int | None = None) -> list[StoredMessage]:
+    async def history(
+        self, conversation_id: str, *, user: str = "", limit: int | None = None, reasoning: bool = True
+    ) -> list[StoredMessage]:
         """Return as `BotClient.history`."""
-        found: list[StoredMessage] = await self._call("history", conversation_id, user=user or self.user, limit=limit)
+        flow = operation(self.bot, "history", conversation_id, user=user or self.user, limit=limit)
+        found: list[StoredMessage] = await self._outcome(told_apart(flow) if reasoning else flow)
         return found
 
     async def conversations(self, *, user: str = "", limit: int | None = None) -> list[StoredConversation]:

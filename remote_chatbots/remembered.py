@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from remote_chatbots.events import MediaProduced, Reasoning, TextDelta
+from remote_chatbots.events import MediaProduced
 from remote_chatbots.metadata import resource
 from remote_chatbots.stored import StoredConversation, StoredMessage
-from remote_chatbots.thinking import ThinkSplitter
 
 Per = Literal["conversation", "turn"]
 
@@ -52,16 +51,6 @@ def metadata_of(message: StoredMessage, told: Mapping[str, Any]) -> dict[str, An
     return {**told, **known} if message.role == "assistant" else known
 
 
-def said(message: StoredMessage, *, reasoning: bool) -> tuple[str, str]:
-    """Return the text of a message, and what its model thought; with `reasoning` false, all of it is text."""
-    if not reasoning or message.role != "assistant":
-        return message.text, ""
-    splitter = ThinkSplitter()
-    pieces = [*splitter.cut([TextDelta(message.text)]), *splitter.rest()]
-    text = "".join(piece.text for piece in pieces if isinstance(piece, TextDelta))
-    return text, "".join(piece.text for piece in pieces if isinstance(piece, Reasoning))
-
-
 def records(
     conversation: StoredConversation, messages: Sequence[StoredMessage], *, per: Per, told: Mapping[str, Any]
 ) -> Iterator[Record]:
@@ -70,7 +59,8 @@ def records(
     Each has in its metadata what is known of the conversation (`conversation_id`, `name`, `user`, `created_at`,
     `updated_at`), `bot` and `model_provider`, and of its answers `sources` (the documents' names), `ratings` (a list
     of "like" and "dislike") and `total_tokens` (None if the server told none). `messages` are all messages in full:
-    `role`, `text` and what rides on them. Of a turn, `message_id` and `created_at` are those of its answer.
+    `role`, `text`, `reasoning` if there is any, and what rides on them. Of a turn, `message_id` and `created_at` are
+    those of its answer.
 
     Args:
         conversation: The conversation.
@@ -119,7 +109,8 @@ def _of_answers(messages: Sequence[StoredMessage]) -> dict[str, Any]:
 def _whole(message: StoredMessage) -> dict[str, Any]:
     known = metadata_of(message, {})
     known.pop("conversation_id", None)
-    return {"role": message.role, "text": message.text, **known}
+    thoughts = {"reasoning": message.reasoning} if message.thoughts else {}
+    return {"role": message.role, "text": message.text, **thoughts, **known}
 
 
 def _file(media: MediaProduced) -> dict[str, Any]:

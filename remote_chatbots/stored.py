@@ -17,7 +17,7 @@ class StoredMessage:
 
     Attributes:
         role: "user" or "assistant".
-        text: What was said.
+        text: What was said; of an answer without its thoughts, where these were to be told apart.
         message_id: The server's id of it; "" if it has none.
         parent_message_id: The server's id of the message that it answers; "" if it answers none.
         conversation_id: The server's id of the conversation.
@@ -26,6 +26,7 @@ class StoredMessage:
         media: Files that belong to it.
         sources: The passages behind an answer, where the history holds them.
         usage: What an answer cost, where the history holds it.
+        thoughts: What a model thought between `<think>` marks, each with its place in the text.
         error: Why the turn failed, where the server says; what had come of it is not kept (recorded:
             failed-chat-3-messages). An answer that is empty without an error is still being made, or was lost with its
             stream (recorded: during-messages, disconnect-chat-messages-late).
@@ -42,8 +43,14 @@ class StoredMessage:
     media: tuple[MediaProduced, ...] = ()
     sources: tuple[Source, ...] = ()
     usage: Usage | None = None
+    thoughts: tuple[tuple[int, str], ...] = ()
     error: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def reasoning(self) -> str:
+        """What a model thought, all of it; "" if nothing."""
+        return "".join(thought for _, thought in self.thoughts)
 
 
 @dataclass(frozen=True, slots=True)

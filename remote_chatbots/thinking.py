@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from remote_chatbots.events import Event, Reasoning, TextDelta, TextReplaced
+from remote_chatbots.flow import Flow
 from remote_chatbots.stopping import overlap
+from remote_chatbots.stored import StoredMessage
 
 _BEGIN, _END = "<think>", "</think>"
 
@@ -74,3 +78,21 @@ class ThinkSplitter:
         self._answers = self._answers or bool(text.strip())
         self._last = text[-1:] or self._last
         return [TextDelta(text)] if text else []
+
+
+def told_apart(flow: Flow[list[StoredMessage]]) -> Flow[list[StoredMessage]]:
+    """Return the messages that `flow` reads, the thoughts of answers apart from their text as in the live answers."""
+    return [_apart(one) for one in (yield from flow)]
+
+
+def _apart(message: StoredMessage) -> StoredMessage:
+    if message.role != "assistant" or _BEGIN not in message.text:
+        return message
+    splitter = ThinkSplitter()
+    said, thoughts = "", list[tuple[int, str]]()
+    for piece in [*splitter.cut([TextDelta(message.text)]), *splitter.rest()]:
+        if isinstance(piece, TextDelta):
+            said += piece.text
+        elif isinstance(piece, Reasoning):
+            thoughts.append((len(said), piece.text))
+    return replace(message, text=said, thoughts=tuple(thoughts))

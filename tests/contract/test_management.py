@@ -44,6 +44,15 @@ def test_the_history_of_a_conversation_is_oldest_first_and_ends_with_the_answer(
     assert call(agent, "history", first.conversation_id, limit=1) == told[-1:]
 
 
+def test_an_answers_thoughts_are_apart_from_its_text_as_they_were_live(agent: GPTBotsAgent, call: Call) -> None:
+    said = "[[echo]]Yes.<think>Hm.</think> No."
+    live = call(agent, "ask", said)
+    asked, told = call(agent, "history", live.conversation_id)
+    assert (told.text, told.reasoning) == (live.text, live.reasoning)
+    assert (asked.text, asked.reasoning) == (said, "")
+    assert "Yes.<think>Hm.</think> No." in call(agent, "history", live.conversation_id, reasoning=False)[-1].text
+
+
 def test_a_history_longer_than_a_page_is_whole(agent: GPTBotsAgent) -> None:
     with BotClient(agent, user="long") as client:
         conversation_id = client.ask("0").conversation_id

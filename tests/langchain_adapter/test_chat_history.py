@@ -14,7 +14,7 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_core.runnables.history import RunnableWithMessageHistory
 
-from langchain_chatbots import RemoteChatMessageHistory, RemoteChatModel, sources
+from langchain_chatbots import RemoteChatMessageHistory, RemoteChatModel, RemoteConversationLoader, sources
 from remote_chatbots import BotNotFoundError, BotUsageError, SQLiteConversations
 from remote_chatbots.emulator import Emulator
 from tests.langchain_adapter.asking import PLATFORMS, MakeBot, conversation, looks_into, questions_in
@@ -47,6 +47,20 @@ def talked(model: RemoteChatModel) -> str:
     first = model.invoke(FIRST)
     model.invoke([HumanMessage(FIRST), first, HumanMessage(SECOND)])
     return conversation(first)
+
+
+@pytest.mark.parametrize("said", ["<think>Hm.</think>Yes.", "Yes.<think>Hm.</think> No.<think>Hm?</think> Yes."])
+def test_thoughts_are_told_apart_as_in_the_live_answer(make_bot: MakeBot, platform: str, said: str) -> None:
+    model = make_bot(platform)
+    live = model.invoke(f"[[echo]]{said}")
+    told = RemoteChatMessageHistory(model, conversation_id=conversation(live)).messages[-1]
+    assert (told.content, told.content_blocks) == (live.content, live.content_blocks)
+    assert "think" not in told.text
+    unparted = RemoteChatMessageHistory(make_bot(platform, reasoning=False), conversation_id=conversation(live))
+    assert said in unparted.messages[-1].text
+    (turn,) = RemoteConversationLoader(model, [conversation(live)]).load()
+    assert "Hm." in turn.metadata["messages"][-1]["reasoning"]
+    assert turn.page_content.endswith(f"assistant: {live.text}")
 
 
 def test_the_messages_are_the_servers_with_ids_sources_and_rating(make_bot: MakeBot, platform: str) -> None:

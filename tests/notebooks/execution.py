@@ -11,6 +11,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
 KERNEL_SITE = Path(__file__).parent / "kernel_site"
+CHECKOUT = Path(__file__).parents[2]  # what is tested is what stands here, wherever an installation may point
 CELL_TIMEOUT_S = 30
 # What a process needs to start. All else stays out: proxies, keys, tracing, the user's own settings of Python.
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMP", "TEMP", "TMPDIR")
@@ -23,7 +24,7 @@ def kernel_environment(home: Path) -> dict[str, str]:
         **{name: os.environ[name] for name in _KEPT if name in os.environ},
         "HOME": str(home),
         "IPYTHONDIR": str(home / "ipython"),
-        "PYTHONPATH": str(KERNEL_SITE),
+        "PYTHONPATH": os.pathsep.join([str(KERNEL_SITE), str(CHECKOUT)]),
         "PYTHONNOUSERSITE": "1",
         "PYTHONUTF8": "1",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the debugger that ipykernel loads warns at each start

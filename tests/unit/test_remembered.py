@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from remote_chatbots import MediaProduced, Source, Usage
-from remote_chatbots.remembered import metadata_of, records, said
+from remote_chatbots.flow import Flow
+from remote_chatbots.remembered import metadata_of, records
 from remote_chatbots.stored import StoredConversation, StoredMessage
+from remote_chatbots.thinking import told_apart
 
 TOLD = {"bot": "dify:b", "model_provider": "dify", "model_name": "dify-app"}
 TALK = StoredConversation("c-1", name="Rain", user="anna", created_at=1, updated_at=9)
@@ -43,9 +47,17 @@ def test_a_question_names_no_bot_and_what_the_server_does_not_tell_is_left_out()
 
 def test_thoughts_are_told_apart_in_answers_alone_and_only_where_that_is_wanted() -> None:
     stored = answers("<think>Wet?</think>\n\nYes.")
-    assert said(stored, reasoning=True) == ("Yes.", "Wet?")
-    assert said(stored, reasoning=False) == (stored.text, "")
-    assert said(asks(stored.text), reasoning=True) == (stored.text, "")
+
+    def told() -> Flow[list[StoredMessage]]:
+        return [asks(stored.text), stored, answers("One.<think>Two?</think> Three.<think>Four")]
+        yield
+
+    with pytest.raises(StopIteration) as over:
+        next(told_apart(told()))
+    asked, first, second = over.value.value
+    assert (asked.text, asked.thoughts, first.text, first.thoughts) == (stored.text, (), "Yes.", ((0, "Wet?"),))
+    assert (second.text, second.thoughts) == ("One. Three.", ((4, "Two?"), (11, "Four")))
+    assert second.reasoning == "Two?Four"
 
 
 def test_a_record_says_who_said_what_and_sums_its_answers_up() -> None:
