@@ -51,6 +51,9 @@ class BotFields(Discovering, ConnectionFields):
     it is new to the conversation."""
     on_missing: Literal["error", "restart"] = "error"
     """When the server has forgotten the conversation: raise, or begin a new one with what the history tells of it."""
+    on_break: Literal["error", "recover"] = "error"
+    """When a turn breaks off, its fate unknown: raise, or fetch the answer where the server keeps it (a Dify 1.14
+    chatflow, GPTBots) without asking again, and raise if it cannot be had."""
     streaming: bool | None = None
     """None: the framework's rule; whole answers are read from the stream too. True: tokens are always streamed. False:
     the platform's blocking form, and streams give one whole message."""
@@ -81,6 +84,8 @@ class BotFields(Discovering, ConnectionFields):
     """After that much silence at the start of a stream: the server is asked whether it can answer at all."""
     stop_wait_s: float = _STANDARD.stop_wait_s
     """On leaving a stream early: how long that may take, for the server to keep what it has said."""
+    recover_wait_s: float = _STANDARD.recover_wait_s
+    """With `on_break="recover"`: how long the answer of a turn that broke off is looked for."""
 
     _learning: Any = PrivateAttr(default=None)
     _client: BotClient | None = PrivateAttr(default=None)
@@ -216,6 +221,7 @@ class BotFields(Discovering, ConnectionFields):
                 blocking=self.streaming is False,
                 coalesce=self.coalesce,
                 reasoning=self.reasoning,
+                on_break=self.on_break,
                 options={name: kwargs[name] for name in self._options if kwargs.get(name) is not None},
             )
             if self.on_missing == "restart" and planned.conversation_id:
@@ -272,6 +278,7 @@ class BotFields(Discovering, ConnectionFields):
             speech_wait_s=self.speech_wait_s,
             probe_after_s=self.probe_after_s,
             stop_wait_s=self.stop_wait_s,
+            recover_wait_s=self.recover_wait_s,
         )
 
 

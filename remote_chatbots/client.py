@@ -15,6 +15,7 @@ from remote_chatbots.files import AsyncFileCalls, FileCalls
 from remote_chatbots.flow import Flow
 from remote_chatbots.forgotten import ask
 from remote_chatbots.management import AsyncManagement, Management, operation
+from remote_chatbots.mending import OnBreak
 from remote_chatbots.protocol import BotProtocol
 from remote_chatbots.question import Attachment, Question
 from remote_chatbots.resuming import FilledForm, LostAnswer
@@ -103,6 +104,7 @@ class BotClient(_Client, Management, Discovery, FileCalls, Speech):
         inputs: Mapping[str, Any] | None = None,
         files: Sequence[Attachment] = (),
         stop: Sequence[str] = (),
+        on_break: OnBreak | None = None,
         **options: Any,
     ) -> RequestsRun:
         """Return the turn's events, while they arrive. Nothing is sent before the first is asked for.
@@ -114,6 +116,7 @@ class BotClient(_Client, Management, Discovery, FileCalls, Speech):
             inputs: Values of the app's variables.
             files: Files that go with the question.
             stop: The answer ends before the first of these.
+            on_break: What becomes of a turn that breaks off: "error" (default), or "recover" its answer, if it can be.
             **options: What the platform may be told beside, e.g. `trace_id=` (for Dify: `DifyOptions`).
 
         Returns:
@@ -123,8 +126,8 @@ class BotClient(_Client, Management, Discovery, FileCalls, Speech):
             BotUsageError: If an argument is missing or wrong.
             BotError: While iterating, if the turn fails; with the text and the ids so far.
         """
-        given = {"user": user, "conversation_id": conversation_id, "inputs": inputs, "files": files, "stop": stop}
-        given["options"] = options
+        given: dict[str, Any] = {"user": user, "conversation_id": conversation_id, "inputs": inputs}
+        given |= {"files": files, "stop": stop, "on_break": on_break, "options": options}
         return self.run(self._flow(question, given))
 
     def run(self, flow: Flow[None]) -> RequestsRun:
@@ -238,6 +241,7 @@ class AsyncBotClient(_Client, AsyncManagement, AsyncDiscovery, AsyncFileCalls, A
         inputs: Mapping[str, Any] | None = None,
         files: Sequence[Attachment] = (),
         stop: Sequence[str] = (),
+        on_break: OnBreak | None = None,
         **options: Any,
     ) -> AiohttpRun:
         """Return the turn's events, while they arrive: as `BotClient.stream`, for `async for`.
@@ -245,8 +249,8 @@ class AsyncBotClient(_Client, AsyncManagement, AsyncDiscovery, AsyncFileCalls, A
         Leave it by `async with contextlib.aclosing(...)` or by `async with` itself, so that the server is told to
         stop before you go on; after a bare `break` that happens in the background.
         """
-        given = {"user": user, "conversation_id": conversation_id, "inputs": inputs, "files": files, "stop": stop}
-        given["options"] = options
+        given: dict[str, Any] = {"user": user, "conversation_id": conversation_id, "inputs": inputs}
+        given |= {"files": files, "stop": stop, "on_break": on_break, "options": options}
         return self.run(self._flow(question, given))
 
     def run(self, flow: Flow[None]) -> AiohttpRun:

@@ -23,6 +23,7 @@ class BotArguments(TypedDict, total=False):
     bot_id: str | None
     system_input: str | None
     on_missing: Literal["error", "restart"] | None
+    on_break: Literal["error", "recover"] | None
     streaming: bool | None
     reasoning: bool | None
     coalesce: bool | None
@@ -41,6 +42,7 @@ class BotArguments(TypedDict, total=False):
     speech_wait_s: float | None
     probe_after_s: float | None
     stop_wait_s: float | None
+    recover_wait_s: float | None
     max_event_bytes: int | None
     max_connections: int | None
     idle_s: float | None

@@ -6,7 +6,7 @@ plain synchronous code: they are tested by feeding them heads and bytes, without
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -86,9 +86,16 @@ class Errand:
     acall: Callable[[], Awaitable[Any]] | None = None
 
 
-Effect: TypeAlias = Send | Read | Sleep | Aside | Errand
+@dataclass(frozen=True, slots=True)
+class Within:
+    """From now on the turn takes no longer than this, nor than it could before; the outcome is None."""
+
+    seconds: float
+
+
+Effect: TypeAlias = Send | Read | Sleep | Aside | Errand | Within
 Flow: TypeAlias = Generator[Effect | Event, Any, T]
-EFFECTS: frozenset[type] = frozenset({Send, Read, Sleep, Aside, Errand})
+EFFECTS: frozenset[type] = frozenset({Send, Read, Sleep, Aside, Errand, Within})
 READ = Read()
 
 
@@ -227,6 +234,22 @@ def interposed(
         if found:
             yield from flow
             return
+        step = _step_of(flow.send, outcome)
+
+
+def changed(flow: Flow[None], of: Callable[[Event], Iterable[Event]]) -> Flow[None]:
+    """Run `flow` with what `of` makes of each event in its place. Whatever the driver throws reaches `flow`."""
+    step: Any = _step_of(flow.send, None)
+    while step is not None:
+        outcome = None
+        try:
+            if type(step) in EFFECTS:
+                outcome = yield step
+            else:
+                yield from of(step)
+        except BaseException as error:  # noqa: BLE001  whatever it is, it is for the flow
+            step = _step_of(flow.throw, error)
+            continue
         step = _step_of(flow.send, outcome)
 
 

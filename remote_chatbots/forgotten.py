@@ -1,4 +1,4 @@
-"""When the server has forgotten a conversation: whether another is begun in its place."""
+"""One turn, and what is done where it goes wrong: a conversation that is forgotten, a break in its midst."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 from remote_chatbots.errors import BotNotFoundError
 from remote_chatbots.events import Event, Started
 from remote_chatbots.flow import Flow, interposed
+from remote_chatbots.mending import mended
 from remote_chatbots.protocol import BotProtocol
 from remote_chatbots.question import Question
 
@@ -15,13 +16,16 @@ from remote_chatbots.question import Question
 def ask(bot: BotProtocol, question: Question) -> Flow[None]:
     """Return the flow of one turn: that of `question.instead`, where the server does not know the conversation.
 
-    A conversation that it does not know it refuses before anything is done, so nothing is asked twice.
+    A conversation that it does not know it refuses before anything is done, so nothing is asked twice. A turn that
+    breaks off goes on with what the server keeps, if `question.on_break` says so.
 
     Raises:
         BotUsageError: At once, if the platform cannot take the question as it is.
     """
     flow = bot.ask(question)
-    return flow if question.instead is None else _or_instead(flow, bot, question.instead)
+    if question.instead is not None:
+        flow = _or_instead(flow, bot, question.instead)
+    return mended(bot, question, flow) if question.on_break == "recover" else flow
 
 
 def begun_anew(flow: Flow[None], why: str) -> Flow[None]:

@@ -161,6 +161,8 @@ class Question:
         coalesce: Join pieces of text that arrived together. Default on.
         instead: What is asked in its place where the server has forgotten the conversation: a question that begins a
             new one, or a function that makes it when it is needed. Default none: that it has is an error.
+        on_break: What becomes of a turn that breaks off, its fate unknown: "error", or "recover": go on with the answer
+            where the server keeps it (a Dify 1.14 chatflow, GPTBots), else raise the error all the same.
         reasoning: Tell what the model says between `<think>` marks apart from its answer. Default on; off leaves
             the text untouched.
 
@@ -179,8 +181,11 @@ class Question:
     reasoning: bool = True
     instead: Question | Callable[[], Question] | None = field(default=None, repr=False)
     options: Mapping[str, Any] = field(default_factory=dict)
+    on_break: Literal["error", "recover"] = "error"
 
     def __post_init__(self) -> None:
+        if self.on_break not in ("error", "recover"):
+            raise BotUsageError('on_break must be "error" or "recover". Give one of these.')
         for name in ("text", "user", "conversation_id"):
             value = getattr(self, name)
             _check(isinstance(value, str), name, "a string", type(value))

@@ -10,6 +10,7 @@ from remote_chatbots.answer import Answer
 from remote_chatbots.errors import BotError, BotNotFoundError, BotUsageError
 from remote_chatbots.events import Event, Finished, SourcesFound, Started, TextDelta, UsageReported
 from remote_chatbots.reading import mapping, text
+from remote_chatbots.stopping import StopCutter
 from remote_chatbots.stored import StoredMessage
 from remote_chatbots.stream_reader import EventFilter
 from remote_chatbots.thinking import ThinkSplitter
@@ -135,9 +136,9 @@ class LostAnswer:
     stop: Sequence[str] = ()
     coalesce: bool = True
 
-    def filters(self) -> list[EventFilter]:
-        """Return what divides the answer's text as its reader wants it."""
-        return [ThinkSplitter()] if self.reasoning else []
+    def filters(self, *others: EventFilter) -> list[EventFilter]:
+        """Return what makes of the answer's text what its reader wants; `others` before the stop sequences."""
+        return [*([ThinkSplitter()] if self.reasoning else []), *others, StopCutter(self.stop)]
 
     @classmethod
     def of(cls, broken: BotError | Answer, **known: Any) -> LostAnswer:

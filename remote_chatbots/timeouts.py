@@ -69,6 +69,8 @@ class Settings:
         probe_after_s: After that much silence at the start of a stream, the server is asked, beside it, whether it
             can answer at all. Default 5.
         stop_wait_s: On leaving a turn early: for the stop call and for the turn's last event. Default 1.5.
+        recover_wait_s: With `on_break="recover"`, how long the answer of a turn that broke off is looked for. Default
+            60.
         max_event_bytes: The largest event that is taken. Default 16 MiB.
         max_connections: Turns of one async client that have a connection at a time, per event loop; more wait, at
             most `connect_s` and `silence_s` together. Stop calls and the like wait for none. Default 1000.
@@ -83,13 +85,14 @@ class Settings:
     speech_wait_s: float = 10.0
     probe_after_s: float = 5.0
     stop_wait_s: float = 1.5
+    recover_wait_s: float = 60.0
     max_event_bytes: int = 16 * 1024 * 1024
     max_connections: int = 1000
     idle_s: float = 4.0
     max_retries: int = 2
 
     def __post_init__(self) -> None:
-        for name in ("end_grace_s", "speech_wait_s", "probe_after_s", "stop_wait_s", "idle_s"):
+        for name in ("end_grace_s", "speech_wait_s", "probe_after_s", "stop_wait_s", "recover_wait_s", "idle_s"):
             positive_seconds(name, getattr(self, name))
         for name, least in (("max_event_bytes", 1024), ("max_connections", 1), ("max_retries", 0)):
             value = getattr(self, name)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from remote_chatbots.answer import Answer
 from remote_chatbots.errors import BotError
 from remote_chatbots.events import Event
-from remote_chatbots.flow import EFFECTS, Aside, Deadline, Effect, Errand, Flow, Read, Send, Turn
+from remote_chatbots.flow import EFFECTS, Aside, Deadline, Effect, Errand, Flow, Read, Send, Turn, Within
 from remote_chatbots.timeouts import Settings, Timeouts
 from remote_chatbots.transports import faults
 from remote_chatbots.transports.aiohttp_sessions import LoopSessions, up_to
@@ -184,6 +184,9 @@ class AiohttpRun:
                 return await self._aside(effect)
             if type(effect) is Errand:
                 return await (effect.acall() if effect.acall is not None else asyncio.to_thread(effect.call))
+            if type(effect) is Within:
+                self._ends_at = _now() + (self._within(effect.seconds) or 0)
+                return None
             return await self._sleep(effect.seconds)  # type: ignore[union-attr]
         except Exception as error:
             # What had arrived before the connection died comes first; the next read meets the error again.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from remote_chatbots.answer import Answer
 from remote_chatbots.errors import BotError
 from remote_chatbots.events import Event
-from remote_chatbots.flow import EFFECTS, Aside, Deadline, Effect, Errand, Flow, Read, Send, Turn
+from remote_chatbots.flow import EFFECTS, Aside, Deadline, Effect, Errand, Flow, Read, Send, Turn, Within
 from remote_chatbots.timeouts import Settings, Timeouts
 from remote_chatbots.transports import faults
 from remote_chatbots.transports.decoding import Decoder, UnreadableError, decoder_of
@@ -151,6 +151,9 @@ class RequestsRun:
                 return self._aside(effect)
             if type(effect) is Errand:
                 return effect.call()
+            if type(effect) is Within:
+                self._ends_at = time.monotonic() + (self._within(effect.seconds) or 0)
+                return None
             return self._sleep(effect.seconds)  # type: ignore[union-attr]
         except Exception as error:
             return self._translated(error, effect)

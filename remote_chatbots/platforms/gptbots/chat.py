@@ -166,7 +166,7 @@ class GPTBotsAgent:
 
     def recover(self, lost: LostAnswer) -> Flow[None]:
         """Return the flow of a whole answer whose turn broke off, from the history; nothing is posted."""
-        return self._management().recover(lost, *lost.filters(), *_marks(self.options))
+        return self._management().recover(lost, *lost.filters(*_marks(self.options)))
 
     def _turn(self, question: Question, options: GPTBotsOptions) -> Flow[None]:
         hidden = Hidden((self.api_key, question.text))
