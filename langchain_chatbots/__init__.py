@@ -13,6 +13,11 @@ from langchain_chatbots.chat_history import RemoteChatMessageHistory
 from langchain_chatbots.chat_models import ChatDify, ChatGPTBots
 from langchain_chatbots.document_loaders import RemoteConversationLoader
 from langchain_chatbots.errors import retryable
+from langchain_chatbots.knowledge_retrievers import (
+    DifyKnowledgeRetriever,
+    GPTBotsKnowledgeRetriever,
+    RemoteKnowledgeRetriever,
+)
 from langchain_chatbots.remote_chat_model import RemoteChatModel
 from langchain_chatbots.retrievers import DifyRetriever, GPTBotsRetriever, RemoteRetriever
 from langchain_chatbots.settings import RemoteModelSettings
@@ -27,11 +32,14 @@ if TYPE_CHECKING:
 __all__ = [
     "ChatDify",
     "ChatGPTBots",
+    "DifyKnowledgeRetriever",
     "DifyRetriever",
+    "GPTBotsKnowledgeRetriever",
     "GPTBotsRetriever",
     "RemoteChatMessageHistory",
     "RemoteChatModel",
     "RemoteConversationLoader",
+    "RemoteKnowledgeRetriever",
     "RemoteModelSettings",
     "RemoteRetriever",
     "RemoteSpeechParser",

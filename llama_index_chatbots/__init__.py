@@ -10,6 +10,11 @@ except ImportError as error:
 from llama_index_chatbots.chat_engines import RemoteChatEngine
 from llama_index_chatbots.chat_stores import RemoteChatStore
 from llama_index_chatbots.human_input import FormFilledEvent, FormRequiredEvent, submit_form
+from llama_index_chatbots.knowledge_retrievers import (
+    DifyKnowledgeRetriever,
+    GPTBotsKnowledgeRetriever,
+    RemoteKnowledgeRetriever,
+)
 from llama_index_chatbots.llms import Dify, GPTBots
 from llama_index_chatbots.memory import RemoteMemory
 from llama_index_chatbots.query_engines import RemoteQueryEngine
@@ -23,14 +28,17 @@ from llama_index_chatbots.streaming import RemoteStreamingResponse
 
 __all__ = [
     "Dify",
+    "DifyKnowledgeRetriever",
     "DifyRetriever",
     "FormFilledEvent",
     "FormRequiredEvent",
     "GPTBots",
+    "GPTBotsKnowledgeRetriever",
     "GPTBotsRetriever",
     "RemoteChatEngine",
     "RemoteChatStore",
     "RemoteConversationReader",
+    "RemoteKnowledgeRetriever",
     "RemoteLLM",
     "RemoteMemory",
     "RemoteQueryEngine",

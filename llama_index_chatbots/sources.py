@@ -27,10 +27,11 @@ def source_nodes(answer: Any) -> list[NodeWithScore]:
         `message_id`.
     """
     told = _metadata(answer)
-    return [] if told is None else [_node(passage) for passage in passages(told)]
+    return [] if told is None else [node_of(passage) for passage in passages(told)]
 
 
-def _node(passage: Passage) -> NodeWithScore:
+def node_of(passage: Passage) -> NodeWithScore:
+    """Return a passage as a node; of its metadata a model reads the title alone."""
     hidden = [name for name in passage.metadata if name not in _FOR_MODELS]
     node = TextNode(
         text=passage.text,

@@ -66,3 +66,39 @@ class GPTBotsArguments(BotArguments, total=False):
     corner_citation: bool | None
     citation_marks: bool | None
     fetch_sources: bool | None
+
+
+class KnowledgeArguments(TypedDict, total=False):
+    """What every retriever of knowledge bases takes; None is "not given", but for `timeout`."""
+
+    base_url: str | None
+    k: int | None
+    timeout: float | Sequence[float | None] | Timeouts | None
+    max_retries: int | None
+    default_headers: Mapping[str, str] | None
+    max_event_bytes: int | None
+    max_connections: int | None
+    idle_s: float | None
+
+
+class DifyKnowledgeArguments(KnowledgeArguments, total=False):
+    """What a retriever of Dify's knowledge bases takes beside."""
+
+    dataset_id: str | Sequence[str] | None
+    search_method: Literal["semantic_search", "full_text_search", "hybrid_search", "keyword_search"] | None
+    score_threshold: float | None
+    reranking_enable: bool | None
+    reranking_mode: Literal["reranking_model", "weighted_score"] | None
+    reranking_model: Mapping[str, str] | None
+    weights: Mapping[str, Any] | None
+    metadata_filtering_conditions: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+
+
+class GPTBotsKnowledgeArguments(KnowledgeArguments, total=False):
+    """What a retriever of a GPTBots agent's knowledge takes beside."""
+
+    embedding_rate: float | None
+    rerank_version: str | None
+    doc_correlation: float | None
+    group_ids: str | Sequence[str] | None
+    data_ids: str | Sequence[str] | None

@@ -1,25 +1,29 @@
-"""The sources that stand in an answer's metadata, read the same way by both faces."""
+"""The sources that stand in an answer's metadata, or that a search found, read the same way by both faces."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from remote_chatbots.errors import BotUsageError
+from remote_chatbots.events import Source
+from remote_chatbots.metadata import resource
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One source of an answer.
+    """One source of an answer, or one find of a search.
 
     Attributes:
         text: The passage's text; "" if the server gave none.
-        segment_id: The server's id of the passage; "" if it gave none.
+        segment_id: The server's id of the passage; "" if it gave none. Of a find that has none: one of ours, equal for
+            equal passages of a document.
         document_id: The server's id of the document it stands in; "" if it gave none.
         score: The server's score; None if it gave none.
         metadata: All the server's keys but the text, and `source` and `title` (the document's name), `score`, `bot`
-            and `message_id`.
+            and `message_id`; of a find, without these two.
     """
 
     text: str
@@ -40,20 +44,38 @@ def passages(told: Mapping[str, Any], message_id: str | None = None) -> list[Pas
     if not isinstance(resources, (list, tuple)):
         return []
     of_answer = {"bot": told.get("bot"), "message_id": told.get("message_id") or message_id}
-    return [_passage(resource, of_answer) for resource in resources if isinstance(resource, Mapping)]
+    return [_passage(one, of_answer) for one in resources if isinstance(one, Mapping)]
 
 
-def _passage(resource: Mapping[str, Any], of_answer: Mapping[str, Any]) -> Passage:
-    name, score = resource.get("document_name") or resource.get("title"), resource.get("score")
+def found_passages(sources: Iterable[Source]) -> list[Passage]:
+    """Return what a search found, in its order."""
+    return [_found(source) for source in sources]
+
+
+def _found(source: Source) -> Passage:
+    passage = _passage(resource(source), {})
+    # Whoever joins the finds of several searches, or stores them, tells them apart by their ids.
+    ours = hashlib.sha256(f"{source.document_id}\0{source.content}".encode()).hexdigest()[:32]
+    return replace(
+        passage,
+        text=source.content,
+        score=source.score,
+        segment_id=source.segment_id or ours,
+        metadata={**passage.metadata, "score": source.score},
+    )
+
+
+def _passage(told: Mapping[str, Any], of_answer: Mapping[str, Any]) -> Passage:
+    name, score = told.get("document_name") or told.get("title"), told.get("score")
     return Passage(
-        _text(resource.get("content")),
-        _text(resource.get("segment_id")),
-        _text(resource.get("document_id")),
+        _text(told.get("content")),
+        _text(told.get("segment_id")),
+        _text(told.get("document_id")),
         score if isinstance(score, (int, float)) else None,
         {
-            **{key: value for key, value in resource.items() if key != "content"},
+            **{key: value for key, value in told.items() if key != "content"},
             "source": name,
-            "title": resource.get("title") or name,
+            "title": told.get("title") or name,
             "score": score,
             **of_answer,
         },

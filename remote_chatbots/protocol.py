@@ -63,6 +63,13 @@ class KnowledgeProtocol(Protocol):
             BotUsageError: At once, if the query or an option is none that the platform takes.
         """
 
+    def check(self, **options: Any) -> None:
+        """Refuse options that no search takes.
+
+        Raises:
+            BotUsageError: If one is unknown or wrong.
+        """
+
     def knowledge_bases(self, *, limit: int | None = None) -> Flow[list[StoredKnowledgeBase]]:
         """Return the flow that lists the knowledge bases, in the server's order."""
 

@@ -96,6 +96,15 @@ class DifyKnowledge:
         calls = self._calls(query)
         return Search(tuple(self._part(calls, one, query, asked) for one in dict.fromkeys(ids)), asked.k)
 
+    def check(self, *, dataset_id: Any = None, **options: Any) -> None:
+        """Refuse what no search could be told.
+
+        Raises:
+            BotUsageError: If an option is unknown or wrong.
+        """
+        self.options.with_those_of(options)
+        _ids(() if dataset_id is None else dataset_id)
+
     def knowledge_bases(self, *, limit: int | None = None) -> Flow[list[StoredKnowledgeBase]]:
         """Return the knowledge bases that the key opens, in the server's order; at most `limit` of them."""
         found = yield from self._listed("/datasets", limit)

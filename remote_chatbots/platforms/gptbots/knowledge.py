@@ -70,6 +70,14 @@ class GPTBotsKnowledge:
         asked = self.options.with_those_of(options)
         return Search((self._part(checked_query(query, NAME), asked),), asked.k)
 
+    def check(self, **options: Any) -> None:
+        """Refuse what no search could be told.
+
+        Raises:
+            BotUsageError: If an option is unknown or wrong.
+        """
+        self.options.with_those_of(options)
+
     def knowledge_bases(self, *, limit: int | None = None) -> Flow[list[StoredKnowledgeBase]]:
         """Return the knowledge bases of the agent, in the server's order; at most `limit` of them."""
         told = yield from self._management().read("/v1/bot/knowledge/base/page")

@@ -1,0 +1,156 @@
+"""What a user sets on a retriever of knowledge bases, in either face.
+
+pydantic comes with both frameworks: nothing of the core imports this module, the faces do.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic import Field, PrivateAttr
+
+from remote_chatbots.address import Key
+from remote_chatbots.connection_fields import ConnectionFields
+from remote_chatbots.field_texts import describe
+from remote_chatbots.knowledge_client import AsyncKnowledgeClient, KnowledgeClient
+from remote_chatbots.platforms.dify import DifyKnowledge, DifyRetrieval
+from remote_chatbots.platforms.dify.chat import CLOUD_URL
+from remote_chatbots.platforms.gptbots import GPTBotsKnowledge, GPTBotsRetrieval
+from remote_chatbots.platforms.gptbots.chat import CLOUD_URL as GPTBOTS_URL
+from remote_chatbots.protocol import KnowledgeProtocol
+from remote_chatbots.timeouts import Timeouts
+
+
+class KnowledgeFields(ConnectionFields):
+    """The fields of every retriever of knowledge bases."""
+
+    _client: KnowledgeClient | None = PrivateAttr(default=None)
+    _async_client: AsyncKnowledgeClient | None = PrivateAttr(default=None)
+
+    _options: ClassVar[tuple[str, ...]]
+    # As the platforms call it, and LlamaIndex.
+    _other_names: ClassVar[Mapping[str, str]] = {"top_k": "k", "similarity_top_k": "k"}
+
+    @abstractmethod
+    def _knowledge(self) -> KnowledgeProtocol:
+        """Return the knowledge bases that the fields describe."""
+
+    def _check(self) -> None:
+        self._knowledge()
+
+    def close(self) -> None:
+        """Close this thread's connections. They are closed with the retriever or the thread as well."""
+        if self._client is not None:
+            self._client.close()
+
+    async def aclose(self) -> None:
+        """Close this event loop's connections. They are closed with the retriever or the loop as well."""
+        if self._async_client is not None:
+            await self._async_client.aclose()
+
+    def _of_call(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options of one search by their names here; None is "not given"."""
+        named = {self._other_names.get(name, name): value for name, value in given.items()}
+        return {name: value for name, value in named.items() if value is not None}
+
+    def _sync_client(self) -> KnowledgeClient:
+        knowledge, timeouts = self._knowledge(), Timeouts.of(self.timeout)
+        client = self._client
+        if client is None or client.knowledge != knowledge or client.timeouts != timeouts:
+            client = self._client = KnowledgeClient(knowledge, timeout=timeouts)
+        return client
+
+    def _loop_client(self) -> AsyncKnowledgeClient:
+        knowledge, timeouts = self._knowledge(), Timeouts.of(self.timeout)
+        client = self._async_client
+        if client is None or client.knowledge != knowledge or client.timeouts != timeouts:
+            client = self._async_client = AsyncKnowledgeClient(knowledge, timeout=timeouts)
+        return client
+
+
+class DifyKnowledgeFields(KnowledgeFields):
+    """The fields of Dify's knowledge bases, in either face; each but the connection's may be given per search."""
+
+    base_url: str = CLOUD_URL
+    dataset_id: Any = ()
+    """The knowledge base, or a list of several: then the passages come rank by rank, the first of each before the
+    second of any, and scores are not compared."""
+    k: int | None = Field(default=None, strict=True)
+    """At most so many passages. Default: as the knowledge base is set up."""
+    search_method: str | None = None
+    """"semantic_search", "full_text_search", "hybrid_search" or "keyword_search". Default: the knowledge base's."""
+    score_threshold: float | None = None
+    """Passages with a lower score are left out. Default: the knowledge base's."""
+    reranking_enable: bool | None = None
+    """Whether a model ranks what was found. Default: if `reranking_model` is given; else the knowledge base's."""
+    reranking_mode: str | None = None
+    """"reranking_model" or "weighted_score". Default: by which of the two that follow is given."""
+    reranking_model: Any = None
+    """That model: a mapping with `reranking_provider_name` and `reranking_model_name`."""
+    weights: Any = None
+    """What meaning and words weigh in a hybrid search: a mapping, as Dify has it."""
+    metadata_filtering_conditions: Any = None
+    """Only documents are searched whose metadata are so: a list of conditions that must all hold, or a mapping with
+    `logical_operator` and `conditions`; each has `name`, `comparison_operator` and `value`."""
+
+    platform: ClassVar[str] = "dify"
+    _options: ClassVar[tuple[str, ...]] = (
+        "k", "search_method", "score_threshold", "reranking_enable", "reranking_mode", "reranking_model", "weights",
+        "metadata_filtering_conditions",
+    )  # fmt: skip
+    _environment: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "api_key": ("DIFY_DATASET_API_KEY",),
+        "base_url": ("DIFY_BASE_URL", "DIFY_API_BASE"),
+    }
+
+    def _knowledge(self) -> KnowledgeProtocol:
+        return DifyKnowledge(
+            Key(self.api_key.get_secret_value()),
+            self.base_url,
+            self.dataset_id,
+            headers=self.default_headers,
+            settings=self._settings(),
+            options=DifyRetrieval(**{name: getattr(self, name) for name in self._options}),
+        )
+
+
+class GPTBotsKnowledgeFields(KnowledgeFields):
+    """The fields of a GPTBots agent's knowledge, in either face; each but the connection's may be given per search."""
+
+    base_url: str = GPTBOTS_URL
+    """The server, or a region: "sg", "th", "jp", "cn"."""
+    k: int = Field(default=4, strict=True)
+    """At most so many passages, 1 to 50; older servers take no more than 10."""
+    embedding_rate: float | None = None
+    """What meaning weighs against words: 0 is words alone, 1 meaning alone. Default: the server's, 1."""
+    rerank_version: str | None = None
+    """The model that ranks what was found, e.g. "BGE-Rerank". Default: none."""
+    doc_correlation: float | None = None
+    """Passages that are less relevant are left out, 0.1 to 0.95. Default: none are."""
+    group_ids: Any = None
+    """The knowledge bases that are searched, by their ids. Default: all that the agent has."""
+    data_ids: Any = None
+    """The documents that are searched, by their ids; with `group_ids`, all of both. Default: all."""
+
+    platform: ClassVar[str] = "gptbots"
+    _options: ClassVar[tuple[str, ...]] = (
+        "k", "embedding_rate", "rerank_version", "doc_correlation", "group_ids", "data_ids",
+    )  # fmt: skip
+    _environment: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "api_key": ("GPTBOTS_API_KEY",),
+        "base_url": ("GPTBOTS_BASE_URL",),
+    }
+
+    def _knowledge(self) -> KnowledgeProtocol:
+        return GPTBotsKnowledge(
+            Key(self.api_key.get_secret_value()),
+            self.base_url,
+            headers=self.default_headers,
+            settings=self._settings(),
+            options=GPTBotsRetrieval(**{name: getattr(self, name) for name in self._options}),
+        )
+
+
+describe(__name__, KnowledgeFields, DifyKnowledgeFields, GPTBotsKnowledgeFields)
