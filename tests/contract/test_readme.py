@@ -20,10 +20,13 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), 
 def on(emulator: Emulator, block: str) -> str:
     """Return a block with the emulator's keys and addresses in place of the reader's."""
     dify = f'api_key="{emulator.dify_key}", base_url="{emulator.dify_url}"'
+    base = next(iter(emulator.datasets.values()))
+    knowledge = f'api_key="{emulator.dataset_key}", base_url="{emulator.dify_url}", dataset_id="{base}"'
     gptbots = f'api_key="{emulator.gptbots_key}", base_url="{emulator.gptbots_url}"'
     return (
         block.replace('api_key="app-…", base_url="https://dify.example.com"', dify)
         .replace('api_key="app-…", base_url="sg"', gptbots)
+        .replace('api_key="dataset-…", base_url="https://dify.example.com", dataset_id="…"', knowledge)
         .replace('"anna"', '"reader"')
     )
 

@@ -10,7 +10,15 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.tools import BaseTool
 from pydantic import SecretStr
 
-from langchain_chatbots import ChatDify, ChatGPTBots, RemoteChatModel, RemoteModelSettings, sources
+from langchain_chatbots import (
+    ChatDify,
+    ChatGPTBots,
+    DifyKnowledgeRetriever,
+    GPTBotsKnowledgeRetriever,
+    RemoteChatModel,
+    RemoteModelSettings,
+    sources,
+)
 from remote_chatbots import AppParameters, Timeouts
 
 ChatDify()
@@ -28,6 +36,12 @@ ChatDify(timeout="5")  # type: ignore[arg-type]
 ChatDify(short_term_memory=True)  # type: ignore[call-arg]
 ChatDify(top_p=0.5)  # type: ignore[call-arg]
 ChatGPTBots(workflow_id="x")  # type: ignore[call-arg]
+
+DifyKnowledgeRetriever(dataset_id=["a", "b"], k=3, search_method="hybrid_search", timeout=5)
+GPTBotsKnowledgeRetriever(api_key="app-x", group_ids="g", embedding_rate=0.5)
+DifyKnowledgeRetriever(search_method="magic")  # type: ignore[arg-type]
+DifyKnowledgeRetriever(user="anna")  # type: ignore[call-arg]
+assert_type(DifyKnowledgeRetriever().invoke("Hello", k=2), list[Document])
 
 model: RemoteChatModel = ChatDify()
 settings: RemoteModelSettings = model
