@@ -67,6 +67,32 @@ class Variable:
 
 
 @dataclass(frozen=True, slots=True)
+class FileSetup:
+    """Which files an app takes.
+
+    Attributes:
+        kinds: The kinds.
+        most: How many at once.
+    """
+
+    kinds: tuple[str, ...]
+    most: int = 3
+
+    def told(self) -> dict[str, Any]:
+        """Return the `file_upload` of `GET /parameters` (recorded: chat-parameters-image of both ages)."""
+        methods = ["remote_url", "local_file"]
+        image = {"enabled": "image" in self.kinds, "number_limits": self.most, "detail": "low"}
+        return {
+            "image": {**image, "transfer_methods": methods},
+            "enabled": True,
+            "allowed_file_types": list(self.kinds),
+            "allowed_file_extensions": [],
+            "allowed_file_upload_methods": methods,
+            "number_limits": self.most,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class App:
     """One app: a name that is also its kind, the mode that Dify runs it in, and its input form.
 
@@ -76,6 +102,7 @@ class App:
         hears: Whether it writes down what is said in a recording.
         speaks: Whether it speaks, on demand and its own answers by itself.
         asks_person: Whether its workflow asks a person before its model speaks, and searches nothing.
+        files: Which files it takes; `None` for none.
     """
 
     name: str
@@ -87,6 +114,7 @@ class App:
     asks_person: bool = False
     hears: bool = False
     speaks: bool = False
+    files: FileSetup | None = None
 
     @property
     def is_chatflow(self) -> bool:
@@ -128,7 +156,7 @@ class App:
             "more_like_this": {"enabled": False},
             "user_input_form": [self._form_field(variable) for variable in self.variables],
             "sensitive_word_avoidance": self._moderation(),
-            "file_upload": {"image": {"enabled": False}},
+            "file_upload": self.files.told() if self.files else {"image": {"enabled": False}},
             "system_parameters": {
                 "image_file_size_limit": 10,
                 "video_file_size_limit": 100,
@@ -233,4 +261,7 @@ APPS: tuple[App, ...] = (
     App("advanced-chat-booking", "advanced-chat", _BOOKING, "Whom shall I book a room for?", suggests=False),
     App("advanced-chat-form", "advanced-chat", _OPTIONAL, asks_person=True),
     App("chat-speech", "chat", _OPTIONAL, hears=True, speaks=True),
+    App("chat-image", "chat", _OPTIONAL, files=FileSetup(("image",))),
+    App("agent-chat-image", "agent-chat", _OPTIONAL, files=FileSetup(("image",))),
+    App("advanced-chat-files", "advanced-chat", _OPTIONAL, files=FileSetup(("image", "document", "audio", "video"))),
 )

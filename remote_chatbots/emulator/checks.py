@@ -61,6 +61,12 @@ def user_of(body: Mapping[str, Any]) -> str:
     return str(body["user"])
 
 
+def files_of(body: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what was sent as files."""
+    files = body.get("files")
+    return tuple(files) if isinstance(files, list) else ()
+
+
 def normal_uuid(value: Any) -> str | None:
     """Return a UUID as Dify writes it, `None` for a blank value."""
     return None if is_blank(value) else str(uuid.UUID(value.strip()))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from .checks import Checks, Page, is_uuid, normal_uuid, user_of
+from .checks import Checks, Page, files_of, is_uuid, normal_uuid, user_of
 from .datasets import Retrieval
 from .refusals import Refusal, ServerBreakdown, invalid_param
 from .state import ChatRequest
@@ -44,6 +44,7 @@ def chat_request(body: Mapping[str, Any], *, inputs_required: bool) -> ChatReque
         user=user,
         conversation_id=_uuid(body, "conversation_id"),
         streaming=mode == "streaming",
+        files=files_of(body),
     )
 
 

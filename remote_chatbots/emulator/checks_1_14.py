@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .checks import Checks, Page, is_blank, is_uuid, normal_uuid, parsed, user_of
+from .checks import Checks, Page, files_of, is_blank, is_uuid, normal_uuid, parsed, user_of
 from .datasets import Retrieval
 from .metadata_filter import OPERATORS
 from .refusals import Refusal, invalid_param
@@ -62,6 +62,7 @@ def chat_request(body: Mapping[str, Any]) -> ChatRequest:
         user=user,
         conversation_id=normal_uuid(body.get("conversation_id")),
         streaming=mode == "streaming",
+        files=files_of(body),
     )
 
 

@@ -160,11 +160,16 @@ def workflow_id(turn: Turn) -> str:
     return turn.ids.uuid("workflow", turn.app.name)
 
 
+def made_in_run(turn: Turn) -> list[Event]:
+    """Return the files that a run has made."""
+    return [file.in_a_run() for file in turn.message.files if not file.by_user]
+
+
 def system_variables(turn: Turn) -> Event:
     """Return the variables that every run has."""
     return {
         "sys.query": turn.message.query,
-        "sys.files": [],
+        "sys.files": [file.in_a_run() for file in turn.message.files if file.by_user],
         "sys.conversation_id": turn.message.conversation_id,
         "sys.user_id": turn.user,
         "sys.dialogue_count": turn.number,

@@ -58,7 +58,8 @@ class Dialect015:
         """Return the end of the answer; only a chatflow that searched tells that it found nothing."""
         cited = citations_of_0_15(turn.app, sources)
         told: Event = {"retriever_resources": cited} if cited or turn.app.is_chatflow else {}
-        files: list[Event] | None = [] if turn.app.is_chatflow else None
+        # A chat or agent app tells of none (recorded: 0.15.3/agent-stream-with-image).
+        files = dialect.made_in_run(turn) if turn.app.is_chatflow else None
         return envelope(turn, "message_end", id=turn.message.id, metadata={**told, "usage": used}, files=files)
 
     def replacements(self, turn: Turn, text: str) -> Sequence[Event]:
@@ -92,7 +93,7 @@ class Dialect015:
             "created_at": turn.message.created_at,
             "finished_at": turn.message.created_at,
             "exceptions_count": 0,
-            "files": [],
+            "files": dialect.made_in_run(turn),
         }
         return workflow_event(turn, "workflow_finished", data)
 

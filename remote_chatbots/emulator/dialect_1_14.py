@@ -44,7 +44,9 @@ class Dialect114:
         """Return the end of the answer; only a chatflow knows files that an answer can hold."""
         cited = citations(turn.app, sources)
         metadata = {"annotation_reply": None, "retriever_resources": cited, "usage": used}
-        files: list[Event] | None = [] if turn.app.is_chatflow else None
+        # recorded: 1.14.2/agent-stream-with-image
+        others = [file.at_the_end() for file in turn.message.files] or None
+        files = dialect.made_in_run(turn) if turn.app.is_chatflow else others
         return envelope(turn, "message_end", id=turn.message.id, metadata=metadata, files=files)
 
     def replacements(self, turn: Turn, text: str) -> Sequence[Event]:
@@ -71,7 +73,7 @@ class Dialect114:
 
     def workflow_finished(self, turn: Turn, result: RunResult) -> Event:
         """Return what came of a run; a failed one counts its failure."""
-        outputs: Event = {} if result.answer is None else {"answer": result.answer, "files": []}
+        outputs: Event = {} if result.answer is None else {"answer": result.answer, "files": dialect.made_in_run(turn)}
         data: Event = {
             "id": dialect.run_id(turn),
             "workflow_id": dialect.workflow_id(turn),
@@ -85,7 +87,7 @@ class Dialect114:
             "created_at": turn.message.created_at,
             "finished_at": turn.message.created_at,
             "exceptions_count": 1 if result.status == "failed" else 0,
-            "files": [],
+            "files": dialect.made_in_run(turn),
         }
         return workflow_event(turn, "workflow_finished", data)
 

@@ -141,6 +141,7 @@ def resumed_events(dialect: Dialect, turn: Turn, form: Form) -> Iterator[Event]:
 
 def _succeeded(dialect: Dialect, turn: Turn, said: list[str]) -> Iterator[Event]:
     answer = "".join(said)
+    turn.keep_drawing()
     turn.keep_answer(answer, turn.sources)
     read = token_count(text for _, text in prompts(turn, context_of(turn.sources)))
     used = dialect.model_usage(read, non_empty(said))

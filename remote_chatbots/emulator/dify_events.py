@@ -149,6 +149,11 @@ def _agent_step(turn: Turn, step: Step, said: list[str]) -> Iterator[Event]:
     thought.call = step.call
     yield _thought_event(turn, thought)
     if step.call:
+        if turn.drawing is not None and step.call.name == "draw":
+            turn.keep_drawing()
+            # Between what a tool is asked and what it says (Dify API reference, "Agent").
+            told = {"id": turn.drawing.id, "type": turn.drawing.kind, "belongs_to": "assistant"}
+            yield envelope(turn, "message_file", **told, url=turn.drawing.url)
         thought.observed = True
         yield _thought_event(turn, thought)
 

@@ -21,6 +21,7 @@ from .bodies import (
 from .checks import ANONYMOUS_USER, is_uuid, normal_uuid, user_of
 from .checks_1_14 import variable_page, variable_value
 from .dialect import Event
+from .dify_files_http import FileCalls, check_addresses
 from .dify_forms import Form
 from .dify_history import conversations_page, messages_page, variables_page
 from .dify_runs import Run, Runs
@@ -88,6 +89,7 @@ class DifyFace:
             web.post("/v1/form/human_input/{token}", self._submit_form),
             web.get("/v1/workflow/{run_id}/events", self._run_events),
             *SpeechCalls(self._state, self._profile, self._authorized_app).routes(),
+            *FileCalls(self._state, self._profile, self._authorized_app).routes(),
         ]
         return [route for route in routes if route.path not in self._profile.not_offered]
 
@@ -255,18 +257,22 @@ class DifyFace:
         asked = self._profile.checks.chat_request(await json_body(request))
         faults = faults_here()
         if not asked.streaming or faults.one(JsonAnswer):
-            return await self._blocking(self._state.begin(app, asked))
+            return await self._blocking(await self._begin(app, asked))
         if app.is_chatflow and self._profile.rules.chatflows_in_worker:
             return await self._chatflow_in_worker(request, app, asked)
-        turn = self._state.begin(app, asked)
+        turn = await self._begin(app, asked)
         return await self._stream(turn, EventStream(request, self._profile, faults), faults)
+
+    async def _begin(self, app: App, asked: ChatRequest) -> Turn:
+        await check_addresses(app, asked.files)
+        return self._state.begin(app, asked)
 
     async def _chatflow_in_worker(self, request: web.Request, app: App, asked: ChatRequest) -> web.StreamResponse:
         faults = faults_here()
         stream = EventStream(request, self._profile, faults)
         await stream.ping()
         try:
-            turn = self._state.begin(app, asked)
+            turn = await self._begin(app, asked)
         except Refusal:
             # The run begins in a worker, and nobody tells the client that it did not begin
             # (recorded: 1.14.2/err-unknown-conversation-chatflow-stream,

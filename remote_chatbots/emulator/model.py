@@ -34,6 +34,7 @@ TAGS: Mapping[str, str] = MappingProxyType(
         "failmid": "the model fails after six tokens",
         "time": "an agent calls the tool current_time",
         "tools": "the same",
+        "draw": "an agent or a chatflow makes a picture for its answer",
         "bad": "the model says a forbidden word, and output moderation withdraws the answer (not in 2023)",
         "badinput": "input moderation answers in the model's place (not in 2023)",
         "flow": "GPTBots: two components answer, and no text comes but in their outputs",
@@ -45,7 +46,9 @@ TAGS: Mapping[str, str] = MappingProxyType(
 
 CALLS_TOOL = frozenset({"time", "tools"})
 # With these, too, the answer comes from what the knowledge base has.
-_USUAL = frozenset({"think", "same", "fail", "failmid", "flow", "thought", "audio", "handoff", "prose", "neverjson"})
+_USUAL = frozenset(
+    {"think", "same", "fail", "failmid", "flow", "thought", "audio", "handoff", "prose", "neverjson", "draw"}
+)
 
 SLOW_TOKEN_S = 0.12
 _SUGGESTIONS = 3
@@ -185,7 +188,13 @@ def next_questions(sources: Sequence[Hit], documents: Iterable[str]) -> list[str
     return [f"What else does {name} say?" for name in names]
 
 
-def answer_script(query: str, history: Sequence[Exchange], sources: Sequence[Hit], inputs: Mapping[str, Any]) -> Script:
+def answer_script(
+    query: str,
+    history: Sequence[Exchange],
+    sources: Sequence[Hit],
+    inputs: Mapping[str, Any],
+    files: Sequence[str] = (),
+) -> Script:
     """Decide what the model of a chat app or chatflow says.
 
     Args:
@@ -193,11 +202,12 @@ def answer_script(query: str, history: Sequence[Exchange], sources: Sequence[Hit
         history: The earlier turns, oldest first.
         sources: What the knowledge base has to the question, best first.
         inputs: The app variables of the turn.
+        files: The names of the files that came with the question.
 
     Returns:
         A script of one step.
     """
-    return _script(query, (Step(tokens(_answer(query, history, sources, inputs))),))
+    return _script(query, (Step(tokens(_answer(query, history, sources, inputs, files))),))
 
 
 def agent_script(
@@ -207,6 +217,7 @@ def agent_script(
     inputs: Mapping[str, Any],
     *,
     now: str,
+    files: Sequence[str] = (),
 ) -> Script:
     """Decide what the model of an agent app does.
 
@@ -216,6 +227,7 @@ def agent_script(
         sources: What the knowledge tool would find; the agent calls it only if there is something.
         inputs: The app variables of the turn.
         now: What the tool `current_time` says.
+        files: The names of the files that came with the question.
 
     Returns:
         A script of two steps if a tool is used, otherwise of one.
@@ -223,7 +235,9 @@ def agent_script(
     if tags_in(query) & CALLS_TOOL:
         told_time = Step(tokens(f"The tool says: {now}"))
         return _script(query, (Step(tokens("Let me check. "), _current_time(now)), told_time))
-    final = Step(tokens(_answer(query, history, sources, inputs)))
+    final = Step(tokens(_answer(query, history, sources, inputs, files)))
+    if "draw" in tags_in(query):
+        return _script(query, (Step(tokens("Let me draw. "), _drawing(query)), final))
     if sources and answers_from_sources(query):
         return _script(query, (Step((), _knowledge_tool(query, sources)), final))
     return _script(query, (final,))
@@ -250,7 +264,13 @@ def _script(query: str, steps: tuple[Step, ...]) -> Script:
     )
 
 
-def _answer(query: str, history: Sequence[Exchange], sources: Sequence[Hit], inputs: Mapping[str, Any]) -> str:
+def _answer(
+    query: str,
+    history: Sequence[Exchange],
+    sources: Sequence[Hit],
+    inputs: Mapping[str, Any],
+    files: Sequence[str],
+) -> str:
     tags, rest = tags_in(query), without_tags(query)
     if "echo" in tags:
         return rest
@@ -259,7 +279,7 @@ def _answer(query: str, history: Sequence[Exchange], sources: Sequence[Hit], inp
     for tag, text in _FIXED_ANSWERS.items():
         if tag in tags:
             return text
-    known = _known(rest, history, sources)
+    known = f"You sent {', '.join(files)}." if files else _known(rest, history, sources)
     schema = None if _speaks_words(tags, history) else schema_in(rest)
     if schema is not None:
         usual = json.dumps(instance(schema, known if sources else f"Turn {len(history) + 1}."), ensure_ascii=False)
@@ -291,6 +311,11 @@ def _current_time(now: str) -> ToolCall:
         "ja_JP": "Current Time",
     }
     return ToolCall("current_time", labels, {}, now)
+
+
+def _drawing(query: str) -> ToolCall:
+    labels = {"en_US": "Draw", "zh_Hans": "画图"}
+    return ToolCall("draw", labels, {"prompt": without_tags(query)}, "The picture was drawn.")
 
 
 def _knowledge_tool(query: str, sources: Sequence[Hit]) -> ToolCall:

@@ -19,6 +19,7 @@ from .dialect_1_14 import Dialect114
 from .dify_2023 import RECORDS_2023, event_of_2023
 from .dify_chatflow import chatflow_events, resumed_events
 from .dify_events import agent_events, chat_events
+from .dify_files import FORMS_0_15, FORMS_1_14, FileForms
 from .dify_forms import Form
 from .encoding import compact_event, compact_json, spaced_event, spaced_json
 from .records import RECORDS_0_15, RECORDS_1_14, Records
@@ -56,6 +57,7 @@ class Profile:
         challenges: Whether a 401 names the scheme of authentication.
         sound_types: The declared types of a recording that is written down (recorded: audio-to-text-as-*).
         most_sound_megabytes: How large it may be.
+        files: How it tells of files.
         resumed_events: What the rest of a turn is on the wire that waited for a person, where there are such.
         dataset_records: How it tells of its knowledge bases, where they can be searched.
     """
@@ -78,6 +80,7 @@ class Profile:
     challenges: bool = False
     sound_types: frozenset[str] = _SOUNDS_OF_OLD
     most_sound_megabytes: int = 30
+    files: FileForms = FORMS_1_14
     resumed_events: Callable[[Turn, Form], Iterator[Event]] | None = None
     dataset_records: DatasetRecords | None = None
 
@@ -101,6 +104,8 @@ _VARIABLES = frozenset(
 )
 # With 1.14 (Dify API reference, "Human input").
 _OF_RUNS = frozenset({"/v1/form/human_input/{token}", "/v1/workflow/{run_id}/events"})
+# With 1.8 (Dify, release of August 2025).
+_PREVIEWS = frozenset({"/v1/files/{file_id}/preview"})
 _PROFILES = (
     Profile(
         name="2023",
@@ -113,10 +118,13 @@ _PROFILES = (
         event_bytes=event_of_2023,
         json_bytes=spaced_json,
         most_sound_megabytes=15,
+        files=FORMS_0_15,
         not_offered=_VARIABLES
         | _OF_RUNS
+        | _PREVIEWS
         | {
             "/v1/text-to-audio",
+            "/v1/files/upload",
             "/v1/info",
             "/v1/meta",
             "/v1/site",
@@ -135,7 +143,8 @@ _PROFILES = (
         event_bytes=spaced_event,
         json_bytes=spaced_json,
         pinging=frozenset({"chat", "agent-chat", "advanced-chat"}),
-        not_offered=_VARIABLES | _OF_RUNS | {"/v1/site"},
+        not_offered=_VARIABLES | _OF_RUNS | _PREVIEWS | {"/v1/site"},
+        files=FORMS_0_15,
     ),
     Profile(
         name="1.14",

@@ -9,6 +9,7 @@ from typing import Any
 from .apps import App
 from .citations import stored_citations, stored_citations_of_0_15
 from .dify_events import thought_fields
+from .dify_files import Attached
 from .ids import Ids
 from .state import Conversation
 from .turn import Message, Thought, Turn
@@ -54,7 +55,7 @@ def _message_of_1_14(app: App, message: Message, ids: Ids) -> Record:
             {**_thought(message, thought), "observation": thought_fields(thought)["observation"], "files": []}
             for thought in message.thoughts
         ],
-        "message_files": [],
+        "message_files": [file.stored() for file in message.files],
         "status": message.status,
         "error": message.error,
         "extra_contents": [message.form.stored(ids.uuid(message.id, "workflow run"))] if message.form else [],
@@ -78,7 +79,7 @@ def _message_of_0_15(app: App, message: Message, ids: Ids) -> Record:
     # recorded: 0.15.3/agent-messages-history, chatflow-messages-history, messages-with-feedback
     return {
         **_message_head(message),
-        "message_files": [],
+        "message_files": [_file_of_0_15(file) for file in message.files],
         "feedback": _feedback(message),
         "retriever_resources": stored_citations_of_0_15(app, message, _rows_of(message, ids)),
         "created_at": message.created_at,
@@ -93,6 +94,12 @@ def _message_of_0_15(app: App, message: Message, ids: Ids) -> Record:
         "status": message.status,
         "error": message.error,
     }
+
+
+def _file_of_0_15(file: Attached) -> Record:
+    told = file.stored()
+    del told["upload_file_id"]
+    return told
 
 
 def _message_head(message: Message) -> Record:

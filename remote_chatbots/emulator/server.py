@@ -16,6 +16,7 @@ from . import town
 from .apps import APPS
 from .datasets import Datasets, Plan
 from .dify_datasets import DatasetFace
+from .dify_files import FileStore
 from .dify_http import DifyFace
 from .dify_stream import Timing
 from .fault_registry import Faults
@@ -171,8 +172,7 @@ class Emulator:
     def _origin(self) -> str:
         if self._runner is None or not self._runner.addresses:
             raise RuntimeError("the emulator is not running: use it with `with` or `async with`")
-        host, port = self._runner.addresses[0][:2]
-        return f"http://{host}:{port}"
+        return _origin_of(self._runner)
 
     @property
     def requests(self) -> list[ReceivedRequest]:
@@ -186,7 +186,8 @@ class Emulator:
             kind: Of Dify's apps "chat", "agent-chat", "advanced-chat", "chat-required", "advanced-chat-required" or
                 "advanced-chat-booking" (whose form has a number, options and a default),
                 "advanced-chat-form" (waits for a person; before 1.14 it is an "advanced-chat"), "chat-speech" (hears,
-                and speaks its answers by itself);
+                and speaks its answers by itself), "chat-image", "agent-chat-image" (take images) or
+                "advanced-chat-files" (takes files of all kinds);
                 of GPTBots' agents "gptbots", "gptbots-flow" (components answer), "gptbots-text" (takes no pictures,
                 suggests nothing), "gptbots-forgetful" (its short-term memory is off), "gptbots-api-off",
                 "gptbots-no-credits" or "gptbots-deleted".
@@ -206,7 +207,8 @@ class Emulator:
         self._received = []
         async with AsyncExitStack() as opening:
             knowledge = opening.enter_context(closing(Knowledge(self._dataset, self._documents, self._ids)))
-            state = State(knowledge, self._ids, self._profile.rules, self._form_lifetime_s)
+            files = FileStore(self._ids, self._profile.files)
+            state = State(knowledge, self._ids, self._profile.rules, self._form_lifetime_s, files)
             face = DifyFace(state, self._ids, self._profile, self._timing)
             datasets = Datasets(knowledge, self._plans, self._metadata, self._ids)
             opening.callback(datasets.close)
@@ -218,6 +220,7 @@ class Emulator:
             opening.push_async_callback(_close, runner)
             await runner.setup()
             await web.TCPSite(runner, _HOST, 0).start()
+            files.origin = _origin_of(runner)
             self._open = opening.pop_all()
         self._runner = runner
         return self
@@ -275,6 +278,11 @@ _FURTHER = (
     Plan("Around the harbour", _of_base("Around the harbour"), technique="economy"),
     Plan("Museum and tickets", _of_base("Museum and tickets"), in_children=True),
 )
+
+
+def _origin_of(runner: web.AppRunner) -> str:
+    host, port = runner.addresses[0][:2]
+    return f"http://{host}:{port}"
 
 
 async def _close(runner: web.AppRunner) -> None:

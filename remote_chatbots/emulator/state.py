@@ -8,6 +8,7 @@ from typing import Any
 
 from .apps import APPS, App
 from .clock import Clock, local_time
+from .dify_files import Attached, FileStore, HeldFile
 from .dify_forms import Form
 from .ids import Ids
 from .knowledge import Knowledge
@@ -50,6 +51,7 @@ class ChatRequest:
 
     Attributes:
         conversation_id: `None` starts a conversation.
+        files: What was sent as such, as it was sent.
     """
 
     query: str
@@ -57,6 +59,7 @@ class ChatRequest:
     user: str
     conversation_id: str | None = None
     streaming: bool = False
+    files: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,12 @@ class State:
     """One server's data. Nothing in it waits; callers on one event loop need no lock."""
 
     def __init__(
-        self, knowledge: Knowledge, ids: Ids, rules: Rules = NEWEST_RULES, form_lifetime_s: float = 3600.0
+        self,
+        knowledge: Knowledge,
+        ids: Ids,
+        rules: Rules = NEWEST_RULES,
+        form_lifetime_s: float = 3600.0,
+        files: FileStore | None = None,
     ) -> None:
         """Start a server without users.
 
@@ -93,11 +101,13 @@ class State:
             ids: Gives apps their keys and everything its id.
             rules: Those of the age that the server is of.
             form_lifetime_s: How long a form can be submitted, in seconds.
+            files: Where its files are; a new store if left out.
         """
         self._knowledge = knowledge
         self._ids = ids
         self._rules = rules
         self._form_lifetime_s = form_lifetime_s
+        self.files = files or FileStore(ids)
         self._clock = Clock()
         self._apps = {ids.app_key(app.name): app for app in APPS}
         self._end_users: dict[tuple[str, str], EndUser] = {}
@@ -127,9 +137,10 @@ class State:
         if not query:
             raise invalid_param("query is required")
         known = self._named_conversation(app, request)
+        files = self.files.attached(app, self._end_user(app, request.user).id, request.files)
         inputs = known.inputs if known and self._rules.keeps_first_inputs else app.checked_inputs(request.inputs)
         conversation = known or self._new_conversation(app, request.user, query, inputs)
-        turn = self._new_turn(app, request, conversation, query, inputs)
+        turn = self._new_turn(app, request, conversation, query, inputs, files)
         self._running[turn.task_id] = turn
         return turn
 
@@ -200,6 +211,21 @@ class State:
         found.set(value, self._clock.tick())
         return found
 
+    def upload(self, app: App, user: str, name: str, mime_type: str, content: bytes) -> HeldFile:
+        """Keep a file that a user goes on to ask with.
+
+        Raises:
+            Refusal: 413 if it is too large.
+        """
+        return self.files.keep(name, mime_type, content, self._end_user(app, user).id, self._clock.tick(0))
+
+    def referred_file(self, app: App, file_id: str) -> HeldFile | None:
+        """Return a file that some message of the app refers to; `None` if none does."""
+        users = [user for (name, _), user in self._end_users.items() if name == app.name]
+        conversations = [one for user in users for one in user.conversations.values()]
+        referred = [file for one in conversations for message in one.messages for file in message.files]
+        return next((one.file for one in referred if one.file and one.file.id == file_id), None)
+
     def suggestions(self, app: App, user: str, message_id: str) -> list[str]:
         """Return what the user could ask after an answer; a failed one will do (recorded: failed-chat-5-suggested).
 
@@ -263,26 +289,38 @@ class State:
         return conversation
 
     def _new_turn(
-        self, app: App, request: ChatRequest, conversation: Conversation, query: str, inputs: dict[str, Any]
+        self,
+        app: App,
+        request: ChatRequest,
+        conversation: Conversation,
+        query: str,
+        inputs: dict[str, Any],
+        files: list[Attached],
     ) -> Turn:
         history = conversation.exchanges()
         message = self._new_message(app, conversation, query, inputs)
+        message.files = [replace(file, id=self._ids.uuid(message.id, "file", n)) for n, file in enumerate(files)]
+        end_user_id = self._end_user(app, request.user).id
+        drawing = None
+        if "draw" in tags_in(query) and app.mode != "chat":
+            drawing = self.files.drawn(end_user_id, message.id, message.created_at)
         asks = app.asks_person and self._rules.asks_people
         if asks:
             message.form = Form.new(self._ids, message.id, message.created_at, self._form_lifetime_s)
-        sources = [] if asks else self._knowledge.search(without_tags(query))
+        sources = [] if asks or files else self._knowledge.search(without_tags(query))
+        names = [file.name for file in files]
         if app.mode == "agent-chat":
             now = local_time(message.created_at)
-            script = agent_script(query, history, sources, inputs, now=now)
+            script = agent_script(query, history, sources, inputs, now=now, files=names)
         else:
-            script = answer_script(query, history, sources, inputs)
+            script = answer_script(query, history, sources, inputs, names)
         if not self._rules.moderates:
             script = replace(script, withdrawn=None, preset=None)
         self._runs[app.name] += 1
         return Turn(
             app=app,
             user=request.user,
-            end_user_id=self._end_user(app, request.user).id,
+            end_user_id=end_user_id,
             message=message,
             task_id=self._ids.uuid(message.id, "task"),
             number=len(history) + 1,
@@ -293,6 +331,7 @@ class State:
             streaming=request.streaming,
             outlives_client=app.is_chatflow and self._rules.chatflows_in_worker,
             run_number=self._runs[app.name],
+            drawing=drawing,
         )
 
     def _first_variables(self, app: App, conversation_id: str, now: int) -> list[HeldVariable]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .apps import App
+from .dify_files import Attached
 from .dify_forms import Form
 from .ids import Ids
 from .knowledge import Hit
@@ -29,6 +30,7 @@ class Message:
 
     Attributes:
         form: What the turn asks a person before it goes on; `None` if nothing.
+        files: Those that came with the question, and those that were made for the answer.
     """
 
     id: str
@@ -43,6 +45,7 @@ class Message:
     sources: list[Hit] = field(default_factory=list)
     thoughts: list[Thought] = field(default_factory=list)
     form: Form | None = None
+    files: list[Attached] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -60,6 +63,7 @@ class Turn:
         run_number: Which run of the app this is, counted from 1.
         stopped: Set when the user has called the stop endpoint.
         abandoned: Set when the client has left.
+        drawing: What the app draws before it answers; `None` if nothing.
     """
 
     app: App
@@ -77,6 +81,7 @@ class Turn:
     run_number: int
     stopped: bool = False
     abandoned: bool = False
+    drawing: Attached | None = None
 
     def id_of(self, *parts: str | int) -> str:
         """Return the id of a thing that belongs to this turn."""
@@ -88,6 +93,11 @@ class Turn:
         thought = Thought(self.id_of("thought", position), position)
         self.message.thoughts.append(thought)
         return thought
+
+    def keep_drawing(self) -> None:
+        """Store what the app has drawn."""
+        if self.drawing is not None and not self._is_lost:
+            self.message.files.append(self.drawing)
 
     def keep_answer(self, answer: str, sources: list[Hit]) -> None:
         """Store the answer, whole or partial, unless it is lost."""

@@ -35,9 +35,13 @@ REFUSALS: tuple[tuple[int, str, str, type[BotError]], ...] = (
     (400, "invalid_param", "", BotRejectedError),
     (400, "not_chat_app", "", BotRejectedError),
     (400, "provider_not_initialize", "", BotRejectedError),
+    (400, "bad_request_key_error", "", BotRejectedError),
+    (400, "no_file_uploaded", "", BotRejectedError),
+    (400, "filename_not_exists_error", "", BotRejectedError),
     (401, "unauthorized", "", BotAuthError),
     (403, "forbidden", "", BotAuthError),
     (404, "not_found", "", BotNotFoundError),
+    (404, "file_not_found", "", BotNotFoundError),
     (415, "unsupported_audio_type", "", BotRejectedError),
     (504, "", "", BotServerError),  # HTML of nginx
 )
@@ -172,6 +176,12 @@ def calls_of_knowledge() -> tuple[Recording, ...]:
 def speech() -> tuple[Recording, ...]:
     """Return every recording of what was heard or spoken."""
     return tuple(each for each in _all() if _SPEECH.match(each.target))
+
+
+@cache
+def calls_of_files() -> tuple[Recording, ...]:
+    """Return every recording of an upload, and of a file that is fetched."""
+    return tuple(each for each in _all() if each.target.startswith("/v1/files/"))
 
 
 @cache
