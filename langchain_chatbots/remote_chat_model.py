@@ -328,6 +328,19 @@ class RemoteChatModel(RemoteModelSettings):
     def _from_config(self, config: RunnableConfig | None, kwargs: dict[str, Any]) -> dict[str, Any]:
         return from_config(config, kwargs, sessions=self.conversations is not None)
 
+    @contextmanager
+    def _about(self) -> Iterator[None]:
+        with as_model_errors(), super()._about():
+            yield
+
+    def _told_of(self, message: Any) -> Mapping[str, Any] | None:
+        if not isinstance(message, AIMessage):
+            return None
+        told = message.response_metadata
+        # A chunk of a stream may hold nothing but the server's id.
+        of_chunk = isinstance(message, AIMessageChunk) and told.get("model_provider") == self.platform
+        return {"message_id": message.id, **told} if of_chunk else told
+
     def _turn(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]
     ) -> tuple[Flow[None], MessageMaker]:
@@ -343,6 +356,7 @@ class RemoteChatModel(RemoteModelSettings):
             bot_id=self._own_bot_id(),
             system=planned.system,
             asked_in=planned.conversation_id,
+            user=self._other_user(kwargs.get("user")),
             newest=self._newest_answers(),
         )
         return flow, maker

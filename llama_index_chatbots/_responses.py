@@ -99,6 +99,7 @@ class ResponseMaker:
         model_name: `model_name` of the answer.
         bot_id: `bot` of the answer.
         system: Digest of the system message that the conversation holds; "" if none.
+        user: Who asked, where it was another than the model's own user.
         newest: Where the answer is noted as its conversation's newest.
     """
 
@@ -110,10 +111,11 @@ class ResponseMaker:
         bot_id: str,
         system: str,
         asked_in: str = "",
+        user: str = "",
         newest: NewestAnswers | None = None,
     ) -> None:
         self._metadata = AnswerMetadata(
-            model_name=model_name, bot_id=bot_id, system=system, asked_in=asked_in, newest=newest
+            model_name=model_name, bot_id=bot_id, system=system, asked_in=asked_in, user=user, newest=newest
         )
         self._told: dict[str, Any] = {"model_provider": platform}
         self._tokens: dict[str, Any] = {}

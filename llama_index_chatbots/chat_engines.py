@@ -19,6 +19,7 @@ from llama_index.core.llms import LLM
 from llama_index.core.memory import BaseMemory
 from llama_index.core.settings import Settings
 
+from llama_index_chatbots._about_answers import AboutAnswers
 from llama_index_chatbots._one_at_a_time import OneAtATime
 from llama_index_chatbots._translate import Said
 from llama_index_chatbots.local_record import LocalRecord
@@ -33,7 +34,7 @@ from remote_chatbots.history import newest_conversation
 _OPTIONS = ("prefix_messages", "conversation_id", "user", "inputs", "callback_manager")
 
 
-class RemoteChatEngine(BaseChatEngine):
+class RemoteChatEngine(AboutAnswers, BaseChatEngine):
     """A conversation with a remote bot. The bot keeps it; the engine knows its id, and a memory holds what was said.
 
     Each question is sent once, and only what is new goes with it, whatever the memory returns. Questions to one

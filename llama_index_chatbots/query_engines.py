@@ -18,11 +18,12 @@ from llama_index.core.prompts.mixin import PromptMixinType
 from llama_index.core.query_engine import BaseQueryEngine
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
+from llama_index_chatbots._about_answers import AboutAnswers
 from llama_index_chatbots.remote_llm import RemoteLLM, checked_llm
 from llama_index_chatbots.sources import source_nodes
 
 
-class RemoteQueryEngine(BaseQueryEngine):
+class RemoteQueryEngine(AboutAnswers, BaseQueryEngine):
     """Asks a remote bot; each query begins a conversation of its own.
 
     A response has the bot's sources as `source_nodes` and the ids, usage and whatever else rides on the answer as

@@ -21,6 +21,7 @@ from llama_index_chatbots._responses import ResponseMaker, as_completion
 from llama_index_chatbots._steps import CHAT, COMPLETION, Kind, Step, begun
 from llama_index_chatbots._tool import tool_of
 from llama_index_chatbots._translate import Said
+from llama_index_chatbots.sources import metadata_of
 from llama_index_chatbots.structured import StructuredPrediction
 from remote_chatbots import BotUsageError
 from remote_chatbots.arguments import refusals_of
@@ -203,6 +204,9 @@ class RemoteLLM(StructuredPrediction):
         text = prompt if formatted or self.completion_to_prompt is None else self.completion_to_prompt(prompt)
         return [ChatMessage(role=MessageRole.USER, content=text)]
 
+    def _told_of(self, message: Any) -> Mapping[str, Any] | None:
+        return metadata_of(message)
+
     def _turn(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> tuple[Flow[None], ResponseMaker]:
         """Return the turn, and what makes responses of its events.
 
@@ -220,6 +224,7 @@ class RemoteLLM(StructuredPrediction):
             bot_id=self._own_bot_id(),
             system=planned.system,
             asked_in=planned.conversation_id,
+            user=self._other_user(given.get("user")),
             newest=self._newest_answers(),
         )
         return flow, maker

@@ -26,7 +26,7 @@ def source_nodes(answer: Any) -> list[NodeWithScore]:
         none. The metadata has all the server's keys, and `source` and `title` (the document's name), `bot` and
         `message_id`.
     """
-    told = _metadata(answer)
+    told = metadata_of(answer)
     return [] if told is None else [node_of(passage) for passage in passages(told)]
 
 
@@ -46,15 +46,16 @@ def node_of(passage: Passage) -> NodeWithScore:
     return NodeWithScore(node=node, score=passage.score)
 
 
-def _metadata(answer: Any) -> Mapping[str, Any] | None:
+def metadata_of(answer: Any) -> Mapping[str, Any] | None:
+    """Return what rides on a bot's answer, of whichever shape; None if it is none."""
     if isinstance(answer, (list, tuple)):
-        return next((told for one in reversed(answer) if (told := _metadata(one)) is not None), None)
+        return next((told for one in reversed(answer) if (told := metadata_of(one)) is not None), None)
     if isinstance(answer, ChatMessage):
         return answer.additional_kwargs if "bot" in answer.additional_kwargs else None
     for name in ("message", "metadata", "additional_kwargs"):
         inner = getattr(answer, name, None)
         if isinstance(inner, ChatMessage):
-            return _metadata(inner)
+            return metadata_of(inner)
         if isinstance(inner, Mapping) and "bot" in inner:
             return inner
     return None

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr
 
+from remote_chatbots.about_answers import AboutAnswers
 from remote_chatbots.arguments import checked_call, refusals_of
 from remote_chatbots.client import AsyncBotClient, BotClient
 from remote_chatbots.connection_fields import ConnectionFields
@@ -34,7 +35,7 @@ from remote_chatbots.timeouts import Settings, Timeouts
 _STANDARD = Settings()
 
 
-class BotFields(Discovering, ConnectionFields):
+class BotFields(AboutAnswers, Discovering, ConnectionFields):
     """The fields of every model, of whichever framework and platform."""
 
     user: str = ""

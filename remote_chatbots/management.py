@@ -7,6 +7,7 @@ from typing import Any
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.events import Source
 from remote_chatbots.flow import Flow, T
+from remote_chatbots.message_ids import Named, message_id_of
 from remote_chatbots.protocol import BotProtocol
 from remote_chatbots.stored import Rating, StoredConversation, StoredMessage, StoredVariable
 from remote_chatbots.thinking import told_apart
@@ -47,6 +48,9 @@ class Caller:
     user: str
     _transport: RequestsTransport
 
+    def _id(self, message: Named) -> str:
+        return message_id_of(message, self.bot.name)
+
     def _call(self, name: str, *arguments: Any, **named: Any) -> Any:
         return self._outcome(operation(self.bot, name, *arguments, **named))
 
@@ -64,6 +68,9 @@ class AsyncCaller:
     bot: BotProtocol
     user: str
     _transport: AiohttpTransport
+
+    def _id(self, message: Named) -> str:
+        return message_id_of(message, self.bot.name)
 
     async def _call(self, name: str, *arguments: Any, **named: Any) -> Any:
         return await self._outcome(operation(self.bot, name, *arguments, **named))
@@ -175,52 +182,52 @@ class Management(Caller):
         found: StoredVariable = self._call("set_variable", conversation_id, variable, value, user=user or self.user)
         return found
 
-    def feedback(self, message_id: str, rating: Rating | None, *, user: str = "", comment: str = "") -> None:
+    def feedback(self, message_id: Named, rating: Rating | None, comment: str = "", *, user: str = "") -> None:
         """Rate an answer.
 
         Args:
-            message_id: The answer's id.
+            message_id: The answer, or its id.
             rating: "like", "dislike", or None to take the rating back.
-            user: Who rates. Default: the client's.
             comment: Words to go with it, where the platform takes them.
+            user: Who rates. Default: the client's.
 
         Raises:
             BotUsageError: If the platform does not offer it, or takes no comment.
             BotNotFoundError: If there is no such answer.
         """
-        self._call("feedback", message_id, rating, user=user or self.user, comment=comment)
+        self._call("feedback", self._id(message_id), rating, user=user or self.user, comment=comment)
 
-    def quality(self, message_id: str, grade: str) -> None:
+    def quality(self, message_id: Named, grade: str) -> None:
         """Grade an answer, as a reviewer does (GPTBots).
 
         Args:
-            message_id: The answer's id.
+            message_id: The answer, or its id.
             grade: "NONE", "UNRESOLVED", "PARTIALLY_RESOLVED" or "FULLY_RESOLVED".
 
         Raises:
             BotUsageError: If the platform does not offer it, or the grade is none.
             BotNotFoundError: If there is no such answer.
         """
-        self._call("quality", message_id, grade)
+        self._call("quality", self._id(message_id), grade)
 
-    def suggestions(self, message_id: str, *, user: str = "") -> list[str]:
+    def suggestions(self, message_id: Named, *, user: str = "") -> list[str]:
         """Return questions that a user may ask next. A model makes them, which may cost.
 
         Raises:
             BotUsageError: If the platform does not offer it.
             BotRejectedError: If the bot's settings have it switched off.
         """
-        found: list[str] = self._call("suggestions", message_id, user=user or self.user)
+        found: list[str] = self._call("suggestions", self._id(message_id), user=user or self.user)
         return found
 
-    def citations(self, message_id: str, *, user: str = "") -> list[Source]:
+    def citations(self, message_id: Named, *, user: str = "") -> list[Source]:
         """Return the passages that were found for an answer, in the server's order.
 
         Raises:
             BotUsageError: If the platform does not offer it.
             BotNotFoundError: If there is no such answer.
         """
-        found: list[Source] = self._call("citations", message_id, user=user or self.user)
+        found: list[Source] = self._call("citations", self._id(message_id), user=user or self.user)
         return found
 
 
@@ -264,22 +271,22 @@ class AsyncManagement(AsyncCaller):
         found: StoredVariable = await self._call("set_variable", *given, user=user or self.user)
         return found
 
-    async def feedback(self, message_id: str, rating: Rating | None, *, user: str = "", comment: str = "") -> None:
+    async def feedback(self, message_id: Named, rating: Rating | None, comment: str = "", *, user: str = "") -> None:
         """Do as `BotClient.feedback`."""
-        await self._call("feedback", message_id, rating, user=user or self.user, comment=comment)
+        await self._call("feedback", self._id(message_id), rating, user=user or self.user, comment=comment)
 
-    async def quality(self, message_id: str, grade: str) -> None:
+    async def quality(self, message_id: Named, grade: str) -> None:
         """Do as `BotClient.quality`."""
-        await self._call("quality", message_id, grade)
+        await self._call("quality", self._id(message_id), grade)
 
-    async def suggestions(self, message_id: str, *, user: str = "") -> list[str]:
+    async def suggestions(self, message_id: Named, *, user: str = "") -> list[str]:
         """Return as `BotClient.suggestions`."""
-        found: list[str] = await self._call("suggestions", message_id, user=user or self.user)
+        found: list[str] = await self._call("suggestions", self._id(message_id), user=user or self.user)
         return found
 
-    async def citations(self, message_id: str, *, user: str = "") -> list[Source]:
+    async def citations(self, message_id: Named, *, user: str = "") -> list[Source]:
         """Return as `BotClient.citations`."""
-        found: list[Source] = await self._call("citations", message_id, user=user or self.user)
+        found: list[Source] = await self._call("citations", self._id(message_id), user=user or self.user)
         return found
 
 

@@ -18,8 +18,12 @@ class HasMessageId(Protocol):
 Named: TypeAlias = HasMessageId | str
 
 
-def message_id_of(message: Named) -> str:
+def message_id_of(message: Named, platform: str = "") -> str:
     """Return the id of an answer; "" if nothing was given.
+
+    Args:
+        message: The answer, or its id.
+        platform: With which an error's message begins.
 
     Raises:
         BotUsageError: If the answer has none.
@@ -28,8 +32,10 @@ def message_id_of(message: Named) -> str:
         return message
     id_ = getattr(message, "message_id", "")
     if not isinstance(id_, str) or not id_:
+        begin = f"{platform}: " if platform else ""
         raise BotUsageError(
-            f"a {type(message).__name__} names no answer. Give the bot's answer or its id; where a stream told none "
-            "(v1 of GPTBots' send call), it is in the history."
+            f"{begin}a {type(message).__name__} names no answer. Give the bot's answer or its id; where a stream told "
+            "none (v1 of GPTBots' send call), it is in the history.",
+            platform=platform,
         )
     return id_

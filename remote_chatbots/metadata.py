@@ -34,6 +34,7 @@ class AnswerMetadata:
         bot_id: `bot` of the answer.
         system: Digest of the system message that the conversation holds; "" if none.
         asked_in: The conversation that the question named; "" if it named none.
+        user: Who asked, where it was another than the model's own user; "" if not.
         newest: Where the answer is noted as its conversation's newest.
 
     Attributes:
@@ -41,15 +42,21 @@ class AnswerMetadata:
     """
 
     def __init__(
-        self, *, model_name: str, bot_id: str, system: str, asked_in: str = "", newest: NewestAnswers | None = None
+        self,
+        *,
+        model_name: str,
+        bot_id: str,
+        system: str,
+        asked_in: str = "",
+        user: str = "",
+        newest: NewestAnswers | None = None,
     ) -> None:
         self.message_id: str | None = None
         self._conversation_id = ""
         self._asked_in = asked_in
         self._newest = newest
         self._of_first: dict[str, Any] = {"bot": bot_id, "model_name": model_name}
-        if system:
-            self._of_first["system"] = system
+        self._of_first |= {name: value for name, value in (("system", system), ("user", user)) if value}
 
     def of(self, event: Event) -> dict[str, Any] | None:
         """Return the metadata that `event` is the first to tell; None if it tells none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from remote_chatbots.events import MediaProduced
 from remote_chatbots.management import AsyncCaller, Caller
-from remote_chatbots.message_ids import Named, message_id_of
+from remote_chatbots.message_ids import Named
 from remote_chatbots.sounds import Audio
 
 
@@ -47,7 +47,7 @@ class Speech(Caller):
             BotNotFoundError: If there is no such answer, or it has no text.
             BotRejectedError: If it is switched off in the bot's settings.
         """
-        named = {"message_id": message_id_of(message_id), "voice": voice, "user": user or self.user}
+        named = {"message_id": self._id(message_id), "voice": voice, "user": user or self.user}
         found: MediaProduced = self._call("speak", text, **named)
         return found
 
@@ -64,6 +64,6 @@ class AsyncSpeech(AsyncCaller):
         self, text: str = "", *, message_id: Named = "", voice: str = "", user: str = ""
     ) -> MediaProduced:  # fmt: skip
         """Return as `BotClient.speak`."""
-        named = {"message_id": message_id_of(message_id), "voice": voice, "user": user or self.user}
+        named = {"message_id": self._id(message_id), "voice": voice, "user": user or self.user}
         found: MediaProduced = await self._call("speak", text, **named)
         return found
