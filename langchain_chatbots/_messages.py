@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any, cast
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, BaseMessageChunk
 from langchain_core.messages.ai import UsageMetadata, add_ai_message_chunks
 
+from langchain_chatbots._beside import BLOCKS, Beside
 from remote_chatbots import (
     Answer,
     Event,
     Finished,
-    MediaProduced,
-    Reasoning,
     TextDelta,
     TextReplaced,
     Usage,
@@ -20,7 +19,6 @@ from remote_chatbots import (
 )
 from remote_chatbots.forks import NewestAnswers
 from remote_chatbots.metadata import AnswerMetadata, merge
-from remote_chatbots.spoken import SpeechSoFar
 
 
 class _AsMessage:
@@ -77,10 +75,13 @@ def _as(kind: type[AIMessageChunk], chunk: AIMessageChunk) -> AIMessageChunk:
 
 
 def _without_text(chunk: AIMessageChunk) -> AIMessageChunk:
-    if isinstance(chunk.content, str):
-        return chunk.model_copy(update={"content": ""})
-    kept = [block for block in chunk.content if isinstance(block, dict) and block.get("type") != "text"]
-    return chunk.model_copy(update={"content": kept})
+    if not isinstance(chunk.content, str):
+        kept = [block for block in chunk.content if isinstance(block, dict) and block.get("type") != "text"]
+        return chunk.model_copy(update={"content": kept})
+    told = dict(chunk.additional_kwargs)
+    if BLOCKS in told:  # the new text stands behind all of them
+        told[BLOCKS] = [{**block, "at": 0} if "at" in block else block for block in told[BLOCKS]]
+    return chunk.model_copy(update={"content": "", "additional_kwargs": told})
 
 
 class MessageMaker:
@@ -112,7 +113,7 @@ class MessageMaker:
         self._answer = AnswerMetadata(
             model_name=model_name, bot_id=bot_id, system=system, asked_in=asked_in, user=user, newest=newest
         )
-        self._beside = _Beside()
+        self._beside = Beside()
         self._of_all = {"model_provider": platform}
         self._metadata: dict[str, Any] = {}
 
@@ -130,10 +131,17 @@ class MessageMaker:
         metadata = self.told(event)
         if metadata is None and not blocks:
             return None
+        content = event.text if isinstance(event, TextReplaced) else ""
+        return self.made(event, content, metadata, {BLOCKS: blocks} if blocks else {})
+
+    def made(
+        self, event: Event, content: Any, metadata: dict[str, Any] | None, beside: dict[str, Any] | None = None
+    ) -> RemoteMessageChunk:
+        """Return the chunk of an event that is no piece of text."""
         return RemoteMessageChunk(
-            content=event.text if isinstance(event, TextReplaced) else "",
+            content=content,
             id=self._answer.message_id,
-            additional_kwargs={BLOCKS: blocks} if blocks else {},
+            additional_kwargs=beside or {},
             response_metadata=self._of_all | (metadata or {}),
             usage_metadata=usage_metadata(event.usage) if isinstance(event, UsageReported) else None,
             chunk_position="last" if isinstance(event, Finished) else None,
@@ -154,85 +162,6 @@ class MessageMaker:
             response_metadata={**self._of_all, **self._metadata},
             usage_metadata=usage_metadata(answer.usage) if answer.usage else None,
         )
-
-
-# Where a message keeps the blocks that an answer has beside its text, each with the place in the text where it stands.
-# LangChain adds such lists by `index`; numbers it sums up, so a block names its place once.
-BLOCKS = "blocks"
-
-
-class _Beside:
-    """Makes blocks of what an answer has beside its text: thoughts, speech, and what has no standard form."""
-
-    def __init__(self) -> None:
-        self._at = 0
-        self._blocks: list[dict[str, Any]] = []
-        self._speech = SpeechSoFar()
-        self._spoken_in: dict[str, Any] = {}  # the block
-        self._thought: list[str] | None = None  # the pieces of the thought under way
-
-    def text(self, event: TextDelta) -> None:
-        """Take more of the text."""
-        self._at += len(event.text)
-        if self._thought is not None:
-            self._end_thought()
-
-    def of(self, event: Event) -> list[dict[str, Any]]:
-        """Return the blocks, or pieces of blocks, that `event` is."""
-        match event:
-            case TextDelta():
-                self.text(event)
-            case Reasoning(text):
-                return [self._more_thought(text)]
-            case MediaProduced() if event.data:
-                return [self._more_speech(event)]
-            case TextReplaced(text):
-                self._at = len(text)
-                self._end_thought()
-            case Finished(_, metadata):
-                self._end_thought()
-                rest = self._speech.rest()
-                found = [{"type": "audio", "base64": rest, "index": self._spoken_in["index"]}] if rest else []
-                if "flow_output" in metadata:
-                    value = {"flow_output": metadata["flow_output"]}
-                    found.append(self._begun({"type": "non_standard", "value": value}))
-                return found
-            case _:
-                self._end_thought()
-        return []
-
-    def _more_thought(self, text: str) -> dict[str, Any]:
-        if self._thought is not None:
-            self._thought.append(text)
-            return {"type": "reasoning", "reasoning": text, "index": len(self._blocks) - 1}
-        block = self._begun({"type": "reasoning", "reasoning": text})
-        self._thought = [text]
-        return block
-
-    def _more_speech(self, event: MediaProduced) -> dict[str, Any]:
-        told = self._speech.take(event)
-        if self._spoken_in:
-            return {"type": "audio", "base64": told, "index": self._spoken_in["index"]}
-        block = self._begun({"type": "audio", "mime_type": self._speech.mime_type, "base64": told})
-        self._spoken_in = self._blocks[-1]
-        return block
-
-    def blocks(self) -> list[dict[str, Any]]:
-        """Return the blocks so far."""
-        self._end_thought()
-        if self._spoken_in:
-            self._spoken_in["base64"] = self._speech.whole()
-        return self._blocks
-
-    def _begun(self, block: dict[str, Any]) -> dict[str, Any]:
-        self._end_thought()
-        self._blocks.append({**block, "index": len(self._blocks), "at": self._at})
-        return dict(self._blocks[-1])
-
-    def _end_thought(self) -> None:
-        if self._thought is not None:
-            self._blocks[-1]["reasoning"] = "".join(self._thought)
-            self._thought = None
 
 
 def without_ids(message: BaseMessage) -> BaseMessage:

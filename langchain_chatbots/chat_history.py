@@ -9,7 +9,8 @@ from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import ensure_config
 
-from langchain_chatbots._messages import BLOCKS, usage_metadata
+from langchain_chatbots._beside import BLOCKS
+from langchain_chatbots._messages import usage_metadata
 from langchain_chatbots._translate import Said
 from langchain_chatbots.errors import as_model_errors
 from remote_chatbots import BotUsageError, InMemoryConversations, StoredMessage

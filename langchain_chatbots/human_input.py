@@ -8,10 +8,11 @@ from typing import Any, cast
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
-from langchain_chatbots._messages import BLOCKS
+from langchain_chatbots._beside import BLOCKS
 from langchain_chatbots.errors import ChatbotUsageError
 from langchain_chatbots.remote_chat_model import RemoteChatModel
 from remote_chatbots import Answer, BotRejectedError, BotUsageError, FilledForm
+from remote_chatbots.steps import joined
 
 try:
     from langgraph.types import interrupt
@@ -136,6 +137,8 @@ def _whole(paused: AIMessage, rest: AIMessage) -> AIMessage:
     """Return the answer that a paused one and its rest make, under the id of the paused one."""
     before = {key: value for key, value in paused.response_metadata.items() if key not in _OF_THE_PAUSE}
     metadata = {**before, **rest.response_metadata}
+    if steps := joined(before.get("steps", ()), rest.response_metadata.get("steps", ())):
+        metadata["steps"] = steps
     if rest.response_metadata.get("replaced"):  # all that was said is withdrawn
         return rest.model_copy(update={"id": paused.id, "response_metadata": metadata})
     return AIMessage(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput
@@ -18,23 +17,20 @@ from langchain_core.tools import BaseTool
 from pydantic import BaseModel
 
 from langchain_chatbots._arguments import from_config
-from langchain_chatbots._blocks import ProtocolEvents
+from langchain_chatbots._call import noted, noting, step_events
 from langchain_chatbots._messages import MessageMaker, without_ids
+from langchain_chatbots._parts import ProtocolEvents, V1Chunks
 from langchain_chatbots._structured import StructuredModel, form_of
 from langchain_chatbots._tool import tool_of
 from langchain_chatbots._translate import PLAIN, Said
 from langchain_chatbots.chat_history import session_of
 from langchain_chatbots.errors import SAFE_TO_POST_AGAIN, ChatbotUsageError, ToolsRefusedError, as_model_errors
 from langchain_chatbots.settings import RemoteModelSettings
+from remote_chatbots import Event, Step
 from remote_chatbots.arguments import TOOLS_REFUSED
 from remote_chatbots.flow import Flow
 from remote_chatbots.history import Talk
 from remote_chatbots.structured import checked_method
-
-Run = TypeVar("Run")
-# The runs that a call under way has opened, so that it can close them when it is left: LangChain leaves its own
-# generators to the garbage collector when a callback raises.
-_RUNS: ContextVar[list[Any] | None] = ContextVar("remote_chatbots_runs", default=None)
 
 
 class RemoteChatModel(RemoteModelSettings):
@@ -159,7 +155,7 @@ class RemoteChatModel(RemoteModelSettings):
         """Return the bot's answer."""
         opened: list[Any] = []
         try:
-            with _noting(opened):
+            with noting(opened, config):
                 return super().invoke(input, config, **self._from_config(config, kwargs))
         finally:
             for run in opened:
@@ -171,7 +167,7 @@ class RemoteChatModel(RemoteModelSettings):
         """Return the bot's answer."""
         opened: list[Any] = []
         try:
-            with _noting(opened):
+            with noting(opened, config):
                 return await super().ainvoke(input, config, **self._from_config(config, kwargs))
         finally:
             for run in opened:
@@ -184,7 +180,7 @@ class RemoteChatModel(RemoteModelSettings):
         opened: list[Any] = []
         chunks = super().stream(input, config, **self._from_config(config, kwargs))
         try:
-            with _noting(opened):
+            with noting(opened, config):
                 first = next(chunks, None)
             if first is not None:
                 yield first
@@ -205,7 +201,7 @@ class RemoteChatModel(RemoteModelSettings):
         opened: list[Any] = []
         chunks = super().astream(input, config, **self._from_config(config, kwargs))
         try:
-            with _noting(opened):
+            with noting(opened, config):
                 first = await anext(chunks, None)
             if first is not None:
                 yield first
@@ -245,8 +241,11 @@ class RemoteChatModel(RemoteModelSettings):
     ) -> ChatResult:
         with as_model_errors():
             flow, maker = self._turn(messages, stop, kwargs)
+            steps = step_events()
             with self._sync_client().run(flow) as run:
                 for event in run:
+                    if type(event) is Step:
+                        steps.tell(event)
                     maker.take(event)
                 return _result(maker.message(run.answer))
 
@@ -259,8 +258,11 @@ class RemoteChatModel(RemoteModelSettings):
     ) -> ChatResult:
         with as_model_errors():
             flow, maker = self._turn(messages, stop, kwargs)
+            steps = step_events()
             async with self._loop_client().run(flow) as run:
                 async for event in run:
+                    if type(event) is Step:
+                        await steps.atell(event)
                     maker.take(event)
                 return _result(maker.message(run.answer))
 
@@ -275,9 +277,12 @@ class RemoteChatModel(RemoteModelSettings):
     ) -> Iterator[ChatGenerationChunk]:
         with as_model_errors():
             flow, maker = self._turn(messages, stop, kwargs)
-            with _noted(self._sync_client().run(flow)) as run:
+            chunk_of, steps = self._chunks(maker), step_events()
+            with noted(self._sync_client().run(flow)) as run:
                 for event in run:
-                    chunk = maker.chunk(event)
+                    if type(event) is Step:
+                        steps.tell(event)
+                    chunk = chunk_of(event)
                     if chunk is not None:
                         yield ChatGenerationChunk(message=chunk)
 
@@ -290,9 +295,12 @@ class RemoteChatModel(RemoteModelSettings):
     ) -> AsyncIterator[ChatGenerationChunk]:
         with as_model_errors():
             flow, maker = self._turn(messages, stop, kwargs)
-            async with _noted(self._loop_client().run(flow)) as run:
+            chunk_of, steps = self._chunks(maker), step_events()
+            async with noted(self._loop_client().run(flow)) as run:
                 async for event in run:
-                    chunk = maker.chunk(event)
+                    if type(event) is Step:
+                        await steps.atell(event)
+                    chunk = chunk_of(event)
                     if chunk is not None:
                         yield ChatGenerationChunk(message=chunk)
 
@@ -305,9 +313,11 @@ class RemoteChatModel(RemoteModelSettings):
     ) -> Iterator[dict[str, Any]]:
         with as_model_errors():
             flow, maker = self._turn(messages, stop, kwargs)
-            told_so_far = ProtocolEvents(maker)
-            with _noted(self._sync_client().run(flow)) as run:
+            told_so_far, steps = ProtocolEvents(maker), step_events()
+            with noted(self._sync_client().run(flow)) as run:
                 for event in run:
+                    if type(event) is Step:
+                        steps.tell(event)
                     yield from told_so_far.of(event)
 
     async def _astream_chat_model_events(
@@ -319,11 +329,16 @@ class RemoteChatModel(RemoteModelSettings):
     ) -> AsyncIterator[dict[str, Any]]:
         with as_model_errors():
             flow, maker = self._turn(messages, stop, kwargs)
-            told_so_far = ProtocolEvents(maker)
-            async with _noted(self._loop_client().run(flow)) as run:
+            told_so_far, steps = ProtocolEvents(maker), step_events()
+            async with noted(self._loop_client().run(flow)) as run:
                 async for event in run:
+                    if type(event) is Step:
+                        await steps.atell(event)
                     for protocol_event in told_so_far.of(event):
                         yield protocol_event
+
+    def _chunks(self, maker: MessageMaker) -> Callable[[Event], AIMessageChunk | None]:
+        return V1Chunks(maker).chunk if self.output_version == "v1" else maker.chunk
 
     def _from_config(self, config: RunnableConfig | None, kwargs: dict[str, Any]) -> dict[str, Any]:
         return from_config(config, kwargs, sessions=self.conversations is not None)
@@ -364,19 +379,3 @@ class RemoteChatModel(RemoteModelSettings):
 
 def _result(message: AIMessage) -> ChatResult:
     return ChatResult(generations=[ChatGeneration(message=message)])
-
-
-@contextmanager
-def _noting(opened: list[Any]) -> Iterator[None]:
-    token = _RUNS.set(opened)
-    try:
-        yield
-    finally:
-        _RUNS.reset(token)
-
-
-def _noted(run: Run) -> Run:
-    opened = _RUNS.get()
-    if opened is not None:
-        opened.append(run)
-    return run

@@ -23,6 +23,7 @@ from llama_index_chatbots.remote_llm import RemoteLLM
 from llama_index_chatbots.retrievers import DifyRetriever, GPTBotsRetriever, RemoteRetriever
 from llama_index_chatbots.sources import source_nodes
 from llama_index_chatbots.speech import RemoteSpeechReader
+from llama_index_chatbots.step_events import RemoteStepEvent
 from llama_index_chatbots.stores import StoredConversations
 from llama_index_chatbots.streaming import RemoteStreamingResponse
 
@@ -44,6 +45,7 @@ __all__ = [
     "RemoteQueryEngine",
     "RemoteRetriever",
     "RemoteSpeechReader",
+    "RemoteStepEvent",
     "RemoteStreamingResponse",
     "StoredConversations",
     "source_nodes",

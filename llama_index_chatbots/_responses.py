@@ -11,18 +11,17 @@ from llama_index.core.base.llms.types import (
     ChatMessage,
     ChatResponse,
     CompletionResponse,
-    ContentBlock,
     MessageRole,
-    TextBlock,
-    ThinkingBlock,
 )
 from pydantic import BaseModel, ConfigDict, PrivateAttr, SerializerFunctionWrapHandler, model_serializer
 
+from llama_index_chatbots._content import content
 from remote_chatbots import (
     Event,
     Finished,
     MediaProduced,
     Reasoning,
+    Step,
     TextDelta,
     TextReplaced,
     Usage,
@@ -32,6 +31,7 @@ from remote_chatbots.file_types import extension_of
 from remote_chatbots.forks import NewestAnswers
 from remote_chatbots.metadata import AnswerMetadata, merge
 from remote_chatbots.spoken import SpeechSoFar
+from remote_chatbots.steps import ToolCall, tool_calls
 
 
 class _Late(BaseModel):
@@ -122,6 +122,7 @@ class ResponseMaker:
         self._pieces: list[str] = []
         self._thoughts: list[str] = []
         self._speech = SpeechSoFar()
+        self._calls: dict[str, ToolCall] = {}
 
     def take(self, event: Event) -> ChatResponse | None:
         """Take one more event; return the answer so far if a reader of a stream should see it, else None."""
@@ -140,6 +141,9 @@ class ResponseMaker:
                 return self.response("", thinking_delta=text)
             case MediaProduced() if event.data:
                 return self.response("", audio_delta=self._speech.take(event))
+            case Step():
+                # Responses that were given away keep theirs.
+                self._calls = self._calls | {call.id: call for call in tool_calls(event) if call.name}
             case UsageReported(usage):
                 self._tokens = _tokens(usage)
             case Finished():
@@ -158,7 +162,16 @@ class ResponseMaker:
         spoken = partial(self._speech.first, len(self._speech)) if self._speech else None
         thoughts = self._thoughts, len(self._thoughts)
         return StreamedChat.late(
-            partial(_message, self._pieces, len(self._pieces), *thoughts, self._told, spoken, self._speech.mime_type),
+            partial(
+                _message,
+                self._pieces,
+                len(self._pieces),
+                *thoughts,
+                self._calls,
+                self._told,
+                spoken,
+                self._speech.mime_type,
+            ),
             delta=delta,
             raw={**self._told, "usage": usage} if usage else dict(self._told),
             additional_kwargs=self._tokens | news,
@@ -182,12 +195,13 @@ def _message(
     n: int,
     thoughts: list[str],
     n_thoughts: int,
+    calls: dict[str, ToolCall],
     told: dict[str, Any],
     spoken: Callable[[], bytes] | None,
     mime_type: str,
 ) -> ChatMessage:
-    blocks: list[ContentBlock] = [ThinkingBlock(content="".join(thoughts[:n_thoughts]))] if n_thoughts else []
-    blocks.append(TextBlock(text="".join(pieces[:n])))
+    thought = "".join(thoughts[:n_thoughts])
+    blocks = content("".join(pieces[:n]), thought=thought, calls=list(calls.values()), told=told)
     if spoken:
         blocks.append(AudioBlock(audio=spoken(), format=extension_of(mime_type).removeprefix(".") or None))
     return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=told)

@@ -29,6 +29,10 @@ from llama_index.core.instrumentation.events.llm import (
 from llama_index.core.instrumentation.span import active_span_id
 from llama_index.core.llms import LLM
 
+from llama_index_chatbots.step_events import RemoteStepEvent
+from remote_chatbots import Step as BotStep
+from remote_chatbots.steps import told_of
+
 dispatcher = get_dispatcher(__name__)
 _LEAVING = (GeneratorExit, asyncio.CancelledError)
 
@@ -92,6 +96,11 @@ class Step:
             _whole(response)
             # Without validation, which would copy the list of messages for each piece.
             dispatcher.event(self._kind.progress.model_construct(**self._asked, response=response))
+
+    def happened(self, step: BotStep) -> None:
+        """Tell a step of the bot's."""
+        if self._listened:
+            dispatcher.event(RemoteStepEvent(step=told_of(step), span_id=self._asked["span_id"]))
 
     def ended(self, response: Any) -> None:
         """Tell the end, with the answer as far as it came."""

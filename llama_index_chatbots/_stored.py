@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llama_index.core.base.llms.types import ChatMessage, ContentBlock, MessageRole, TextBlock, ThinkingBlock
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
+from llama_index_chatbots._content import content
 from llama_index_chatbots._translate import Said
 from llama_index_chatbots.remote_llm import RemoteLLM
 from remote_chatbots.history import is_own
@@ -15,12 +16,12 @@ from remote_chatbots.stored import StoredMessage
 
 def as_message(stored: StoredMessage, llm: RemoteLLM) -> ChatMessage:
     """Return a message of the server's as the bot's LLM would have given it."""
-    blocks: list[ContentBlock] = [ThinkingBlock(content=stored.reasoning)] if stored.thoughts else []
     told = {"bot": llm._own_bot_id(), "model_provider": llm.platform, "model_name": llm.model_name}
+    known = metadata_of(stored, told)
     return ChatMessage(
         role=MessageRole(stored.role),
-        blocks=[*blocks, TextBlock(text=stored.text)],
-        additional_kwargs=metadata_of(stored, told),
+        blocks=content(stored.text, thought=stored.reasoning, calls=(), told=known),
+        additional_kwargs=known,
     )
 
 

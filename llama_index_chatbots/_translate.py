@@ -12,6 +12,7 @@ from llama_index.core.base.llms.types import (
     BaseContentBlock,
     CachePoint,
     ChatMessage,
+    CitationBlock,
     DocumentBlock,
     ImageBlock,
     MessageRole,
@@ -38,7 +39,7 @@ _FILES: Mapping[type, AttachmentKind] = {
 }
 _BYTES: Mapping[str, str] = {"image": "image", "audio": "audio", "video": "video", "document": "data"}
 _UNTITLED = "input_document"  # LlamaIndex's own, where nobody gave a title
-_NO_FILES = (TextBlock, ThinkingBlock, ToolCallBlock, CachePoint)
+_NO_FILES = (TextBlock, ThinkingBlock, ToolCallBlock, CitationBlock, CachePoint)
 
 
 class Said:
@@ -66,7 +67,9 @@ class Said:
 
     @property
     def calls(self) -> list[tuple[str, str]]:
-        """The tools that are called."""
+        """The tools that are called; those of a remote bot ran on its server, and are nobody's to answer."""
+        if "bot" in self._message.additional_kwargs:
+            return []
         calls = [block for block in self._message.blocks if isinstance(block, ToolCallBlock)]
         return [(call.tool_name, _as_json(call.tool_kwargs)) for call in calls]
 

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ContentBlock, TextBlock, ThinkingBlock
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    CitationBlock,
+    ContentBlock,
+    TextBlock,
+    ThinkingBlock,
+    ToolCallBlock,
+)
 from llama_index.core.workflow import HumanResponseEvent, InputRequiredEvent
 
 from llama_index_chatbots.remote_llm import RemoteLLM
 from remote_chatbots import Answer, FilledForm
 from remote_chatbots.arguments import refusals_of
+from remote_chatbots.steps import joined
 
 # What a turn says of its end: it has another one once it has gone on.
 _OF_THE_PAUSE = ("input_required", "finish_reason")
@@ -91,11 +100,14 @@ async def submit_form(llm: RemoteLLM, event: FormFilledEvent, **kwargs: Any) -> 
     response = await llm.achat([event.paused], filled_form=form, **kwargs)
     rest, before = response.message, event.paused
     told = {key: value for key, value in before.additional_kwargs.items() if key not in _OF_THE_PAUSE}
-    told |= rest.additional_kwargs
+    steps = joined(told.get("steps", ()), rest.additional_kwargs.get("steps", ()))
+    told |= rest.additional_kwargs | ({"steps": steps} if steps else {})
     blocks = list(rest.blocks)
     if not rest.additional_kwargs.get("replaced"):
         thoughts = [block for block in (*before.blocks, *rest.blocks) if isinstance(block, ThinkingBlock)]
-        blocks = [*_one(thoughts), TextBlock(text=_text(before) + _text(rest))]
+        calls = [block for block in (*before.blocks, *rest.blocks) if isinstance(block, ToolCallBlock)]
+        cited = [block for block in rest.blocks if isinstance(block, CitationBlock)]
+        blocks = [*_one(thoughts), *calls, TextBlock(text=_text(before) + _text(rest)), *cited]
     message = ChatMessage(role=before.role, blocks=blocks, additional_kwargs=told)
     return ChatResponse(message=message, raw=response.raw, additional_kwargs=response.additional_kwargs)
 

@@ -24,6 +24,7 @@ from llama_index_chatbots._translate import Said
 from llama_index_chatbots.sources import metadata_of
 from llama_index_chatbots.structured import StructuredPrediction
 from remote_chatbots import BotUsageError
+from remote_chatbots import Step as BotStep
 from remote_chatbots.arguments import refusals_of
 from remote_chatbots.flow import Flow
 from remote_chatbots.tool_arguments import arguments_of, description_of
@@ -126,6 +127,8 @@ class RemoteLLM(StructuredPrediction):
             with self._sync_client().run(flow) as run:
                 for event in run:
                     maker.take(event)
+                    if type(event) is BotStep:
+                        step.happened(event)
             answer = shape(maker.response())
             step.ended(answer)
         return answer
@@ -145,6 +148,8 @@ class RemoteLLM(StructuredPrediction):
             async with self._loop_client().run(flow) as run:
                 async for event in run:
                     maker.take(event)
+                    if type(event) is BotStep:
+                        step.happened(event)
             answer = shape(maker.response())
             step.ended(answer)
         return answer
@@ -187,6 +192,8 @@ class RemoteLLM(StructuredPrediction):
                     response = shape(told)
                     step.progress(response)
                     yield response
+                elif type(event) is BotStep:
+                    step.happened(event)
 
     async def _aread(
         self, step: Step, flow: Flow[None], maker: ResponseMaker, shape: Callable[[ChatResponse], Response]
@@ -199,6 +206,8 @@ class RemoteLLM(StructuredPrediction):
                         response = shape(told)
                         step.progress(response)
                         yield response
+                    elif type(event) is BotStep:
+                        step.happened(event)
 
     def _asking(self, prompt: str, formatted: bool) -> list[ChatMessage]:
         text = prompt if formatted or self.completion_to_prompt is None else self.completion_to_prompt(prompt)

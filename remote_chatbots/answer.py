@@ -23,6 +23,7 @@ from remote_chatbots.events import (
     Usage,
     UsageReported,
 )
+from remote_chatbots.steps import StepsSoFar
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class AnswerBuilder:
     def __init__(self) -> None:
         self._pieces: list[str] = []
         self._reasoning: list[str] = []
-        self._steps: dict[tuple[str, str], Step] = {}
+        self._steps = StepsSoFar()
         self._media: list[MediaProduced] = []
         self._forms: list[Mapping[str, Any]] = []
         self._unrecognized: list[Unrecognized] = []
@@ -109,7 +110,7 @@ class AnswerBuilder:
             case Started():
                 self._known |= {name: value for name in (*_IDS, "created_at") if (value := getattr(event, name))}
             case Step():
-                self._steps[event.kind, event.id] = event
+                self._steps.add(event)
             case MediaProduced():
                 self._media.append(event)
             case SourcesFound(sources):
@@ -128,7 +129,7 @@ class AnswerBuilder:
         return Answer(
             text=self.text,
             reasoning="".join(self._reasoning),
-            steps=tuple(self._steps.values()),
+            steps=tuple(self._steps),
             media=tuple(self._media),
             input_required=tuple(self._forms),
             unrecognized=tuple(self._unrecognized),

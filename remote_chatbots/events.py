@@ -116,15 +116,22 @@ class Reasoning:
 class Step:
     """Something the bot does on the way: a thought with its tool calls, a node, an iteration, a log entry.
 
-    The same `id` may come again with more known: keep the newest.
+    The same `id` may come again with more known, each time with all that is known by then: keep the newest. A state
+    that the server tells twice comes once.
 
     Attributes:
         id: The server's id of the step.
         kind: "thought", "node", "iteration", "loop", "log", "branch", "form" or "tool".
-        name: Tool or title, for people; "" if the server gave none.
+        name: Title, for people; of a thought the tools it calls, joined by ";". "" if the server gave none.
         status: "running", or the server's word for how it ended.
+        parent_id: The `id` of the step in which it happens: a child's of its iteration or loop, a log entry's of its
+            node. "" if of none.
+        text: What the bot says it thinks in it; "" if nothing.
+        input: What went in, None if not (yet) known. Of a thought the tools' arguments, by their names.
+        output: What came out, None if not (yet) known. Of a thought the tools' results, by their names.
         error: What went wrong; "" if nothing.
-        elapsed_s: How long it took; None if not (yet) known.
+        started_at: Unix time in seconds at which it began; None if the server did not say.
+        elapsed_s: How long it took, in seconds; None if not (yet) known.
         raw: All the server's keys, as sent.
     """
 
@@ -132,7 +139,12 @@ class Step:
     kind: str
     name: str = ""
     status: str = "running"
+    parent_id: str = ""
+    text: str = ""
+    input: Any = None
+    output: Any = None
     error: str = ""
+    started_at: int | None = None
     elapsed_s: float | None = None
     raw: Mapping[str, Any] = field(default_factory=dict)
 

@@ -13,10 +13,12 @@ from remote_chatbots.events import (
     Source,
     SourcesFound,
     Started,
+    Step,
     TextReplaced,
     UsageReported,
 )
 from remote_chatbots.forks import NewestAnswers
+from remote_chatbots.steps import StepsSoFar, told_of
 
 _WHY_ANEW = {
     "forgotten": "The server does not know the conversation that was asked in",
@@ -55,6 +57,7 @@ class AnswerMetadata:
         self._conversation_id = ""
         self._asked_in = asked_in
         self._newest = newest
+        self._steps = StepsSoFar()
         self._of_first: dict[str, Any] = {"bot": bot_id, "model_name": model_name}
         self._of_first |= {name: value for name, value in (("system", system), ("user", user)) if value}
 
@@ -74,13 +77,16 @@ class AnswerMetadata:
                 return {"usage": dict(usage.raw)}
             case SourcesFound(sources):
                 return {"retriever_resources": [resource(source) for source in sources]}
+            case Step():
+                self._steps.add(event)
             case InputRequired(form):
                 return {"input_required": [dict(form)]}
             case Finished(reason, metadata):
                 if self._newest is not None:
                     self._newest.note(self._conversation_id, self.message_id)
                 said = {key: value for key, value in metadata.items() if value is not None}
-                return self._once() | said | {"finish_reason": reason}
+                steps = [told_of(step) for step in self._steps]
+                return self._once() | said | ({"steps": steps} if steps else {}) | {"finish_reason": reason}
         return None
 
     def _other_than_asked(self, begun: Started) -> dict[str, Any]:

@@ -214,8 +214,21 @@ def test_thoughts_after_the_pause_stand_behind_what_was_said_before_it(
     graph = graph_of(make_model("advanced-chat-form"))
     graph.invoke({"messages": [HumanMessage("check this [[think]]")]}, thread)
     answer = graph.invoke(APPROVED, thread)["messages"][-1]
-    assert [block["type"] for block in answer.content_blocks] == ["text", "reasoning", "text"]
-    assert answer.content_blocks[0]["text"] == "One moment… "
+    blocks = [block for block in answer.content_blocks if block["type"] != "non_standard"]
+    assert [block["type"] for block in blocks] == ["text", "reasoning", "text"]
+    assert blocks[0]["text"] == "One moment… "
+
+
+def test_the_steps_before_and_after_the_pause_are_those_of_one_answer(
+    make_model: MakeModel, thread: dict[str, Any]
+) -> None:
+    graph = graph_of(make_model("advanced-chat-form"))
+    graph.invoke(ASKED, thread)
+    answer = graph.invoke(APPROVED, thread)["messages"][-1]
+    steps = {step["name"]: step["status"] for step in answer.response_metadata["steps"] if step["kind"] == "node"}
+    assert steps == dict.fromkeys(["Start", "Before", "Ask a person", "LLM", "Approved"], "succeeded")
+    told = [block["value"]["step"]["name"] for block in answer.content_blocks if block["type"] == "non_standard"]
+    assert [*dict.fromkeys(told)][:4] == ["Start", "Before", "Ask a person", "LLM"]
 
 
 def test_without_a_graph_the_form_is_an_argument_of_the_call(make_model: MakeModel) -> None:

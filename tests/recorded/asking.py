@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import fields
 from decimal import Decimal
 from typing import Any, cast
 
@@ -17,9 +18,11 @@ from remote_chatbots import (
     DifyApp,
     Question,
     Settings,
+    Step,
 )
 from remote_chatbots.question import AttachmentKind
 from tests.recorded.recordings import IDS, Recording, Told, questions, told_by
+from tests.recorded.steps import steps_of
 
 KEY = "app-a-key-of-the-tests"
 DRIVERS = ("requests", "aiohttp")
@@ -100,10 +103,17 @@ def outcome_of(got: Answer | BotError) -> dict[str, Any]:
         "resources": [source.raw for source in got.sources],
         "sources": [(s.content, s.title, s.segment_id, s.score, s.position) for s in got.sources],
         "metadata": got.metadata,
+        "steps": [_known(step) for step in got.steps],
         "forms": list(got.input_required),
         "speech": b"".join(media.data for media in got.media),
         "unrecognized": got.unrecognized,
     }
+
+
+def _known(step: Step) -> dict[str, Any]:
+    """Return what is known of a step, but for what the server sent."""
+    values = {name.name: getattr(step, name.name) for name in fields(step) if name.name != "raw"}
+    return {name: value for name, value in values.items() if value not in ("", None)}
 
 
 def outcome_of_error(error: BotError) -> dict[str, Any]:
@@ -157,6 +167,7 @@ def _expected_answer(told: Told) -> dict[str, Any]:
             for item in told.resources
         ],
         "metadata": told.metadata,
+        "steps": steps_of(told.events),
         "forms": told.forms,
         "speech": told.speech,
         "unrecognized": (),

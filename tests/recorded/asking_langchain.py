@@ -27,6 +27,7 @@ from remote_chatbots import (
 )
 from tests.recorded.asking import KEY, PATIENT, TIMEOUT_S, expected_of_error, outcome_of_error
 from tests.recorded.recordings import Told
+from tests.recorded.steps import blocks_of, steps_of
 
 Model = Runnable[LanguageModelInput, AIMessage]
 # Asks, and appends each message or chunk to the list as it comes.
@@ -95,7 +96,7 @@ def by_async_v3(model: Model, messages: Sequence[BaseMessage], came: list[AIMess
     asyncio.run(read())
 
 
-def model_for(question: Question, url: str) -> ChatDify:
+def model_for(question: Question, url: str, **fields: Any) -> ChatDify:
     """Return a model that asks as the question's user, with its inputs, in its form of reply."""
     return ChatDify(
         api_key=KEY,
@@ -105,7 +106,13 @@ def model_for(question: Question, url: str) -> ChatDify:
         streaming=False if question.blocking else None,
         timeout=TIMEOUT_S,
         end_grace_s=PATIENT.end_grace_s,
+        **fields,
     )
+
+
+def bare(blocks: Any) -> list[dict[str, Any]]:
+    """Return content blocks without their numbers."""
+    return [{key: value for key, value in block.items() if key != "index"} for block in blocks]
 
 
 def bot_at(url: str) -> str:
@@ -180,6 +187,7 @@ def _expected_metadata(told: Told, bot: str) -> dict[str, Any]:
         "retriever_resources": told.resources,
         "input_required": told.forms,
         "replaced": told.replaced,
+        "steps": steps_of(told.events),
     }
     return {
         "model_provider": "dify",
@@ -201,11 +209,7 @@ def _expected_blocks(told: Told) -> list[dict[str, Any]]:
         }
         for resource in told.resources
     ]
-    # Models think before they answer, in all recordings.
-    thoughts = [{"type": "reasoning", "reasoning": told.reasoning}] if told.reasoning else []
-    if not told.answer and not citations:
-        return thoughts
-    return [*thoughts, {"type": "text", "text": told.answer} | ({"annotations": citations} if citations else {})]
+    return blocks_of(told.events or [{"event": "message", "answer": told.text}], citations)
 
 
 def _expected_sources(told: Told, bot: str) -> list[tuple[str, str, dict[str, Any]]]:

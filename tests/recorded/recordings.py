@@ -110,6 +110,7 @@ class Told:
     metadata: dict[str, Any] = field(default_factory=dict)
     forms: list[dict[str, Any]] = field(default_factory=list)
     speech: bytes = b""
+    events: list[dict[str, Any]] = field(default_factory=list)
     replaced: bool = False
     finish_reason: str = "stop"
     failure: Failure | None = None
@@ -237,7 +238,7 @@ def _failure(status: int, said: Mapping[str, Any], *, in_stream: bool) -> Failur
 
 
 def _told_by_events(events: list[dict[str, Any]]) -> Told:
-    told = Told(failure=Failure(BotTruncatedError))
+    told = Told(failure=Failure(BotTruncatedError), events=events)
     stopped = False
     for event in events:
         _take_ids(told, event)

@@ -17,6 +17,7 @@ from tests.recorded.asking_langchain import (
     Came,
     Way,
     ask_by,
+    bare,
     bot_at,
     by_ainvoke,
     by_astream,
@@ -49,11 +50,15 @@ TURNS = [
 OF_EACH_KIND = [
     recording("0.15.3", "agent-stream-1-one-tool"),
     recording("0.15.3", "chat-stream-hq-citations"),
+    recording("0.15.3", "chatflow-stream-parallel"),
     recording("0.15.3", "chatflow-stream-stopped"),
+    recording("1.14.2", "agent-react-stream-1-one-tool"),
     recording("1.14.2", "agent-stream-knowledge-tool-hq"),
     recording("1.14.2", "chat-stream-markdown-tricky"),
     recording("1.14.2", "chat-stream-output-moderated"),
     recording("1.14.2", "chatflow-stream-2-second-turn"),
+    recording("1.14.2", "chatflow-stream-iteration"),
+    recording("1.14.2", "chatflow-stream-output-moderated"),
     recording("1.14.2", "human-1-stream-paused"),
 ]
 WAYS: dict[str, Way] = {"invoke": by_invoke, "ainvoke": by_ainvoke, "stream": by_stream, "astream": by_astream}
@@ -110,6 +115,21 @@ def test_a_v3_stream_ends_in_the_same_message_as_invoke(way: Way, exchange: Reco
     assert v3.usage_metadata == invoked.usage_metadata
     assert v3.response_metadata.items() >= invoked.response_metadata.items()
     assert sources(v3) == sources(invoked)
+    assert bare(v3.content) == invoked.content_blocks
+
+
+@recordings(OF_EACH_KIND)
+@ways(STREAMED)
+def test_a_v1_stream_adds_up_to_the_blocks_of_invoke(way: Way, exchange: Recording) -> None:
+    with cassette_of(exchange):
+        question = question_of(exchange)
+        model = model_for(question, URL, output_version="v1")
+        asking = model.bind(conversation_id=question.conversation_id, files=question.files)
+        v1 = ask_by(way, asking, [HumanMessage(question.text)]).message
+    invoked = from_the_cassette(by_invoke, exchange).message
+    assert v1 is not None
+    assert invoked is not None
+    assert bare(v1.content) == invoked.content_blocks
 
 
 @recordings([recording("0.15.3", "chat-stream-output-moderated"), recording("1.14.2", "chat-stream-output-moderated")])

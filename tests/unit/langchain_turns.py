@@ -72,6 +72,7 @@ METADATA = {
     "usage": USAGE_TOLD,
     "retriever_resources": [RESOURCE],
     "files": [{"filename": "map.pdf"}],
+    "steps": [{"id": "n-1", "kind": "node", "status": "running"}],
     "finish_reason": "stop",
 }
 

@@ -17,7 +17,7 @@ SAMPLES: dict[str, tuple[dict[str, Any], str]] = {
     "ping": ({}, ""),
     "message": ({"id": "m-1", "answer": "b", "from_variable_selector": ["llm", "text"]}, "TextDelta"),
     "agent_message": ({"id": "m-1", "answer": "b"}, "TextDelta"),
-    "agent_thought": ({"id": "a-1", "position": 1, "thought": "b", "observation": "", "tool": "x"}, "Step"),
+    "agent_thought": ({"id": "a-1", "position": 1, "thought": "a", "observation": "", "tool": "x"}, "Step"),
     "message_file": ({"id": "f-1", "type": "image", "belongs_to": "assistant", "url": "https://h"}, "MediaProduced"),
     "message_replace": ({"answer": "other", "reason": "output_moderation"}, "TextReplaced"),
     "message_end": ({"id": "m-1", "metadata": {"usage": USAGE}, "files": None}, "UsageReported"),

@@ -178,12 +178,14 @@ def test_think_marks_split_over_frames_are_thoughts(heard: Heard) -> None:
 
 
 def test_a_tool_is_a_step_that_runs_and_ends(heard: Heard) -> None:
-    call = {"code": 5, "data": {"id": "t-1", "name": "weather", "arguments": "{}"}}
+    call = {"code": 5, "data": {"id": "t-1", "name": "weather", "arguments": '{"city": "Bergen"}'}}
     outcome = {"code": 6, "data": {"id": "t-1", "name": "weather", "result": "Rain."}}
     played = heard(call, outcome, said("Rain."), END)
     running, ended = (event for event in played.events if isinstance(event, Step))
     assert (running.id, running.kind, running.name, running.status) == ("t-1", "tool", "weather", "running")
     assert (ended.id, ended.status, ended.error, ended.raw) == ("t-1", "succeeded", "", outcome)
+    assert (running.input, running.output) == ({"city": "Bergen"}, None)
+    assert (ended.input, ended.output) == ({"city": "Bergen"}, "Rain.")
     assert played.answer.steps == (ended,)
 
 

@@ -45,7 +45,7 @@ def test_the_servers_id_is_on_every_chunk_from_the_first() -> None:
     assert {chunk.id for chunk in chunks_of(TURN)} == {"m-1"}
 
 
-@pytest.mark.parametrize("event", [Step("n-1", "node"), MediaProduced("image"), Unrecognized("x", {})], ids=type)
+@pytest.mark.parametrize("event", [Step("a-1", "thought"), MediaProduced("image"), Unrecognized("x", {})], ids=type)
 def test_events_that_are_no_part_of_the_message_make_no_chunk(event: Event) -> None:
     assert maker().chunk(event) is None
 
@@ -70,7 +70,7 @@ def test_a_key_is_on_the_first_chunk_that_can_know_it() -> None:
     assert set(second.response_metadata) == {"model_provider", "workflow_run_id"}
     assert set(usage.response_metadata) == {"model_provider", "usage"}
     assert set(sources.response_metadata) == {"model_provider", "retriever_resources"}
-    assert set(last.response_metadata) == {"model_provider", "files", "finish_reason"}
+    assert set(last.response_metadata) == {"model_provider", "files", "steps", "finish_reason"}
 
 
 def test_a_turn_without_ids_has_its_bot_on_the_last_chunk() -> None:

@@ -28,7 +28,8 @@ from remote_chatbots.events import (
 from remote_chatbots.flow import Flow
 from remote_chatbots.framing import Frame, parse_json
 from remote_chatbots.platforms.dify.errors import NAME, error_from, not_allowed, run_failed
-from remote_chatbots.platforms.dify.values import run_status, same_words, source_of, step_of, usage_of
+from remote_chatbots.platforms.dify.steps import STEPS, StepLog
+from remote_chatbots.platforms.dify.values import run_status, same_words, source_of, usage_of
 from remote_chatbots.reading import mapping
 from remote_chatbots.reading import text as text_of
 from remote_chatbots.timeouts import Settings
@@ -60,6 +61,7 @@ class DifyTurn:
         self._created_at: int | None = None
         self._said = [said] if said else []  # the answer so far
         self._step_from = 0  # where in it the newest agent step begins
+        self._steps = StepLog()
         self._by_agent = False  # its text came as agent_message
         self._maybe_whole: str | None = None  # a `message` after agent_messages: more text, or all of it again
         self._old_wire = False  # of 2023: events without a name, and no last one
@@ -318,10 +320,12 @@ class DifyTurn:
     def _thought(self, event: dict[str, Any]) -> Iterator[Event]:
         if event.get("position") and not event.get("thought") and not event.get("tool"):
             self._step_from = len(self._said)
-        yield step_of("agent_thought", event)
+        # What was withdrawn does not come back as a thought.
+        said = None if self._filtered else "".join(self._said[self._step_from :])
+        return self._steps.of("agent_thought", event, said=said)
 
     def _step(self, event: dict[str, Any]) -> Iterator[Event]:
-        yield step_of(event["event"], event)
+        return self._steps.of(event["event"], event)
 
     def _reasoning(self, event: dict[str, Any]) -> Iterator[Event]:
         text = mapping(event.get("data")).get("reasoning")
@@ -380,16 +384,8 @@ _HANDLERS: dict[str, Callable[[DifyTurn, dict[str, Any]], Iterable[Event]]] = {
     "workflow_paused": DifyTurn._pause,
     "human_input_required": DifyTurn._form,
     "error": DifyTurn._failure,
-    **dict.fromkeys(
-        (
-            "node_started", "node_finished", "node_retry", "iteration_started", "iteration_next",
-            "iteration_completed", "loop_started", "loop_next", "loop_completed", "agent_log",
-            "parallel_branch_started", "parallel_branch_finished", "human_input_form_filled",
-            "human_input_form_timeout",
-        ),
-        DifyTurn._step,
-    ),
-}  # fmt: skip
+    **dict.fromkeys(STEPS, DifyTurn._step),
+}
 _ENDS = frozenset({"message_end", "error"})
 _TEXT = ("message", "agent_message")
 _TELL_WHAT_WAS_HELD = _ENDS | {*_TEXT, "message_replace", "message_file"}

@@ -38,6 +38,7 @@ from remote_chatbots.platforms.gptbots.errors import (
 )
 from remote_chatbots.platforms.gptbots.values import TOOL_CALL, count, seconds, source_of, step_id, tool_step, usage_of
 from remote_chatbots.reading import mapping, objects, text
+from remote_chatbots.steps import StepsSoFar
 from remote_chatbots.timeouts import Settings
 from remote_chatbots.wire import HttpRequest
 
@@ -77,6 +78,7 @@ class GPTBotsTurn:
         self._usage: Usage | None = None
         self._tools: list[str] = []  # the ids of calls under way
         self._calls = 0
+        self._steps = StepsSoFar()
         self._heard = False
         self._came_empty = False  # as one object, in which nothing is said
         self._ended = False
@@ -236,7 +238,8 @@ class GPTBotsTurn:
             self._tools.remove(id_)
         elif self._tools and not id_:
             id_ = self._tools.pop(0)  # the oldest call under way
-        yield tool_step(code, data, id_ or f"call-{self._calls}")
+        if step := self._steps.add(tool_step(code, data, id_ or f"call-{self._calls}")):
+            yield step
 
     def _hand_over(self, told: dict[str, Any]) -> Iterator[Event]:
         self._handed_over = True

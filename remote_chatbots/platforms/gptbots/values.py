@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from remote_chatbots.events import Source, Step, Usage
+from remote_chatbots.framing import parse_json
 from remote_chatbots.reading import decimal, mapping, text, whole
 
 CREDITS = "credits"
@@ -80,9 +81,22 @@ def tool_step(code: int, told: Any, id_: str) -> Step:
         kind="tool",
         name=_first(said, "name", "tool_name", "toolName", "function_name", "functionName"),
         status=status,
+        input=_arguments(said) if code == TOOL_CALL else None,
+        output=None if code == TOOL_CALL else outcome,
         error=outcome.removeprefix("[TOOL_ERROR]").strip() if failed else "",
         raw={"code": code, "data": told},
     )
+
+
+def _arguments(said: Mapping[str, Any]) -> Any:
+    """Return a call's arguments: an object, or JSON as text, under one of the names that others use for them."""
+    told = next((said[key] for key in ("arguments", "args", "input", "parameters") if said.get(key)), None)
+    if not isinstance(told, str):
+        return told
+    try:
+        return parse_json(told.encode(errors="surrogatepass"))
+    except ValueError:
+        return told
 
 
 def step_id(told: Any) -> str:
