@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
+from remote_chatbots.signed_urls import expires_at
+
 FinishReason = Literal["stop", "stopped", "paused", "content_filter", "handoff"]
 
 
@@ -168,6 +170,16 @@ class MediaProduced:
     mime_type: str = ""
     id: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The file's name; "" if the server gave none."""
+        return next((name for key in ("filename", "name") if isinstance(name := self.raw.get(key), str)), "")
+
+    @property
+    def expires_at(self) -> int | None:
+        """The Unix time in seconds until which `url` is good; None if it does not say (see `signed_urls`)."""
+        return expires_at(self.url)
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,5 +114,12 @@ def _whole(message: StoredMessage) -> dict[str, Any]:
 
 
 def _file(media: MediaProduced) -> dict[str, Any]:
-    told = {"kind": media.kind, "url": media.url, "mime_type": media.mime_type, "id": media.id}
+    told = {
+        "kind": media.kind,
+        "url": media.url,
+        "expires_at": media.expires_at,
+        "mime_type": media.mime_type,
+        "name": media.name,
+        "id": media.id,
+    }
     return {name: value for name, value in told.items() if value}

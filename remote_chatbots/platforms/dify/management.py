@@ -15,7 +15,7 @@ from remote_chatbots.flow import Flow, look_up
 from remote_chatbots.framing import parse_json
 from remote_chatbots.platforms.dify.calls import Calls, known_id, path_part
 from remote_chatbots.platforms.dify.errors import NAME
-from remote_chatbots.platforms.dify.values import source_of, usage_of
+from remote_chatbots.platforms.dify.values import media_of, source_of, usage_of
 from remote_chatbots.reading import mapping, text, whole
 from remote_chatbots.stored import Rating, StoredConversation, StoredMessage, StoredVariable
 from remote_chatbots.wire import HttpRequest
@@ -193,17 +193,7 @@ def _messages(turn: dict[str, Any], conversation_id: str) -> tuple[StoredMessage
 
 
 def _media(files: list[dict[str, Any]], *, of_user: bool) -> tuple[MediaProduced, ...]:
-    return tuple(
-        MediaProduced(
-            text(one.get("type")) or "file",
-            url=text(one.get("url")),
-            mime_type=text(one.get("mime_type")),
-            id=text(one.get("id")),
-            raw=one,
-        )
-        for one in files
-        if (one.get("belongs_to") == "user") is of_user
-    )
+    return tuple(media_of(one) for one in files if (one.get("belongs_to") == "user") is of_user)
 
 
 def _conversation(told: dict[str, Any], user: str) -> StoredConversation:

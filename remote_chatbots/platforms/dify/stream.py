@@ -29,7 +29,7 @@ from remote_chatbots.flow import Flow
 from remote_chatbots.framing import Frame, parse_json
 from remote_chatbots.platforms.dify.errors import NAME, error_from, not_allowed, run_failed
 from remote_chatbots.platforms.dify.steps import STEPS, StepLog
-from remote_chatbots.platforms.dify.values import run_status, same_words, source_of, usage_of
+from remote_chatbots.platforms.dify.values import files_made, run_status, same_words, source_of, usage_of
 from remote_chatbots.reading import mapping
 from remote_chatbots.reading import text as text_of
 from remote_chatbots.timeouts import Settings
@@ -71,6 +71,7 @@ class DifyTurn:
         self._speaking: bool | None = None  # None: not a word of speech; False: its end came
         self._error: BotError | None = None
         self._filtered = False
+        self._files: set[str] = set()  # the ids of those that were told
         self._metadata: dict[str, Any] = {}
 
     def take(self, frame: Frame, out: list[Event]) -> None:
@@ -293,6 +294,7 @@ class DifyTurn:
             yield SourcesFound(tuple(source_of(item) for item in sources if isinstance(item, dict)))
         if event.get("files"):
             metadata["files"] = event["files"]
+            yield from files_made(event["files"], self._files)
         self._metadata = metadata
 
     def _file(self, event: dict[str, Any]) -> Iterator[Event]:
@@ -300,8 +302,7 @@ class DifyTurn:
             # The server names text so when the message has files already (API reference, message_file).
             yield from self._text(event)
         else:
-            kind, url, id_ = (text_of(event.get(key)) for key in ("type", "url", "id"))
-            yield MediaProduced(kind or "file", url=url, id=id_, raw=event)
+            yield from files_made([event], self._files)
 
     def _speech(self, event: dict[str, Any]) -> Iterator[Event]:
         self._speaking = True
@@ -348,7 +349,7 @@ class DifyTurn:
             self._error = run_failed(data.get("error"), self._hidden)
         elif self._run == "stopped":
             self._filtered = self._filtered or "moderation" in text_of(data.get("error")).lower()
-        yield from ()
+        yield from files_made(data.get("files"), self._files)
 
     def _form(self, event: dict[str, Any]) -> Iterator[Event]:
         yield InputRequired(mapping(event.get("data")))

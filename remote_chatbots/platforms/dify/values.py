@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from remote_chatbots.events import Source, Usage
+from remote_chatbots.events import MediaProduced, Source, Usage
 from remote_chatbots.reading import decimal, number, text, whole
 
 
@@ -19,6 +19,37 @@ def usage_of(told: Mapping[str, Any]) -> Usage:
         currency=text(told.get("currency")),
         latency_s=number(told.get("latency")),
         time_to_first_token_s=number(told.get("time_to_first_token")),
+        raw=told,
+    )
+
+
+def files_made(items: Any, known: set[str]) -> list[MediaProduced]:
+    """Return the files that a bot made, those of `known` ids left out; their ids are known then.
+
+    A `message_end` tells of the user's own files as well (recorded: 1.14.2/agent-stream-with-image), and of those that
+    a `message_file` told of before, by other ids.
+    """
+    found = []
+    for told in items if isinstance(items, list) else ():
+        if not isinstance(told, dict) or told.get("belongs_to") == "user":
+            continue
+        of_run = "dify_model_identity" in told
+        if not (of_run or "transfer_method" not in told or told["transfer_method"] == "tool_file"):
+            continue
+        ids = {text(told.get(key)) for key in ("id", "related_id", "upload_file_id", "url")} - {""}
+        if not ids & known:
+            found.append(media_of(told))
+        known |= ids
+    return found
+
+
+def media_of(told: Mapping[str, Any]) -> MediaProduced:
+    """Return a file as a message, an event or a run tells of it."""
+    return MediaProduced(
+        text(told.get("type")) or "file",
+        url=text(told.get("url")) or text(told.get("remote_url")),
+        mime_type=text(told.get("mime_type")),
+        id=text(told.get("id")) or text(told.get("related_id")),
         raw=told,
     )
 
