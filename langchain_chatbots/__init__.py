@@ -7,17 +7,13 @@ except ImportError as error:
         "langchain_chatbots needs LangChain. Install it with: pip install 'remote-chatbots[langchain]'"
     ) from error
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from langchain_chatbots.chat_history import RemoteChatMessageHistory
 from langchain_chatbots.chat_models import ChatDify, ChatGPTBots
 from langchain_chatbots.document_loaders import RemoteConversationLoader
 from langchain_chatbots.errors import retryable
-from langchain_chatbots.knowledge_retrievers import (
-    DifyKnowledgeRetriever,
-    GPTBotsKnowledgeRetriever,
-    RemoteKnowledgeRetriever,
-)
 from langchain_chatbots.remote_chat_model import RemoteChatModel
 from langchain_chatbots.retrievers import DifyRetriever, GPTBotsRetriever, RemoteRetriever
 from langchain_chatbots.settings import RemoteModelSettings
@@ -28,6 +24,11 @@ from remote_chatbots import __version__
 
 if TYPE_CHECKING:
     from langchain_chatbots.human_input import human_input_node
+    from langchain_chatbots.knowledge_retrievers import (
+        DifyKnowledgeRetriever,
+        GPTBotsKnowledgeRetriever,
+        RemoteKnowledgeRetriever,
+    )
 
 __all__ = [
     "ChatDify",
@@ -51,13 +52,19 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # It needs LangGraph, and importing that takes longer than all else here.
-    if name == "human_input_node":
-        from langchain_chatbots.human_input import human_input_node
+# What few programs use is imported when it is used; the first needs LangGraph, which takes longer than all else here.
+_HOMES = {
+    "human_input_node": "human_input",
+    **dict.fromkeys(
+        ("DifyKnowledgeRetriever", "GPTBotsKnowledgeRetriever", "RemoteKnowledgeRetriever"), "knowledge_retrievers"
+    ),
+}
 
-        return human_input_node
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -24,7 +25,7 @@ from remote_chatbots import (
     GPTBotsKnowledge,
     KnowledgeClient,
 )
-from remote_chatbots.emulator import Emulator, ErrorAt200, Hang, HtmlPage
+from remote_chatbots.emulator import Emulator, ErrorAt200, ErrorsAt200, Hang, HtmlPage
 from remote_chatbots.protocol import KnowledgeProtocol
 
 AGES = ("0.15", "1.14")
@@ -194,6 +195,27 @@ def test_a_pickle_of_a_client_works_and_nothing_else_shows_the_key(emulator: Emu
         assert again.retrieve(FERRY)
     with pytest.raises(BotUsageError, match="knowledge must be"):
         KnowledgeClient(DifyKnowledge)  # type: ignore[arg-type]
+
+
+def test_no_local_of_ours_shows_the_key_where_a_search_fails(emulators: dict[str, Emulator], ask: Call) -> None:
+    emulator = emulators["1.14"]
+    key = "dataset-a-key-that-must-not-show"
+    for knowledge in (of(emulator, BOTH[0], key=key), GPTBotsKnowledge(key, emulator.gptbots_url)):
+        with pytest.raises(BotAuthError) as caught:
+            ask(knowledge, "retrieve", "What is it?")
+        shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+        frames = [part for part in shown.split("  File ") if "/remote_chatbots/" in part.split("\n")[0]]
+        assert frames
+        assert key not in "".join(frames)
+
+
+def test_an_agents_refusal_under_http_200_is_typed_as_well(emulators: dict[str, Emulator], ask: Call) -> None:
+    emulator = emulators["1.14"]
+    emulator.faults.add(ErrorsAt200(), path="*/vector/match", times=2)
+    with pytest.raises(BotAuthError):
+        ask(GPTBotsKnowledge("app-wrong", emulator.gptbots_url), "retrieve", FERRY)
+    with pytest.raises(BotNotFoundError):
+        ask(GPTBotsKnowledge(emulator.key("gptbots-deleted"), emulator.gptbots_url), "retrieve", FERRY)
 
 
 def test_an_agents_knowledge_is_searched_and_listed(emulators: dict[str, Emulator], ask: Call) -> None:

@@ -102,6 +102,15 @@ async def test_every_option_may_be_given_per_call(emulator: Emulator) -> None:
     assert len(asked.invoke("museum ferry")) == len(asked.invoke("museum ferry", k=None)) == 3
 
 
+async def test_many_queries_at_once_come_back_in_order(emulator: Emulator) -> None:
+    asked = retriever(emulator, k=1)
+    queries = ["compass of 1742", "pier 3 ferry", "lighthouse steps"] * 5
+    batches = (asked.batch(queries, k=1), await asked.abatch(queries))
+    for found in batches:
+        sources = [documents[0].metadata["source"] for documents in found]
+        assert sources == ["museum.md", "ferry.md", "lighthouse.md"] * 5
+
+
 def test_fields_may_be_configured(emulator: Emulator) -> None:
     asked = retriever(emulator).configurable_fields(k=ConfigurableField("k"))
     assert len(asked.invoke("museum ferry", {"configurable": {"k": 1}})) == 1

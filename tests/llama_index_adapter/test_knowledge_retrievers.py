@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import pickle
 from typing import Any
@@ -102,12 +103,15 @@ async def test_it_fuses_with_others(emulator: Emulator) -> None:
         of_agent(emulator),
     ]
     for mode in ("reciprocal_rerank", "simple"):
-        fused = QueryFusionRetriever(
-            parts, llm=MockLLM(), num_queries=1, mode=mode, similarity_top_k=4, use_async=False  # type: ignore[arg-type]
-        )  # fmt: skip
-        together = fused.retrieve(QUESTION)
-        assert len(together) == 4
-        assert [node.node_id for node in together] == [node.node_id for node in await fused.aretrieve(QUESTION)]
+        told: dict[str, Any] = {"llm": MockLLM(), "num_queries": 1, "mode": mode, "similarity_top_k": 4}
+        one_by_one = QueryFusionRetriever(parts, use_async=False, **told).retrieve(QUESTION)
+        fused = QueryFusionRetriever(parts, use_async=True, **told)
+        at_once = await asyncio.to_thread(fused.retrieve, QUESTION)
+        awaited = await fused.aretrieve(QUESTION)
+        assert len(one_by_one) == 4
+        assert [[node.node_id for node in each] for each in (at_once, awaited)] == [
+            [node.node_id for node in one_by_one]
+        ] * 2
 
 
 async def test_an_engine_answers_from_it(emulator: Emulator) -> None:

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+import langchain_chatbots
+import llama_index_chatbots
 from remote_chatbots import AsyncKnowledgeClient, BotAuthError, BotError, BotUsageError, DifyKnowledge, KnowledgeClient
 from tests.recorded.asking import DRIVERS, TIMEOUT_S
 from tests.recorded.recordings import Recording, calls_of_knowledge
@@ -101,6 +103,43 @@ def test_a_search_finds_what_the_server_found_with_every_key(driver: str, exchan
         assert {key: source.raw[key] for key in flat if key not in ("segment", "document")} == {
             key: value for key, value in flat.items() if key not in ("segment", "document")
         }
+
+
+def searched(face: Any, driver: str, url: str, exchange: Recording) -> list[Any]:
+    """Make the recorded search with the retriever of a framework."""
+    dataset_id = urlsplit(exchange.target).path.split("/")[3]
+    made = face.DifyKnowledgeRetriever(api_key=KEY, base_url=url, dataset_id=dataset_id, timeout=TIMEOUT_S)
+    query, options = exchange.sent["query"], options_of(exchange)
+    if face is llama_index_chatbots:
+        made = made.with_options(**options)
+        found = asyncio.run(made.aretrieve(query)) if driver == "aiohttp" else made.retrieve(query)
+    else:
+        found = asyncio.run(made.ainvoke(query, **options)) if driver == "aiohttp" else made.invoke(query, **options)
+    return list(found)
+
+
+@pytest.mark.parametrize("face", [langchain_chatbots, llama_index_chatbots], ids=lambda face: face.__name__)
+@pytest.mark.parametrize("exchange", [one for one in SENT if one.name.startswith("dataset-retrieve")], ids=str)
+@both_drivers
+def test_the_retrievers_of_both_frameworks_find_it(driver: str, exchange: Recording, face: Any) -> None:
+    with ReplayServer(reply_of(exchange)) as server:
+        found = searched(face, driver, server.url, exchange)
+        assert [json.loads(request.body) for request in server.received] == [exchange.sent]
+    records = json.loads(exchange.body)["records"]
+    assert len(found) == len(records)
+    for one, record in zip(found, records, strict=True):
+        segment = record["segment"]
+        text, id_ = (one.page_content, one.id) if hasattr(one, "page_content") else (one.text, one.node_id)
+        assert (text, id_, one.metadata["score"]) == (segment["content"], segment["id"], record["score"])
+        assert one.metadata["source"] == one.metadata["title"] == segment["document"]["name"]
+        assert (
+            one.metadata.items()
+            >= {
+                key: value
+                for key, value in (segment | record).items()
+                if key not in ("segment", "document", "content") and not isinstance(value, list)
+            }.items()
+        )
 
 
 @pytest.mark.parametrize("exchange", [one for one in SENT if one.method == "GET"], ids=str)

@@ -24,6 +24,7 @@ from remote_chatbots import (
     Source,
     SourcesFound,
 )
+from remote_chatbots.passages import found_passages
 from remote_chatbots.searching import Search
 from remote_chatbots.wire import ResponseHead
 from tests.unit.conftest import Played
@@ -216,6 +217,26 @@ def test_a_record_of_an_external_base_has_no_segment(drive: Drive, knowledge: Di
     ).answer.sources
     assert (source.content, source.title, source.segment_id) == ("Text", "Page", "")
     assert source.raw == {**record, "dataset_id": "base-1"}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {},
+        {"segment": None, "score": "high"},
+        {"segment": [], "content": 5, "title": None, "score": True},
+        {"segment": {"document": None, "content": None, "id": 7, "document_id": ["d"]}, "score": {}},
+        {"segment": {"document": {"id": 1, "name": {}}, "answer": 3}, "child_chunks": "x"},
+    ],
+)
+def test_a_record_of_odd_values_is_a_source_without_them(
+    drive: Drive, knowledge: DifyKnowledge, record: dict[str, Any]
+) -> None:
+    (source,) = sent(drive, knowledge.retrieve("x"), body={"records": [record, "no record"]}).answer.sources
+    assert (source.content, source.title, source.document_id, source.segment_id) == ("", "", "", "")
+    assert source.score is None
+    (passage,) = found_passages([source])
+    assert (passage.text, passage.metadata["source"], passage.metadata["score"]) == ("", None, None)
 
 
 def test_no_more_come_than_were_asked_for_and_a_score_that_is_none_is_none(
