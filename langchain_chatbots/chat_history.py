@@ -41,6 +41,7 @@ class RemoteChatMessageHistory(BaseChatMessageHistory):
             that of the conversation which its first turn begins.
         user: Your name for the person whose it is. Default: the model's.
         last: No more than the newest so many messages are read. Default: all.
+        before: The messages before the one with this id, a page at a time with `last`. Default: up to the newest.
         conversations: Where the conversations of sessions are kept. Default: the model's `conversations`, else in
             memory, with the model object.
 
@@ -56,6 +57,7 @@ class RemoteChatMessageHistory(BaseChatMessageHistory):
         session_id: str = "",
         user: str | None = None,
         last: int | None = None,
+        before: str = "",
         conversations: Conversations | None = None,
     ) -> None:
         if conversation_id and session_id:
@@ -65,7 +67,7 @@ class RemoteChatMessageHistory(BaseChatMessageHistory):
         self.bot = bot
         self.conversation_id = conversation_id
         self.session: Session | None = None
-        self._user, self._last = user, last
+        self._user, self._last, self._before = user, last, before
         if session_id:
             self.session = Session(session_id, conversations or bot.session_store())
         elif not conversation_id:
@@ -80,13 +82,13 @@ class RemoteChatMessageHistory(BaseChatMessageHistory):
         """
         with as_model_errors():
             id_ = self.conversation_id or self._known()
-            return self._read(self._history(id_, self._last), id_) if id_ else []
+            return self._read(self._history(id_, self._last, self._before), id_) if id_ else []
 
     async def aget_messages(self) -> list[BaseMessage]:
         """Return the messages as `messages` does, without a thread."""
         with as_model_errors():
             id_ = self.conversation_id or await self._aknown()
-            return self._read(await self._ahistory(id_, self._last), id_) if id_ else []
+            return self._read(await self._ahistory(id_, self._last, self._before), id_) if id_ else []
 
     def add_messages(self, messages: Sequence[BaseMessage]) -> None:
         """Take the conversation's id from our bot's newest answer, if it is not known yet. Nothing is stored.
@@ -146,18 +148,19 @@ class RemoteChatMessageHistory(BaseChatMessageHistory):
     async def _aknown(self) -> str:
         return await self.session.conversations.aget(self._key()) if self.session is not None else ""
 
-    def _history(self, conversation_id: str, limit: int | None) -> list[StoredMessage]:
-        return self.bot._sync_client().history(conversation_id, **self._of_reading(limit))
+    def _history(self, conversation_id: str, limit: int | None, before: str = "") -> list[StoredMessage]:
+        return self.bot._sync_client().history(conversation_id, before=before, **self._of_reading(limit))
 
-    async def _ahistory(self, conversation_id: str, limit: int | None) -> list[StoredMessage]:
-        return await self.bot._loop_client().history(conversation_id, **self._of_reading(limit))
+    async def _ahistory(self, conversation_id: str, limit: int | None, before: str = "") -> list[StoredMessage]:
+        return await self.bot._loop_client().history(conversation_id, before=before, **self._of_reading(limit))
 
     def _of_reading(self, limit: int | None) -> dict[str, Any]:
         return {"user": self._whose(), "limit": limit, "reasoning": self.bot.reasoning}
 
     def _read(self, stored: Sequence[StoredMessage], conversation_id: str) -> list[BaseMessage]:
-        newest = next((one.message_id for one in reversed(stored) if one.role == "assistant"), "")
-        self.bot._newest_answers().note(conversation_id, newest)
+        if not self._before:
+            newest = next((one.message_id for one in reversed(stored) if one.role == "assistant"), "")
+            self.bot._newest_answers().note(conversation_id, newest)
         return [message_of(one, self.bot) for one in stored]
 
     def _sorted_out(self, messages: Sequence[BaseMessage], known: str) -> tuple[str, list[BaseMessage]]:

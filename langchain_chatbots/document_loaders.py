@@ -63,7 +63,7 @@ class RemoteConversationLoader(BaseLoader):
         with as_model_errors():
             client, user = self.bot._sync_client(), self.bot._user(self._user)
             named, apart = self._named(user), self.bot.reasoning
-            for one in client.conversations(user=user, limit=self._limit) if named is None else named:
+            for one in client.each_conversation(user=user, limit=self._limit) if named is None else named:
                 yield from self._documents(one, client.history(one.conversation_id, user=user, reasoning=apart))
 
     async def alazy_load(self) -> AsyncIterator[Document]:
@@ -71,10 +71,10 @@ class RemoteConversationLoader(BaseLoader):
         with as_model_errors():
             client, user = self.bot._loop_client(), self.bot._user(self._user)
             named, apart = self._named(user), self.bot.reasoning
-            for one in await client.conversations(user=user, limit=self._limit) if named is None else named:
-                for document in self._documents(
-                    one, await client.history(one.conversation_id, user=user, reasoning=apart)
-                ):
+            listed = client.each_conversation(user=user, limit=self._limit) if named is None else _each(named)
+            async for one in listed:
+                messages = await client.history(one.conversation_id, user=user, reasoning=apart)
+                for document in self._documents(one, messages):
                     yield document
 
     def _named(self, user: str) -> list[StoredConversation] | None:
@@ -84,3 +84,8 @@ class RemoteConversationLoader(BaseLoader):
         told = {"bot": self.bot._own_bot_id(), "model_provider": self.bot.platform}
         for record in records(conversation, messages, per=self._per, told=told):
             yield Document(id=record.id, page_content=record.text, metadata=record.metadata)
+
+
+async def _each(named: Sequence[StoredConversation]) -> AsyncIterator[StoredConversation]:
+    for one in named:
+        yield one

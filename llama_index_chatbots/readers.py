@@ -73,8 +73,9 @@ class RemoteConversationReader(OfBot, BasePydanticReader):
             BotNotFoundError: If the server does not know a conversation, or it is another user's.
         """
         named = self._named(conversation_ids, limit)
-        for conversation in self._listed(limit) if named is None else named:
-            messages = self.llm._sync_client().history(conversation.conversation_id, **self._of_reading())
+        client, user = self.llm._sync_client(), self.llm._user(self.user)
+        for conversation in client.each_conversation(user=user, limit=limit) if named is None else named:
+            messages = client.history(conversation.conversation_id, **self._of_reading())
             yield from self._documents(conversation, messages)
 
     def alazy_load_data(  # type: ignore[override]
@@ -91,8 +92,10 @@ class RemoteConversationReader(OfBot, BasePydanticReader):
 
     async def _alazy(self, conversation_ids: Sequence[str] | None, limit: int | None) -> AsyncIterator[Document]:
         named = self._named(conversation_ids, limit)
-        for conversation in await self._alisted(limit) if named is None else named:
-            messages = await self.llm._loop_client().history(conversation.conversation_id, **self._of_reading())
+        client, user = self.llm._loop_client(), self.llm._user(self.user)
+        listed = client.each_conversation(user=user, limit=limit) if named is None else _each(named)
+        async for conversation in listed:
+            messages = await client.history(conversation.conversation_id, **self._of_reading())
             for document in self._documents(conversation, messages):
                 yield document
 
@@ -105,6 +108,11 @@ class RemoteConversationReader(OfBot, BasePydanticReader):
     def _documents(self, conversation: StoredConversation, messages: Sequence[StoredMessage]) -> Iterator[Document]:
         told = {"bot": self.llm._own_bot_id(), "model_provider": self.llm.platform}
         return map(_document, records(conversation, messages, per=self.per, told=told))
+
+
+async def _each(named: Sequence[StoredConversation]) -> AsyncIterator[StoredConversation]:
+    for one in named:
+        yield one
 
 
 def _document(record: Record) -> Document:

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from remote_chatbots.answer import Answer
+from remote_chatbots.archive import Archive, AsyncArchive
 from remote_chatbots.arguments import refusals_of
 from remote_chatbots.discovery import AsyncDiscovery, Discovery
 from remote_chatbots.errors import BotError, BotUsageError
@@ -73,7 +74,7 @@ class _Client:
         return Question(question, user=given.pop("user") or self.user, **{k: v for k, v in given.items() if v})
 
 
-class BotClient(_Client, Management, Discovery, FileCalls, Speech):
+class BotClient(_Client, Management, Archive, Discovery, FileCalls, Speech):
     """Asks a bot; blocking. Safe in threads; each has its own connections.
 
     A pickle of a client carries its key, and drops connections.
@@ -205,7 +206,7 @@ class BotClient(_Client, Management, Discovery, FileCalls, Speech):
         return _again, (type(self), self.bot, self.user, self.timeouts)
 
 
-class AsyncBotClient(_Client, AsyncManagement, AsyncDiscovery, AsyncFileCalls, AsyncSpeech):
+class AsyncBotClient(_Client, AsyncManagement, AsyncArchive, AsyncDiscovery, AsyncFileCalls, AsyncSpeech):
     """Asks a bot from an event loop, or from several; each has its own connections.
 
     A pickle of a client carries its key, and drops connections.

@@ -9,8 +9,7 @@ from remote_chatbots.events import Source
 from remote_chatbots.flow import Flow, T
 from remote_chatbots.message_ids import Named, message_id_of
 from remote_chatbots.protocol import BotProtocol
-from remote_chatbots.stored import Rating, StoredConversation, StoredMessage, StoredVariable
-from remote_chatbots.thinking import told_apart
+from remote_chatbots.stored import Rating, StoredVariable
 from remote_chatbots.transports.aiohttp_driver import AiohttpTransport
 from remote_chatbots.transports.requests_driver import RequestsTransport
 
@@ -85,43 +84,6 @@ class AsyncCaller:
 
 class Management(Caller):
     """The small calls of `BotClient`."""
-
-    def history(
-        self, conversation_id: str, *, user: str = "", limit: int | None = None, reasoning: bool = True
-    ) -> list[StoredMessage]:
-        """Return the messages of a conversation, the oldest first, whatever the server's order.
-
-        Servers give the newest page first: before the oldest message is known, all are read. `limit` reads no more
-        pages, and no larger ones, than it needs. Dify counts whole seconds: turns made within one stay in the order
-        that the server gives them, which may be any.
-
-        Args:
-            conversation_id: The server's id of the conversation.
-            user: Whose it is. Default: the client's.
-            limit: No more than the newest so many. Default: all.
-            reasoning: Whether what a model said between `<think>` marks is told apart from its answer, as it is in
-                the live one. False: the text stays as the server has it.
-
-        Raises:
-            BotUsageError: If the platform does not offer it.
-            BotNotFoundError: If the conversation is unknown, or another user's.
-        """
-        flow = operation(self.bot, "history", conversation_id, user=user or self.user, limit=limit)
-        found: list[StoredMessage] = self._outcome(told_apart(flow) if reasoning else flow)
-        return found
-
-    def conversations(self, *, user: str = "", limit: int | None = None) -> list[StoredConversation]:
-        """Return the conversations of a user, the newest first.
-
-        Args:
-            user: Whose. Default: the client's.
-            limit: No more than so many. Default: all.
-
-        Raises:
-            BotUsageError: If the platform does not offer it.
-        """
-        found: list[StoredConversation] = self._call("conversations", user=user or self.user, limit=limit)
-        return found
 
     def rename(self, conversation_id: str, name: str = "", *, user: str = "") -> str:
         """Give a conversation another name; "" lets the platform's model find one, which may take seconds.
@@ -233,19 +195,6 @@ class Management(Caller):
 
 class AsyncManagement(AsyncCaller):
     """The small calls of `AsyncBotClient`: those of `Management`, to be awaited."""
-
-    async def history(
-        self, conversation_id: str, *, user: str = "", limit: int | None = None, reasoning: bool = True
-    ) -> list[StoredMessage]:
-        """Return as `BotClient.history`."""
-        flow = operation(self.bot, "history", conversation_id, user=user or self.user, limit=limit)
-        found: list[StoredMessage] = await self._outcome(told_apart(flow) if reasoning else flow)
-        return found
-
-    async def conversations(self, *, user: str = "", limit: int | None = None) -> list[StoredConversation]:
-        """Return as `BotClient.conversations`."""
-        found: list[StoredConversation] = await self._call("conversations", user=user or self.user, limit=limit)
-        return found
 
     async def rename(self, conversation_id: str, name: str = "", *, user: str = "") -> str:
         """Return as `BotClient.rename`."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from remote_chatbots.events import MediaProduced, Source, Usage
 
@@ -51,6 +51,10 @@ class StoredMessage:
     def reasoning(self) -> str:
         """What a model thought, all of it; "" if nothing."""
         return "".join(thought for _, thought in self.thoughts)
+
+
+# Where to read on in a history: behind a message's id, or behind what was read already.
+Before: TypeAlias = str | Sequence[StoredMessage]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from remote_chatbots import (
     BotServerError,
     BotUsageError,
     DifyApp,
+    StoredMessage,
 )
 from remote_chatbots.flow import Flow, Read, Send
 from remote_chatbots.platforms.dify import management
@@ -97,6 +98,33 @@ def test_no_turn_is_lost_where_several_share_a_second(app: DifyApp, monkeypatch:
     assert {one.message_id for one in told} == {one["id"] for one in turns}
     assert [one.created_at for one in told] == sorted(one.created_at for one in told)
     assert [one.role for one in told] == ["user", "assistant"] * len(turns)
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("limit", [1, 2, 5, 8])
+def test_a_history_that_is_read_in_parts_is_the_whole(app: DifyApp, limit: int, seed: int) -> None:
+    dice = random.Random(seed)
+    seconds = [second for second in range(8) for _ in range(dice.randint(0, 4))]
+    server = pages_of([turn(number, second) for number, second in enumerate(seconds, 10)])
+    whole, _ = call(app.history("c", user="ann"), server)
+    read: list[StoredMessage] = []
+    while page_read := call(app.history("c", user="ann", limit=limit, before=read), server)[0]:
+        assert len(page_read) <= limit
+        read = page_read + read
+    assert [one.created_at for one in read] == sorted(one.created_at for one in read)
+    assert sorted((one.message_id, one.role) for one in read) == sorted((one.message_id, one.role) for one in whole)
+
+
+def test_a_part_of_a_history_costs_one_page_and_what_was_said_since_is_none_of_it(app: DifyApp) -> None:
+    turns = [turn(number, number) for number in range(100, 150)]
+    read, _ = call(app.history("c", user="ann", limit=20), pages_of(turns))
+    server = pages_of([*turns, turn(150, 150)])
+    part, sent = call(app.history("c", user="ann", limit=20, before=read), server)
+    assert [one.text for one in part] == [f"{kind}{number}" for number in range(130, 140) for kind in "qa"]
+    assert [(query(request)["first_id"], query(request)["limit"]) for request in sent] == [("m141", "11")]
+    part, sent = call(app.history("c", user="ann", limit=20, before=read[0].message_id), server)
+    assert [one.text for one in part] == [f"{kind}{number}" for number in range(130, 140) for kind in "qa"]
+    assert [(query(request)["first_id"], query(request)["limit"]) for request in sent] == [("m140", "10")]
 
 
 @pytest.mark.parametrize(

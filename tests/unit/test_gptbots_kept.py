@@ -72,6 +72,60 @@ def test_a_history_is_told_oldest_first_whatever_the_servers_order(agent: GPTBot
     assert [one.text for one in got(agent.history("c-1", limit=2), paged(*messages))[0]] == ["2?", "Two."]
 
 
+def pages_of(*turns: tuple[int, int], oldest_first: bool = False) -> list[tuple[ResponseHead, bytes]]:
+    """Return the pages of a history whose turns are numbers and times, four messages each."""
+    messages = [
+        one
+        for number, time in turns
+        for one in (
+            stored(f"q-{number}", "user", time, words(f"{number}?")),
+            stored(f"a-{number}", "assistant", time, words(f"{number}."), parent_message_id=f"q-{number}"),
+        )
+    ]
+    ordered = messages if oldest_first else messages[::-1]
+    return [paged(*ordered[at : at + 4]) for at in range(0, len(ordered) + 1, 4)]
+
+
+@pytest.mark.parametrize(
+    ("limit", "before", "pages"),
+    [(1, "", 1), (2, "", 1), (3, "", 2), (2, "q-9", 2), (4, "a-8", 3), (None, "q-3", 6), (0, "none", 0)],
+)
+def test_pages_that_go_back_in_time_are_read_as_far_as_is_needed(
+    agent: GPTBotsAgent, got: Any, monkeypatch: pytest.MonkeyPatch, limit: int | None, before: str, pages: int
+) -> None:
+    monkeypatch.setattr(management, "PAGE_SIZE", 4)
+    turns = [(number, number * 1000) for number in range(10)]
+    whole = [f"{kind}-{number}" for number in range(10) for kind in "qa"]
+    wanted = whole[: whole.index(before) if before in whole else None]
+    wanted = wanted if limit is None else wanted[len(wanted) - limit :]
+    told, played = got(agent.history("c-1", limit=limit, before=before), *pages_of(*turns))
+    assert [one.message_id for one in told] == wanted
+    assert len(played.requests) == pages
+    told, played = got(agent.history("c-1", limit=limit, before=before), *pages_of(*turns, oldest_first=True))
+    assert [one.message_id for one in told] == wanted
+    assert len(played.requests) == (6 if pages else 0)
+
+
+def test_messages_of_one_time_are_read_to_the_last(
+    agent: GPTBotsAgent, got: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(management, "PAGE_SIZE", 4)
+    told, played = got(agent.history("c-1", limit=2), *pages_of((0, 0), (1, 1000), (2, 1000), (3, 1000)))
+    assert [one.message_id for one in told] == ["q-3", "a-3"]
+    assert len(played.requests) == 2
+
+
+def test_a_message_or_conversation_to_read_on_from_that_is_none_of_the_list_is_an_error(
+    agent: GPTBotsAgent, got: Any
+) -> None:
+    for flow, reply in (
+        (agent.history("c-1", before="m-9"), paged(stored("m-1", "user", 1))),
+        (agent.conversations(user="ann", after="c-9"), small({"list": [{"conversation_id": "c-1"}]})),
+    ):
+        _, played = got(flow, reply)
+        assert isinstance(played.error, BotNotFoundError)
+
+
 @pytest.mark.parametrize("many", [True, False], ids=["a list", "one object"])
 def test_files_of_a_message_may_be_a_list_or_one_object(agent: GPTBotsAgent, got: Any, many: bool) -> None:
     file = {"url": "https://x.example.com/1.png", "format": "png", "name": "1.png", "size": 9}

@@ -27,7 +27,7 @@ from remote_chatbots.redaction import Hidden
 from remote_chatbots.resuming import FilledForm, LostAnswer
 from remote_chatbots.retry import RetryPolicy
 from remote_chatbots.sounds import Audio
-from remote_chatbots.stored import Rating, StoredConversation, StoredMessage, StoredVariable
+from remote_chatbots.stored import Before, Rating, StoredConversation, StoredMessage, StoredVariable
 from remote_chatbots.stream_reader import StreamReader
 from remote_chatbots.timeouts import Settings
 from remote_chatbots.uploads import Uploads
@@ -96,17 +96,27 @@ class DifyApp:
             discovery.check_inputs(question, self.learned)
         return self._turn(question, options)
 
-    def history(self, conversation_id: str, *, user: str = "", limit: int | None = None) -> Flow[list[StoredMessage]]:
+    def history(
+        self, conversation_id: str, *, user: str = "", limit: int | None = None, before: Before = ""
+    ) -> Flow[list[StoredMessage]]:
         """Return the messages of a conversation, the oldest first."""
-        return self._management(user).history(conversation_id, user, limit)
+        return self._management(user).history(conversation_id, user, limit, before)
 
     def newest_answers(self, conversation_id: str, *, user: str = "") -> Flow[set[str]]:
         """Return the ids of the answers that may be a conversation's newest; none if it is not to be had."""
         return self._management(user).newest_answers(conversation_id, user)
 
-    def conversations(self, *, user: str = "", limit: int | None = None) -> Flow[list[StoredConversation]]:
+    def conversations(
+        self, *, user: str = "", limit: int | None = None, after: str = ""
+    ) -> Flow[list[StoredConversation]]:
         """Return the conversations of a user, the newest first."""
-        return self._management(user).conversations(user, limit)
+        return self._management(user).conversations(user, limit, after)
+
+    def conversations_page(
+        self, *, user: str = "", limit: int | None = None, place: str = ""
+    ) -> Flow[tuple[list[StoredConversation], str]]:
+        """Return a page of them, and the place of the next; "" if there is none."""
+        return self._management(user).conversations_page(user, limit, place)
 
     def rename(self, conversation_id: str, name: str = "", *, user: str = "") -> Flow[str]:
         """Give a conversation another name, "" for one by the model; return it."""

@@ -6,7 +6,7 @@ Sources: Dify API reference, "Chat"; the recordings of 0.15.3 and 1.14.2 named b
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from remote_chatbots.errors import BotRejectedError, BotUsageError
@@ -17,7 +17,7 @@ from remote_chatbots.platforms.dify.calls import Calls, known_id, path_part
 from remote_chatbots.platforms.dify.errors import NAME
 from remote_chatbots.platforms.dify.values import media_of, source_of, usage_of
 from remote_chatbots.reading import mapping, text, whole
-from remote_chatbots.stored import Rating, StoredConversation, StoredMessage, StoredVariable
+from remote_chatbots.stored import Before, Rating, StoredConversation, StoredMessage, StoredVariable
 from remote_chatbots.wire import HttpRequest
 
 PAGE_SIZE = 100
@@ -30,20 +30,30 @@ class Management(Calls):
 
     __slots__ = ()
 
-    def history(self, conversation_id: str, user: str, limit: int | None) -> Flow[list[StoredMessage]]:
+    def history(
+        self, conversation_id: str, user: str, limit: int | None, before: Before = ""
+    ) -> Flow[list[StoredMessage]]:
         """Return the messages of a conversation, the oldest first; each of the server's records is two of them.
 
         Pages go back in time, and no more of them are read than `limit` needs. The server knows whole seconds: a page
         loses the turns that were made in the same second as the oldest of the page before it, and neither counts them
         in `has_more` (recorded: messages-same-second-page-1 of both versions). So a full page is never taken for the
         last, the next one begins at the second before which all are known, and what comes twice is dropped. Turns of
-        one second stay in the server's order, which is any (recorded: messages-same-second-all).
+        one second stay in the server's order, which is any (recorded: messages-same-second-all). Behind what was read
+        already, turns of its oldest second come again, for there may be more of them.
         """
         query = {"conversation_id": known_id(conversation_id), "user": user}
-        size = _page_size(limit, of=2)
+        read = () if isinstance(before, str) else before
+        since = max((one.created_at or 0 for one in read), default=None)
+        again = {one.message_id for one in read if one.created_at == read[0].created_at}
+        first_id = before if isinstance(before, str) else _later_than_oldest(read)
+        size = _page_size(None if limit is None else limit + 2 * len(again), of=2)
         found: dict[str, dict[str, Any]] = {}
-        first_id = ""
-        while limit is None or 2 * len(found) < limit:
+
+        def wanted() -> list[dict[str, Any]]:
+            return [turn for turn in found.values() if since is None or _time(turn) <= since]
+
+        while limit is None or 2 * sum(text(turn.get("id")) not in again for turn in wanted()) < limit:
             position = {"first_id": first_id} if first_id else {}
             page, has_more = yield from self._page("/messages", query | position, size)
             if page and _time(page[0]) > _time(page[-1]):
@@ -54,8 +64,9 @@ class Management(Calls):
                 break
             again_from = next((one for one in page if _time(one) != _time(page[0])), page[0])
             first_id = text(again_from.get("id"))
-        turns = sorted(found.values(), key=_time)
-        messages = [message for turn in turns for message in _messages(turn, conversation_id)]
+        known = {(one.message_id, one.role) for one in read}
+        told = (message for turn in sorted(wanted(), key=_time) for message in _messages(turn, conversation_id))
+        messages = [message for message in told if (message.message_id, message.role) not in known]
         return messages if limit is None else messages[max(0, len(messages) - limit) :]
 
     def newest_answers(self, conversation_id: str, user: str) -> Flow[set[str]]:
@@ -69,10 +80,17 @@ class Management(Calls):
         newest = max(map(_time, found), default=0)
         return {text(one.get("id")) for one in found if _time(one) == newest}
 
-    def conversations(self, user: str, limit: int | None) -> Flow[list[StoredConversation]]:
-        """Return the conversations of a user, the newest first."""
-        found = yield from self._listed("/conversations", user, limit)
+    def conversations(self, user: str, limit: int | None, after: str = "") -> Flow[list[StoredConversation]]:
+        """Return the conversations of a user, the newest first; those behind `after`, if that is given."""
+        found = yield from self._listed("/conversations", user, limit, after)
         return [_conversation(one, user) for one in found]
+
+    def conversations_page(
+        self, user: str, limit: int | None, place: str
+    ) -> Flow[tuple[list[StoredConversation], str]]:
+        """Return one page of them, and the place at which the next begins; "" if there is none."""
+        page, has_more = yield from self._page("/conversations", _behind(user, place), _page_size(limit))
+        return [_conversation(one, user) for one in page], text(page[-1].get("id")) if page and has_more else ""
 
     def rename(self, conversation_id: str, name: str, user: str) -> Flow[str]:
         """Name a conversation, or have the model name it; return the name."""
@@ -133,13 +151,11 @@ class Management(Calls):
         questions = told.get("data")
         return [one for one in questions if isinstance(one, str)] if isinstance(questions, list) else []
 
-    def _listed(self, path: str, user: str, limit: int | None = None) -> Flow[list[dict[str, Any]]]:
+    def _listed(self, path: str, user: str, limit: int | None = None, last_id: str = "") -> Flow[list[dict[str, Any]]]:
         """Return the items of a list whose pages each begin after the last item of the one before."""
         found: dict[str, dict[str, Any]] = {}
-        last_id = ""
         while limit is None or len(found) < limit:
-            query = {"user": user} | ({"last_id": last_id} if last_id else {})
-            page, has_more = yield from self._page(path, query, _page_size(limit))
+            page, has_more = yield from self._page(path, _behind(user, last_id), _page_size(limit))
             new = {text(one.get("id")): one for one in page if text(one.get("id")) not in found}
             found |= new
             if not new or not has_more:
@@ -151,6 +167,15 @@ class Management(Calls):
 def _page_size(limit: int | None, *, of: int = 1) -> int:
     """Return how many records of `of` items to ask for at a time, where `limit` items are wanted."""
     return PAGE_SIZE if limit is None else min(PAGE_SIZE, -(-limit // of))
+
+
+def _behind(user: str, last_id: str) -> dict[str, str]:
+    return {"user": user} | ({"last_id": last_id} if last_id else {})
+
+
+def _later_than_oldest(read: Sequence[StoredMessage]) -> str:
+    """Return the id of the first message that is later than the oldest second; "" if none is."""
+    return next((one.message_id for one in read if one.created_at != read[0].created_at), "")
 
 
 def _time(told: Mapping[str, Any]) -> int:

@@ -26,7 +26,7 @@ from remote_chatbots.redaction import Hidden
 from remote_chatbots.resuming import LostAnswer
 from remote_chatbots.retry import RetryPolicy
 from remote_chatbots.sounds import Audio
-from remote_chatbots.stored import Rating, StoredConversation, StoredMessage
+from remote_chatbots.stored import Before, Rating, StoredConversation, StoredMessage
 from remote_chatbots.stream_reader import EventFilter, StreamReader
 from remote_chatbots.timeouts import Settings
 from remote_chatbots.wire import ResponseHead
@@ -118,17 +118,36 @@ class GPTBotsAgent:
         message(self._versions()[0], question, options)
         return self._turn(question, options)
 
-    def history(self, conversation_id: str, *, user: str = "", limit: int | None = None) -> Flow[list[StoredMessage]]:  # noqa: ARG002
+    def history(
+        self,
+        conversation_id: str,
+        *,
+        user: str = "",  # noqa: ARG002
+        limit: int | None = None,
+        before: Before = "",
+    ) -> Flow[list[StoredMessage]]:
         """Return the messages of a conversation, the oldest first."""
-        return self._management().history(conversation_id, limit)
+        return self._management().history(conversation_id, limit, before)
 
     def newest_answers(self, conversation_id: str, *, user: str = "") -> Flow[set[str]]:  # noqa: ARG002
         """Return the ids of the answers that may be a conversation's newest; none if it is not to be had."""
         return self._management().newest_answers(conversation_id)
 
-    def conversations(self, *, user: str = "", limit: int | None = None) -> Flow[list[StoredConversation]]:
+    def conversations(
+        self, *, user: str = "", limit: int | None = None, after: str = ""
+    ) -> Flow[list[StoredConversation]]:
         """Return the conversations of a user, the newest first."""
-        return self._management().conversations(user, limit)
+        return self._management().conversations(user, limit, after)
+
+    def conversations_page(
+        self,
+        *,
+        user: str = "",
+        limit: int | None = None,  # noqa: ARG002  pages are numbered, so all are of one size
+        place: str = "",
+    ) -> Flow[tuple[list[StoredConversation], str]]:
+        """Return a page of them, and the place of the next; "" if there is none."""
+        return self._management().conversations_page(user, place)
 
     def feedback(self, message_id: str, rating: Rating | None, *, user: str = "", comment: str = "") -> Flow[None]:  # noqa: ARG002
         """Rate an answer; None takes the rating back."""

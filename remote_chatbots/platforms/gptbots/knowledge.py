@@ -95,7 +95,11 @@ class GPTBotsKnowledge:
     def documents(self, dataset_id: str, *, limit: int | None = None) -> Flow[list[StoredDocument]]:
         """Return the documents of a knowledge base, in the server's order; at most `limit` of them."""
         query = {"knowledge_base_id": dataset_id}
-        found = yield from self._management().pages("/v1/bot/doc/query/page", query, "list", LIST_PAGE_SIZE, limit)
+
+        def enough(found: list[dict[str, Any]]) -> bool:
+            return limit is not None and len(found) >= limit
+
+        found = yield from self._management().pages("/v1/bot/doc/query/page", query, "list", LIST_PAGE_SIZE, enough)
         return [
             StoredDocument(
                 document_id=text(one.get("id")),

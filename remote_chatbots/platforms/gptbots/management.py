@@ -5,6 +5,7 @@ There is no call that deletes or renames a conversation, or stops an answer.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,12 +19,13 @@ from remote_chatbots.platforms.gptbots.values import seconds, source_of
 from remote_chatbots.reading import mapping, objects, text, whole
 from remote_chatbots.resuming import LostAnswer, events_of
 from remote_chatbots.retry import RetryPolicy
-from remote_chatbots.stored import Rating, StoredConversation, StoredMessage
+from remote_chatbots.stored import Before, Rating, StoredConversation, StoredMessage
 from remote_chatbots.stream_reader import EventFilter
 from remote_chatbots.timeouts import Settings
 from remote_chatbots.wire import HttpRequest, ResponseHead
 
 PAGE_SIZE = 100
+_LIST = "/v1/bot/conversation/page"
 LOOK_UP_SIZE = 10
 LIST_PAGE_SIZE = 50  # one page says 1 to 100, another 10 to 100
 # Whether the sources are there at once after the answer, no page says.
@@ -60,20 +62,25 @@ class Management:
             raise refusal(head, body, self.hidden)
         return conversation_id
 
-    def history(self, conversation_id: str, limit: int | None = None) -> Flow[list[StoredMessage]]:
+    def history(self, conversation_id: str, limit: int | None = None, before: Before = "") -> Flow[list[StoredMessage]]:
         """Return the messages of a conversation, the oldest first ("Get conversation detail").
 
         The server's own order is documented nowhere, and was met newest first.
 
         Args:
             conversation_id: The conversation.
-            limit: No more than the newest so many.
+            limit: No more than the newest so many. Pages that go back in time are read as far as that needs.
+            before: Those before this message, or before the oldest of these. Pages are numbered: all up to it are read.
+
+        Raises:
+            BotNotFoundError: If the conversation has no message `before`.
         """
         query = {"conversation_id": conversation_id}
-        found = yield from self.pages("/v2/messages", query, "conversation_content", PAGE_SIZE)
-        # A question and its answer may have the same time: the answer names its question.
-        asked = {text(one.get("message_id")) for one in found if one.get("role") == "user"}
-        found.sort(key=lambda one: (whole(one.get("create_time")) or 0, text(one.get("parent_message_id")) in asked))
+        id_ = before if isinstance(before, str) else before[0].message_id if before else ""
+        enough = partial(_reaches_back, limit=limit, id_=id_)
+        found = _in_order((yield from self.pages("/v2/messages", query, "conversation_content", PAGE_SIZE, enough)))
+        if id_ and limit != 0:
+            found = found[: _place(found, "message_id", id_)]
         messages = [_message(one, conversation_id) for one in found]
         return messages if limit is None else messages[max(0, len(messages) - limit) :]
 
@@ -92,29 +99,33 @@ class Management:
         newest = max((at for at, _ in answers), default=0)
         return {id_ for at, id_ in answers if at == newest and id_}
 
-    def conversations(self, user: str, limit: int | None = None) -> Flow[list[StoredConversation]]:
+    def conversations(self, user: str, limit: int | None = None, after: str = "") -> Flow[list[StoredConversation]]:
         """Return the conversations of a user that came through the API, the newest first ("Get conversation list").
 
         Args:
             user: Whose; "" for everybody's.
             limit: No more than so many.
+            after: Those behind this one. Pages are numbered: all up to it are read.
+
+        Raises:
+            BotNotFoundError: If there is no conversation `after`.
         """
-        query: dict[str, Any] = {"conversation_type": "API", "start_time": 0, "end_time": _FOR_EVER_MS}
-        if user:
-            query["user_id"] = user
-        found = yield from self.pages("/v1/bot/conversation/page", query, "list", LIST_PAGE_SIZE, limit)
-        listed = [
-            StoredConversation(
-                conversation_id=text(one.get("conversation_id")),
-                name=text(one.get("subject")),
-                user=text(one.get("user_id")),
-                updated_at=seconds(one.get("recent_chat_time")),
-                message_count=whole(one.get("message_count")),
-                raw=one,
-            )
-            for one in found
-        ]
-        return sorted(listed, key=lambda one: one.updated_at or 0, reverse=True)[:limit]
+
+        def enough(found: list[dict[str, Any]]) -> bool:
+            places = [at for at, one in enumerate(found) if one.get("conversation_id") == after]
+            begin = places[0] + 1 if places else len(found) if after else 0
+            return limit is not None and len(found) - begin >= limit
+
+        found = yield from self.pages(_LIST, _of_user(user), "list", LIST_PAGE_SIZE, enough)
+        if after and limit != 0:
+            found = found[_place(found, "conversation_id", after) + 1 :]
+        return _newest_first(found)[:limit]
+
+    def conversations_page(self, user: str, place: str) -> Flow[tuple[list[StoredConversation], str]]:
+        """Return one page of them, and the number of the next; "" if there is none."""
+        number = int(place or 1)
+        found = yield from self.page(_LIST, _of_user(user), "list", LIST_PAGE_SIZE, number)
+        return _newest_first(found), str(number + 1) if len(found) >= LIST_PAGE_SIZE else ""
 
     def feedback(self, message_id: str, rating: Rating | None, comment: str = "") -> Flow[None]:
         """Rate an answer; None takes the rating back ("Bot response feedback").
@@ -233,27 +244,31 @@ class Management:
             )
 
     def pages(
-        self, path: str, query: dict[str, Any], key: str, size: int, limit: int | None = None
+        self, path: str, query: dict[str, Any], key: str, size: int, enough: Callable[[list[dict[str, Any]]], bool]
     ) -> Flow[list[dict[str, Any]]]:
-        """Return what the pages of a list hold under `key`, and no more pages of it than `limit` needs."""
+        """Return what the pages of a list hold under `key`, read until what was found is `enough`."""
         found: list[dict[str, Any]] = []
         items: list[dict[str, Any]] = []
-        page = 1
-        while limit is None or len(found) < limit:
-            try:
-                _, _, told = yield from self.call(self.calls.get(path, **query, page=page, page_size=size))
-            except BotReplyError as error:
-                if error.code == _PAST_THE_END:
-                    break
-                raise
-            before, items = items, objects(told.get(key))
+        number = 1
+        while not enough(found):
+            before, items = items, (yield from self.page(path, query, key, size, number))
             if items == before:
                 break  # a server that knows no pages would give its first for ever
             found += items
             if len(items) < size:  # `total` means now this and now that
                 break
-            page += 1
+            number += 1
         return found
+
+    def page(self, path: str, query: dict[str, Any], key: str, size: int, number: int) -> Flow[list[dict[str, Any]]]:
+        """Return what one page of a list holds; [] past its end."""
+        try:
+            _, _, told = yield from self.call(self.calls.get(path, **query, page=number, page_size=size))
+        except BotReplyError as error:
+            if error.code == _PAST_THE_END:
+                return []
+            raise
+        return objects(told.get(key))
 
     def call(self, request: HttpRequest) -> Flow[tuple[ResponseHead, bytes, dict[str, Any]]]:
         """Make a call; return the head of its answer, the body's bytes, and the object that it holds."""
@@ -268,6 +283,66 @@ class Management:
         if not isinstance(told, dict) or code_of(told):
             raise error_of(head, body)
         return head, body, told
+
+
+def _of_user(user: str) -> dict[str, Any]:
+    query = {"conversation_type": "API", "start_time": 0, "end_time": _FOR_EVER_MS}
+    return {**query, "user_id": user} if user else query
+
+
+def _newest_first(found: list[dict[str, Any]]) -> list[StoredConversation]:
+    listed = [
+        StoredConversation(
+            conversation_id=text(one.get("conversation_id")),
+            name=text(one.get("subject")),
+            user=text(one.get("user_id")),
+            updated_at=seconds(one.get("recent_chat_time")),
+            message_count=whole(one.get("message_count")),
+            raw=one,
+        )
+        for one in found
+    ]
+    return sorted(listed, key=lambda one: one.updated_at or 0, reverse=True)
+
+
+def _place(found: list[dict[str, Any]], name: str, id_: str) -> int:
+    at = next((at for at, one in enumerate(found) if one.get(name) == id_), None)
+    if at is None:
+        raise BotNotFoundError(
+            f"{NAME}: there is nothing with this {name} to read on from. Give an id of the same list.", platform=NAME
+        )
+    return at
+
+
+def _made(told: dict[str, Any]) -> int:
+    return whole(told.get("create_time")) or 0
+
+
+def _in_order(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return messages, the oldest first. Those of one time stay in their order, an answer behind its question."""
+    found = found[::-1] if found and _made(found[0]) > _made(found[-1]) else found
+    asked = {text(one.get("message_id")): at for at, one in enumerate(found) if one.get("role") == "user"}
+
+    def place(at: int) -> tuple[int, int, bool]:
+        question = asked.get(text(found[at].get("parent_message_id")))
+        return _made(found[at]), at if question is None else question, question is not None
+
+    return [found[at] for at in sorted(range(len(found)), key=place)]
+
+
+def _reaches_back(found: list[dict[str, Any]], *, limit: int | None, id_: str) -> bool:
+    """Return whether the newest `limit` messages before `id_` are among what pages gave so far.
+
+    They are sure to be if the pages go back in time, and behind what was made at the oldest time of all.
+    """
+    if not found or limit is None:
+        return limit == 0
+    if _made(found[0]) <= _made(found[-1]):
+        return False
+    ordered = _in_order(found)
+    places = [at for at, one in enumerate(ordered) if one.get("message_id") == id_]
+    end = places[0] if places else 0 if id_ else len(ordered)
+    return sum(_made(one) > _made(ordered[0]) for one in ordered[:end]) >= limit
 
 
 def _answers(told: dict[str, Any]) -> bool:
