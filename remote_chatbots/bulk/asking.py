@@ -7,22 +7,27 @@ import threading
 import time
 from collections.abc import Coroutine, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from os import PathLike
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from remote_chatbots.bulk.askable import Askable, Asking
+from remote_chatbots.bulk.asker import ClientAsker
 from remote_chatbots.bulk.journal import Journal
 from remote_chatbots.bulk.lost import LostQuestions
+from remote_chatbots.bulk.on_dask import DaskAsker
 from remote_chatbots.bulk.outcome import Outcome
 from remote_chatbots.bulk.pace import Pace
 from remote_chatbots.bulk.progress import Shown, check, shown, total_of
 from remote_chatbots.bulk.questions import Asked, items
-from remote_chatbots.bulk.run import BulkRun, ClientAsker, Rules
+from remote_chatbots.bulk.run import BulkRun, Rules
 from remote_chatbots.client import AsyncBotClient
 from remote_chatbots.errors import BotAuthError, BotConnectError, BotError, BotQuotaError, BotUsageError
 from remote_chatbots.retry import RetryPolicy
 from remote_chatbots.timeouts import positive_seconds
+
+if TYPE_CHECKING:
+    import distributed
 
 T = TypeVar("T")
 LONGEST_WAIT_S = 300.0
@@ -43,6 +48,7 @@ def aask_all(
     repeat_unknown: bool = False,
     repeat_failed: bool = False,
     give_up_on: tuple[type[BotError], ...] = HOPELESS,
+    dask: distributed.Client | None = None,
 ) -> BulkRun:
     """Ask a bot many questions; return what becomes of each, as it comes.
 
@@ -65,6 +71,9 @@ def aask_all(
         repeat_failed: Post those again whose turns failed at the server, or were left.
         give_up_on: After an error of these no more are begun; it is raised when those under way are told. Default:
             a refused key, a spent quota, a server that cannot be reached.
+        dask: A cluster whose workers ask, `concurrency` of them together; the bot goes there by pickle, with its key.
+            Journal and pace stay here. A question whose worker is lost is looked up, and never asked by another. Here
+            a `Client(asynchronous=True)` of this event loop; for `ask_all` one that is not.
 
     Returns:
         An async iterator of outcomes; leave it by `async with`, so that turns under way are stopped.
@@ -76,6 +85,8 @@ def aask_all(
     """
     asking = Asking.of(bot, user)
     check(progress)
+    if dask is not None:
+        _check_cluster(dask, asking)
     rules = _rules(concurrency, max_retries, repeat_unknown, repeat_failed, give_up_on)
     if per_second is not None:
         positive_seconds("per_second", per_second)
@@ -93,7 +104,7 @@ def aask_all(
         tell = opening.enter_context(shown(progress, total_of(questions), "question"))
         return BulkRun(
             numbered,
-            ClientAsker(asking.client),
+            ClientAsker(asking.client) if dask is None else DaskAsker(dask, asking.client),
             LostQuestions(asking.client, concurrency),
             book,
             Pace(per_second, time.monotonic()),
@@ -103,7 +114,14 @@ def aask_all(
         )
 
 
-def ask_all(bot: Askable, questions: Iterable[Asked], *, progress: Shown = False, **given: Any) -> Iterator[Outcome]:
+def ask_all(
+    bot: Askable,
+    questions: Iterable[Asked],
+    *,
+    progress: Shown = False,
+    dask: distributed.Client | None = None,
+    **given: Any,
+) -> Iterator[Outcome]:
     """Ask a bot many questions; yield what becomes of each, as it comes. Arguments and errors as of `aask_all`.
 
     The questions are asked, and an iterator of them is read, in a thread with an event loop of its own. Leaving the
@@ -112,18 +130,29 @@ def ask_all(bot: Askable, questions: Iterable[Asked], *, progress: Shown = False
     check(progress)
     if isinstance(bot, AsyncBotClient) and bot._transport.sessions.given is not None:
         raise BotUsageError("An aiohttp.ClientSession works in its own event loop alone. Use aask_all there.")
-    run = aask_all(bot, questions, **given)
-    return _blocking(run, progress, total_of(questions))
+    if dask is None:
+        return _blocking(aask_all(bot, questions, **given), progress, total_of(questions), _loop_in_a_thread())
+    if dask.asynchronous:
+        raise BotUsageError("This dask client works in its own event loop alone. Use aask_all there.")
+    loop: asyncio.AbstractEventLoop = cast("Any", dask.loop).asyncio_loop
+    run = _called(loop, _made(bot, questions, dask=dask, **given))
+    return _blocking(run, progress, total_of(questions), nullcontext(loop))
 
 
-def _blocking(run: BulkRun, progress: Shown, total: int | None) -> Iterator[Outcome]:
-    with shown(progress, total, "question") as tell, _loop_in_a_thread() as loop:
+def _blocking(
+    run: BulkRun, progress: Shown, total: int | None, its_loop: AbstractContextManager[asyncio.AbstractEventLoop]
+) -> Iterator[Outcome]:
+    with shown(progress, total, "question") as tell, its_loop as loop:
         try:
             while (outcome := _called(loop, _next(run))) is not None:
                 tell(outcome.status)
                 yield outcome
         finally:
             _called(loop, run.aclose())
+
+
+async def _made(*given: Any, **named: Any) -> BulkRun:
+    return aask_all(*given, **named)
 
 
 async def _next(run: BulkRun) -> Outcome | None:
@@ -156,6 +185,15 @@ def _loop_in_a_thread() -> Iterator[asyncio.AbstractEventLoop]:
     finally:
         loop.call_soon_threadsafe(over.set)
         thread.join()
+
+
+def _check_cluster(dask: distributed.Client, asking: Asking) -> None:
+    if asking.client._transport.sessions.given is not None:
+        raise BotUsageError("A session of yours does not go to Dask's workers. Give a client without one.")
+    if not dask.asynchronous:
+        raise BotUsageError(
+            "This dask client works in another event loop. Use ask_all, or a Client(asynchronous=True)."
+        )
 
 
 def _rules(

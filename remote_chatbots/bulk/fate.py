@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from remote_chatbots.errors import BotError, BotReplyError, BotServerError, BotUsageError
+from remote_chatbots.errors import BotConnectError, BotError, BotReplyError, BotServerError, BotUsageError
 
 Fate = Literal["again", "refused", "failed", "unknown"]
 
@@ -22,7 +22,7 @@ def fate_of(error: BotError) -> Fate:
     """
     if error.retryable:
         return "again"
-    if isinstance(error, BotUsageError):
+    if isinstance(error, (BotUsageError, BotConnectError)):
         return "refused"
     if not isinstance(error, BotReplyError):
         return "unknown"

@@ -29,6 +29,7 @@ from remote_chatbots.bulk.fate import fate_of
         (BotConnectError(""), "again"),
         (BotTimeoutError("", phase="connect"), "again"),
         (BotUsageError(""), "refused"),
+        (BotConnectError("", retryable=False), "refused"),
         (BotAuthError("", http_status=401), "refused"),
         (BotQuotaError("", http_status=400), "refused"),
         (BotRejectedError("", http_status=400), "refused"),
