@@ -1,11 +1,13 @@
-"""What an answer has beside its text, as LangChain's content blocks: thoughts, steps, speech. Pure."""
+"""What an answer has beside its text, as LangChain's content blocks: thoughts, steps, speech, files. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from remote_chatbots import Event, Finished, MediaProduced, Reasoning, Step, TextDelta, TextReplaced
+from remote_chatbots.file_types import type_named
 from remote_chatbots.spoken import SpeechSoFar
 from remote_chatbots.steps import ToolCall, told_of, tool_calls
 
@@ -51,6 +53,20 @@ def flow_output(event: Finished) -> dict[str, Any] | None:
     return {"type": "non_standard", "value": {"flow_output": event.metadata["flow_output"]}}
 
 
+def file_block(made: MediaProduced) -> dict[str, Any]:
+    """Return a file that the bot made as a block; until when its address is good stands in `extras`."""
+    mime_type = made.mime_type or type_named(made.name) or type_named(urlsplit(made.url).path)
+    extras = {"filename": made.name, "expires_at": made.expires_at, "kind": made.kind}
+    block = {
+        "type": made.kind if made.kind in ("image", "audio", "video") else "file",
+        "id": made.id,
+        "url": made.url,
+        "mime_type": mime_type,
+        "extras": {key: value for key, value in extras.items() if value},
+    }
+    return {key: value for key, value in block.items() if value}
+
+
 class Beside:
     """Makes the blocks of one turn, each with its number and its place in the text."""
 
@@ -79,6 +95,8 @@ class Beside:
                 return [self._begun(block) for block in self._steps.of(event)]
             case MediaProduced() if event.data:
                 return [self._more_speech(event)]
+            case MediaProduced():
+                return [self._begun(file_block(event))]
             case TextReplaced(text):
                 self._end_thought()
                 for block in self._blocks:  # the new text stands behind all of them

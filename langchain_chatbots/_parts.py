@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from langchain_chatbots._beside import StepBlocks, flow_output
+from langchain_chatbots._beside import StepBlocks, file_block, flow_output
 from langchain_chatbots._blocks import annotated
 from langchain_chatbots._messages import MessageMaker, RemoteMessageChunk, usage_metadata
 from remote_chatbots import (
@@ -65,6 +65,8 @@ class Parts:
                 self._resources = [resource(source) for source in sources]
             case MediaProduced() if event.data:
                 yield from self._more_speech(event)
+            case MediaProduced():
+                yield from self._whole(file_block(event))
             case Finished():
                 if rest := self._speech.rest():
                     yield News("grows", self._spoken_at, {"type": "audio", "base64": rest})
@@ -111,7 +113,7 @@ class Parts:
                 yield News("ends", index, texts.pop(0))
             elif part.kind == "reasoning":
                 yield News("ends", index, {"type": "reasoning", "reasoning": "".join(part.pieces)})
-            elif part.kind == "audio":
+            elif part.kind == "audio" and index == self._spoken_at and self._speech:
                 speech = {"mime_type": self._speech.mime_type, "base64": self._speech.whole()}
                 yield News("ends", index, {"type": "audio", **speech})
 

@@ -9,7 +9,7 @@ from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import ensure_config
 
-from langchain_chatbots._beside import BLOCKS
+from langchain_chatbots._beside import BLOCKS, file_block
 from langchain_chatbots._messages import usage_metadata
 from langchain_chatbots._translate import Said
 from langchain_chatbots.errors import as_model_errors
@@ -198,6 +198,8 @@ def message_of(stored: StoredMessage, bot: RemoteChatModel) -> BaseMessage:
         {"type": "reasoning", "reasoning": thought, "index": index, "at": at}
         for index, (at, thought) in enumerate(stored.thoughts)
     ]
+    made = [{**file_block(one), "at": len(stored.text)} for one in stored.media if one.url]
+    blocks += [{**block, "index": index} for index, block in enumerate(made, len(blocks))]
     return AIMessage(
         stored.text,
         id=stored.message_id or None,

@@ -30,6 +30,7 @@ from remote_chatbots import (
 from remote_chatbots.file_types import extension_of
 from remote_chatbots.forks import NewestAnswers
 from remote_chatbots.metadata import AnswerMetadata, merge
+from remote_chatbots.remembered import file_told
 from remote_chatbots.spoken import SpeechSoFar
 from remote_chatbots.steps import ToolCall, tool_calls
 
@@ -123,6 +124,7 @@ class ResponseMaker:
         self._thoughts: list[str] = []
         self._speech = SpeechSoFar()
         self._calls: dict[str, ToolCall] = {}
+        self._media: tuple[MediaProduced, ...] = ()
 
     def take(self, event: Event) -> ChatResponse | None:
         """Take one more event; return the answer so far if a reader of a stream should see it, else None."""
@@ -141,6 +143,9 @@ class ResponseMaker:
                 return self.response("", thinking_delta=text)
             case MediaProduced() if event.data:
                 return self.response("", audio_delta=self._speech.take(event))
+            case MediaProduced():
+                self._media = (*self._media, event)
+                self._told = {**self._told, "media": [file_told(one) for one in self._media]}
             case Step():
                 # Responses that were given away keep theirs.
                 self._calls = self._calls | {call.id: call for call in tool_calls(event) if call.name}
@@ -168,6 +173,7 @@ class ResponseMaker:
                 len(self._pieces),
                 *thoughts,
                 self._calls,
+                self._media,
                 self._told,
                 spoken,
                 self._speech.mime_type,
@@ -196,12 +202,13 @@ def _message(
     thoughts: list[str],
     n_thoughts: int,
     calls: dict[str, ToolCall],
+    media: tuple[MediaProduced, ...],
     told: dict[str, Any],
     spoken: Callable[[], bytes] | None,
     mime_type: str,
 ) -> ChatMessage:
     thought = "".join(thoughts[:n_thoughts])
-    blocks = content("".join(pieces[:n]), thought=thought, calls=list(calls.values()), told=told)
+    blocks = content("".join(pieces[:n]), thought=thought, calls=list(calls.values()), told=told, media=media)
     if spoken:
         blocks.append(AudioBlock(audio=spoken(), format=extension_of(mime_type).removeprefix(".") or None))
     return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=told)

@@ -9,6 +9,7 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index_chatbots._content import content
 from llama_index_chatbots._translate import Said
 from llama_index_chatbots.remote_llm import RemoteLLM
+from remote_chatbots import MediaProduced
 from remote_chatbots.history import is_own
 from remote_chatbots.remembered import metadata_of
 from remote_chatbots.stored import StoredMessage
@@ -20,9 +21,14 @@ def as_message(stored: StoredMessage, llm: RemoteLLM) -> ChatMessage:
     known = metadata_of(stored, told)
     return ChatMessage(
         role=MessageRole(stored.role),
-        blocks=content(stored.text, thought=stored.reasoning, calls=(), told=known),
+        blocks=content(stored.text, thought=stored.reasoning, calls=(), told=known, media=_made(stored)),
         additional_kwargs=known,
     )
+
+
+def _made(stored: StoredMessage) -> list[MediaProduced]:
+    """Return the files that the bot made; a question is told without its own, which are not to be sent again."""
+    return [one for one in stored.media if one.url] if stored.role == "assistant" else []
 
 
 def conversation_of(message: ChatMessage, bot_id: str) -> str:

@@ -43,7 +43,7 @@ def metadata_of(message: StoredMessage, told: Mapping[str, Any]) -> dict[str, An
         "message_id": message.message_id,
         "created_at": message.created_at,
         "rating": message.rating,
-        "files": [_file(one) for one in message.media],
+        "files": [file_told(one) for one in message.media],
         "usage": dict(message.usage.raw) if message.usage is not None else None,
         "retriever_resources": [resource(source) for source in message.sources],
     }
@@ -113,7 +113,8 @@ def _whole(message: StoredMessage) -> dict[str, Any]:
     return {"role": message.role, "text": message.text, **thoughts, **known}
 
 
-def _file(media: MediaProduced) -> dict[str, Any]:
+def file_told(media: MediaProduced) -> dict[str, Any]:
+    """Return what is known of a file, under names that are equal in both faces."""
     told = {
         "kind": media.kind,
         "url": media.url,
