@@ -95,7 +95,7 @@ class Beside:
                 return [self._begun(block) for block in self._steps.of(event)]
             case MediaProduced() if event.data:
                 return [self._more_speech(event)]
-            case MediaProduced():
+            case MediaProduced() if event.url:
                 return [self._begun(file_block(event))]
             case TextReplaced(text):
                 self._end_thought()

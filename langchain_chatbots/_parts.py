@@ -65,7 +65,7 @@ class Parts:
                 self._resources = [resource(source) for source in sources]
             case MediaProduced() if event.data:
                 yield from self._more_speech(event)
-            case MediaProduced():
+            case MediaProduced() if event.url:
                 yield from self._whole(file_block(event))
             case Finished():
                 if rest := self._speech.rest():

@@ -143,7 +143,7 @@ class ResponseMaker:
                 return self.response("", thinking_delta=text)
             case MediaProduced() if event.data:
                 return self.response("", audio_delta=self._speech.take(event))
-            case MediaProduced():
+            case MediaProduced() if event.url:
                 self._media = (*self._media, event)
                 self._told = {**self._told, "media": [file_told(one) for one in self._media]}
             case Step():
