@@ -1,4 +1,4 @@
-"""What a model of either face can say and ask about an answer of its bot."""
+"""What a model of either face can say and ask about an answer of its bot, and have spoken."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Any, ClassVar
 from remote_chatbots.arguments import refusals_of
 from remote_chatbots.client import AsyncBotClient, BotClient
 from remote_chatbots.errors import BotUsageError
+from remote_chatbots.events import MediaProduced
 from remote_chatbots.message_ids import message_id_of
 from remote_chatbots.stored import Rating
 
 
 class AboutAnswers:
-    """Rates answers, and asks what may be asked next.
+    """Rates answers, has them spoken, and asks what may be asked next.
 
     An answer is named by what the model gave: the framework's message, a chunk of it or a response, also one that was
     stored; or by an `Answer`, an error of a broken turn, or its id. Who asked is read from it, where it was another
@@ -89,6 +90,32 @@ class AboutAnswers:
         """Grade an answer: as `quality`."""
         with self._about():
             await self._loop_client().quality(self._answer_named(message, None)[0], grade)
+
+    def speak(self, text: str = "", *, message: Any = "", voice: str = "", user: str | None = None) -> MediaProduced:
+        """Return speech: `data` holds the bytes of a file, `mime_type` says of what kind.
+
+        Args:
+            text: What to say (Dify); or
+            message: the answer to say, or its id.
+            voice: One of the speech model's voices (Dify). Default: the app's.
+            user: For whom. Default: who asked.
+
+        Raises:
+            BotUsageError: If the platform does not speak so, or not exactly one of `text` and `message` is given.
+            BotNotFoundError: If there is no such answer, or it has no text.
+            BotRejectedError: If it is switched off in the bot's settings.
+        """
+        with self._about():
+            id_, named = self._answer_named(message, user) if message else ("", self._user(user))
+            return self._sync_client().speak(text, message_id=id_, voice=voice, user=named)
+
+    async def aspeak(
+        self, text: str = "", *, message: Any = "", voice: str = "", user: str | None = None
+    ) -> MediaProduced:  # fmt: skip
+        """Return speech: as `speak`."""
+        with self._about():
+            id_, named = self._answer_named(message, user) if message else ("", self._user(user))
+            return await self._loop_client().speak(text, message_id=id_, voice=voice, user=named)
 
     def _answer_named(self, message: Any, user: str | None) -> tuple[str, str]:
         """Return the id of an answer, and who asks about it."""

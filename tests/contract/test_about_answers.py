@@ -229,8 +229,23 @@ def test_engines_rate_what_they_answered_and_what_their_memory_holds(
     assert tell(queries.suggestions, response)
 
 
+def test_an_answer_is_spoken(emulator: Emulator, model: Any, tell: Tell) -> None:
+    if model.platform == "dify":
+        model = type(model)(**{**reached("dify", emulator), "api_key": emulator.key("chat-speech")})
+    answer = answer_of(model, user="bert")
+    speech = tell(model.speak, message=answer)
+    said = answer.text if isinstance(answer, AIMessage) else answer.message.content
+    assert model._sync_client().transcribe(speech.data, user="anna") == said
+    assert tell(model.speak, message=told(answer)["message_id"]) == speech
+    if model.platform == "dify":
+        assert tell(model.speak, "Good morning.").mime_type == "audio/mpeg"
+    with pytest.raises(BotUsageError, match=rf"^{model.platform}: .*message_id"):
+        tell(model.speak)
+
+
 def test_each_call_about_answers_has_its_async_twin() -> None:
     for kind in (ChatDify, Dify, RemoteChatEngine, RemoteQueryEngine):
         for name in ("feedback", "suggestions", "quality"):
             sync, async_ = inspect.signature(getattr(kind, name)), inspect.signature(getattr(kind, f"a{name}"))
             assert sync == async_
+    assert inspect.signature(ChatDify.speak) == inspect.signature(ChatDify.aspeak)

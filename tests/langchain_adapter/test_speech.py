@@ -82,6 +82,14 @@ def test_the_same_sound_is_in_messages_of_output_version_v1(make_model: MakeMode
         assert heard(model, sound) == answer.text
 
 
+def test_speech_in_a_format_that_the_platform_does_not_name_is_known_by_its_bytes(make_bot: MakeBot) -> None:
+    model = make_bot("gptbots")
+    for answer in (model.invoke(f"[[audio]]{FERRY}"), summed(list(model.stream(f"[[audio]]{FERRY}")))):
+        (sound,) = (one for one in sounds(answer) if "base64" in one)
+        assert sound["mime_type"] == "audio/wav"
+        assert model._sync_client().transcribe(b64decode(sound["base64"], validate=True)) == answer.text
+
+
 def test_a_stream_hands_on_the_sound_while_it_arrives(speaker: ChatDify) -> None:
     pieces = [sound for chunk in speaker.stream(FERRY) for sound in sounds(chunk)]
     assert len(pieces) > 1

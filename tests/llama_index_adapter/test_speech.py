@@ -10,7 +10,7 @@ import pytest
 from llama_index.core import SimpleDirectoryReader
 from llama_index.core.llms import AudioBlock, ChatMessage
 
-from llama_index_chatbots import Dify, RemoteChatEngine, RemoteLLM, RemoteSpeechReader
+from llama_index_chatbots import Dify, GPTBots, RemoteChatEngine, RemoteLLM, RemoteSpeechReader
 from remote_chatbots import BotRejectedError, BotUsageError
 from remote_chatbots.emulator import Emulator
 from tests.llama_index_adapter.asking import Do, MakeLLM, user
@@ -83,6 +83,14 @@ async def test_a_stream_hands_on_the_sound_while_it_arrives(speaker: Dify, do: D
     assert b64decode("".join(pieces), validate=True) == sound_in(whole).resolve_audio().read()
     assert heard(speaker, sound_in(whole).resolve_audio().read()) == whole.content
     assert not [block for block in responses[0].message.blocks if isinstance(block, AudioBlock)]
+
+
+def test_speech_in_a_format_that_the_platform_does_not_name_is_known_by_its_bytes(emulator: Emulator) -> None:
+    llm = GPTBots(api_key=emulator.gptbots_key, base_url=emulator.gptbots_url, user="anna")
+    message = llm.chat([user(f"[[audio]]{FERRY}")]).message
+    (sound,) = (block for block in message.blocks if isinstance(block, AudioBlock) and block.audio)
+    assert sound.format == "wav"
+    assert heard(llm, sound.resolve_audio().read()) == message.content
 
 
 def test_an_engine_goes_on_after_an_answer_that_spoke(speaker: Dify) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -209,7 +210,10 @@ def _expected_blocks(told: Told) -> list[dict[str, Any]]:
         }
         for resource in told.resources
     ]
-    return blocks_of(told.events or [{"event": "message", "answer": told.text}], citations)
+    blocks = blocks_of(told.events or [{"event": "message", "answer": told.text}], citations)
+    # Recorded speech comes after all else.
+    spoken = {"type": "audio", "mime_type": "audio/mpeg", "base64": b64encode(told.speech).decode()}
+    return [*blocks, spoken] if told.speech else blocks
 
 
 def _expected_sources(told: Told, bot: str) -> list[tuple[str, str, dict[str, Any]]]:

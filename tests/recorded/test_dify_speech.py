@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from email.message import Message
@@ -10,10 +11,12 @@ from functools import cache
 from typing import Any
 
 import pytest
+from llama_index.core.llms import AudioBlock, ChatMessage
 
+from llama_index_chatbots import Dify
 from remote_chatbots import Attachment, BotUsageError, MediaProduced
 from remote_chatbots.platforms.dify.speech import DECLARED_AS
-from tests.recorded.asking import DRIVERS, expected_of_error
+from tests.recorded.asking import DRIVERS, KEY, TIMEOUT_S, expected_of_error
 from tests.recorded.managing import Call, make, outcome_of
 from tests.recorded.recordings import Recording, recording, speech, told_by
 from tests.recorded.replay import Received, ReplayServer, reply_of
@@ -125,3 +128,15 @@ def test_each_declared_type_was_recorded_as_taken() -> None:
     files = [(each, each.sent["multipart"]["files"][0]["content_type"]) for each in speech() if each in HEARD]
     taken = {kind.partition(";")[0].lower() for each, kind in files if each.status == 200}
     assert set(DECLARED_AS.values()) - {"audio/amr"} <= taken  # amr: by the list in the API reference
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_recorded_speech_of_an_answer_is_one_sound_in_llama_index(driver: str) -> None:
+    exchange = recording("1.14.2", "chat-stream-tts-on")
+    with ReplayServer(reply_of(exchange)) as server:
+        llm = Dify(api_key=KEY, base_url=server.url, user="reader-1", timeout=TIMEOUT_S)
+        asked = [ChatMessage(exchange.sent["query"])]
+        message = (llm.chat(asked) if driver == "requests" else asyncio.run(llm.achat(asked))).message
+    (sound,) = (block for block in message.blocks if isinstance(block, AudioBlock))
+    assert sound.format == "mp3"
+    assert sound.resolve_audio().read() == told_by(exchange).speech
