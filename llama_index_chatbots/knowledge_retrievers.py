@@ -10,8 +10,10 @@ from typing import Any, ClassVar, Self, Unpack
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle
+from llama_index.core.vector_stores.types import MetadataFilters
 from pydantic import SecretStr
 
+from llama_index_chatbots._filters import with_conditions
 from llama_index_chatbots.sources import node_of
 from remote_chatbots import Source, Timeouts
 from remote_chatbots.arguments import with_environment
@@ -108,17 +110,24 @@ class DifyKnowledgeRetriever(RemoteKnowledgeRetriever):
         self,
         *,
         api_key: SecretStr | str | None = None,
+        filters: MetadataFilters | None = None,
         callback_manager: CallbackManager | None = None,
         **given: Unpack[DifyKnowledgeArguments],
     ) -> None:
         """Take the fields of `DifyKnowledgeFields` as keyword arguments.
 
+        `filters` is LlamaIndex's way to say `metadata_filtering_conditions`.
+
         Raises:
             BotUsageError: If a field is missing, wrong or unknown. The message names it and never shows a value.
         """
         api_key = SecretStr(api_key) if isinstance(api_key, str) else api_key
-        fields: dict[str, Any] = {"api_key": api_key, **given}
+        fields: dict[str, Any] = {"api_key": api_key, **with_conditions({**given, "filters": filters})}
         super().__init__(callback_manager=callback_manager, **fields)
+
+    def with_options(self, **options: Any) -> Self:
+        """Return as `RemoteKnowledgeRetriever.with_options`; `filters` may be given here as well."""
+        return super().with_options(**with_conditions(options))
 
 
 class GPTBotsKnowledgeRetriever(RemoteKnowledgeRetriever):

@@ -87,6 +87,7 @@ class DifyKnowledgeArguments(KnowledgeArguments, total=False):
     dataset_id: str | Sequence[str] | None
     search_method: Literal["semantic_search", "full_text_search", "hybrid_search", "keyword_search"] | None
     score_threshold: float | None
+    score_threshold_enabled: bool | None
     reranking_enable: bool | None
     reranking_mode: Literal["reranking_model", "weighted_score"] | None
     reranking_model: Mapping[str, str] | None

@@ -83,6 +83,8 @@ class DifyKnowledgeFields(KnowledgeFields):
     """"semantic_search", "full_text_search", "hybrid_search" or "keyword_search". Default: the knowledge base's."""
     score_threshold: float | None = None
     """Passages with a lower score are left out. Default: the knowledge base's."""
+    score_threshold_enabled: bool | None = None
+    """Whether they are. Default: if `score_threshold` is given; else the knowledge base's."""
     reranking_enable: bool | None = None
     """Whether a model ranks what was found. Default: if `reranking_model` is given; else the knowledge base's."""
     reranking_mode: str | None = None
@@ -97,8 +99,8 @@ class DifyKnowledgeFields(KnowledgeFields):
 
     platform: ClassVar[str] = "dify"
     _options: ClassVar[tuple[str, ...]] = (
-        "k", "search_method", "score_threshold", "reranking_enable", "reranking_mode", "reranking_model", "weights",
-        "metadata_filtering_conditions",
+        "k", "search_method", "score_threshold", "score_threshold_enabled", "reranking_enable", "reranking_mode",
+        "reranking_model", "weights", "metadata_filtering_conditions",
     )  # fmt: skip
     _environment: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "api_key": ("DIFY_DATASET_API_KEY",),

@@ -17,6 +17,7 @@ from llama_index.core.response_synthesizers import get_response_synthesizer
 from llama_index.core.retrievers import QueryFusionRetriever
 from llama_index.core.schema import MetadataMode, NodeRelationship
 from llama_index.core.tools import RetrieverTool
+from llama_index.core.vector_stores import FilterCondition, FilterOperator, MetadataFilter, MetadataFilters
 
 from llama_index_chatbots import DifyKnowledgeRetriever, GPTBotsKnowledgeRetriever, RemoteKnowledgeRetriever
 from llama_index_chatbots.conformance import RetrieverConformance
@@ -94,6 +95,46 @@ async def test_options_make_another_retriever_that_shares_connections(emulator: 
             asked.with_options(**wrong)
     with pytest.raises(BotUsageError, match="search_method is no option"):
         of_agent(emulator).with_options(search_method="hybrid_search")
+
+
+FILTERS: list[tuple[Any, Any, Any, set[str]]] = [
+    ("topic", FilterOperator.EQ, "museum", {"museum.md", "游客指南.md"}),
+    ("topic", FilterOperator.NE, "museum", {"harbour.md", "ferry.md", "tickets.md", "refunds.md"}),
+    ("topic", FilterOperator.IN, ["ferry", "harbour"], {"ferry.md", "harbour.md"}),
+    ("topic", FilterOperator.TEXT_MATCH, "tick", {"tickets.md", "refunds.md"}),
+    ("year", FilterOperator.EQ, 2023, {"museum.md"}),
+    ("year", FilterOperator.GTE, 2025, {"ferry.md", "tickets.md", "游客指南.md"}),
+    ("lang", FilterOperator.IS_EMPTY, None, {"lighthouse.md"}),
+]
+WIDE = "harbour ferry museum ticket lighthouse 博物馆"  # something of every document
+
+
+@pytest.mark.parametrize(("key", "operator", "value", "expected"), FILTERS)
+def test_filters_of_llama_index_filter(
+    emulator: Emulator, key: str, operator: FilterOperator, value: Any, expected: set[str]
+) -> None:
+    filters = MetadataFilters(filters=[MetadataFilter(key=key, operator=operator, value=value)])
+    for asked in (retriever(emulator, k=20, filters=filters), retriever(emulator, k=20).with_options(filters=filters)):
+        assert {node.metadata["source"] for node in asked.retrieve(WIDE)} == expected
+
+
+def test_filters_join_and_what_dify_has_not_is_refused(emulator: Emulator) -> None:
+    one = MetadataFilter(key="topic", value="museum")
+    other = MetadataFilter(key="topic", value="ferry")
+    either = MetadataFilters(filters=[one, other], condition=FilterCondition.OR)
+    found = retriever(emulator, k=20).with_options(filters=either).retrieve(WIDE)
+    assert {node.metadata["doc_metadata"]["topic"] for node in found} == {"museum", "ferry"}
+    wrong: list[tuple[Any, str]] = [
+        (MetadataFilters(filters=[either]), "no filters within filters"),
+        (MetadataFilters(filters=[one], condition=FilterCondition.NOT), "not by 'not'"),
+        (MetadataFilters(filters=[one.model_copy(update={"operator": FilterOperator.ALL})]), "no filter 'all'"),
+        ({"topic": "museum"}, "filters must be MetadataFilters"),
+    ]
+    for filters, words in wrong:
+        with pytest.raises(BotUsageError, match=words):
+            retriever(emulator, filters=filters)
+    with pytest.raises(BotUsageError, match="say the same thing"):
+        retriever(emulator, filters=either, metadata_filtering_conditions=[])
 
 
 async def test_it_fuses_with_others(emulator: Emulator) -> None:

@@ -36,7 +36,6 @@ def options_of(exchange: Recording) -> dict[str, Any]:
     model = dict(exchange.sent.get("retrieval_model", {}))
     if "top_k" in model:
         model["k"] = model.pop("top_k")
-    assert model.pop("score_threshold_enabled", False) is False
     return model
 
 

@@ -35,6 +35,7 @@ Drive = Callable[..., Played]
 WHOLE = {"reranking_enable": False, "score_threshold_enabled": False}
 METHOD = {"search_method": "keyword_search"}
 RERANKER = {"reranking_provider_name": "cohere", "reranking_model_name": "rerank-v3"}
+NO_RERANKER = {"reranking_provider_name": "", "reranking_model_name": ""}
 WEIGHTS = {"weight_type": "customized", "keyword_setting": {"keyword_weight": 0.3}}
 
 
@@ -56,6 +57,26 @@ def sent(drive: Drive, search: Search, *asides: Any, body: Any = None, **headers
     return drive(part, replied({"records": []} if body is None else body, **headers), asides=asides)
 
 
+def test_the_example_of_the_api_reference_goes_as_it_stands(drive: Drive, knowledge: DifyKnowledge) -> None:
+    condition = {"name": "lang", "comparison_operator": "is", "value": "en"}
+    model: dict[str, Any] = {
+        "search_method": "hybrid_search",
+        "reranking_enable": False,
+        "reranking_mode": "weighted_score",
+        "reranking_model": NO_RERANKER,
+        "weights": {
+            "weight_type": "customized",
+            "vector_setting": {"vector_weight": 0.7, "embedding_provider_name": "openai", "embedding_model_name": "e"},
+            "keyword_setting": {"keyword_weight": 0.3},
+        },
+        "score_threshold_enabled": True,
+        "score_threshold": 0.35,
+        "metadata_filtering_conditions": {"logical_operator": "and", "conditions": [condition]},
+    }
+    played = sent(drive, knowledge.retrieve("refund period", k=5, **model))
+    assert played.posted == [{"query": "refund period", "retrieval_model": {**model, "top_k": 5}}]
+
+
 def test_with_nothing_set_the_query_goes_alone(drive: Drive, knowledge: DifyKnowledge) -> None:
     played = sent(drive, knowledge.retrieve("White Rabbit"))
     assert played.posted == [{"query": "White Rabbit"}]
@@ -68,6 +89,11 @@ CASES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({}, {"top_k": 4}),
     ({"k": 2}, {"top_k": 2}),
     ({"score_threshold": 0.35}, {"top_k": 4, "score_threshold_enabled": True, "score_threshold": 0.35}),
+    (
+        {"score_threshold": 0.35, "score_threshold_enabled": False},
+        {"top_k": 4, "score_threshold_enabled": False, "score_threshold": 0.35},
+    ),
+    ({"reranking_model": NO_RERANKER}, {"top_k": 4, "reranking_model": NO_RERANKER}),
     ({"reranking_enable": True}, {"top_k": 4, "reranking_enable": True}),
     (
         {"reranking_model": RERANKER},
@@ -269,6 +295,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"search_method": "magic"}, "search_method must be one of semantic_search"),
     ({"score_threshold": "0.5"}, "score_threshold must be"),
     ({"score_threshold": float("nan")}, "score_threshold must be"),
+    ({"score_threshold_enabled": 1}, "score_threshold_enabled must be"),
     ({"reranking_enable": "yes"}, "reranking_enable must be"),
     ({"reranking_mode": "both"}, "reranking_mode must be one of"),
     ({"reranking_model": "cohere"}, "reranking_model must be"),

@@ -10,7 +10,7 @@ from typing import Any
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.passages import checked_k
 from remote_chatbots.platforms.dify.errors import NAME
-from remote_chatbots.reading import mapping, text
+from remote_chatbots.reading import mapping
 
 SEARCH_METHODS = ("semantic_search", "full_text_search", "hybrid_search", "keyword_search")
 RERANKING_MODES = ("reranking_model", "weighted_score")
@@ -41,9 +41,11 @@ class DifyRetrieval:
         search_method: "semantic_search", "full_text_search", "hybrid_search" or "keyword_search". An economy index
             has keywords alone.
         score_threshold: Passages with a lower score are left out.
+        score_threshold_enabled: Whether they are. Default: if `score_threshold` is set.
         reranking_enable: Whether a model ranks what was found. Default: if `reranking_model` is set.
         reranking_mode: "reranking_model" or "weighted_score". Default: by which of the two that follow is set.
-        reranking_model: That model: a mapping with `reranking_provider_name` and `reranking_model_name`.
+        reranking_model: That model: a mapping with `reranking_provider_name` and `reranking_model_name`. Empty names
+            are none, as Dify writes it.
         weights: What meaning and words weigh in a hybrid search: a mapping, as Dify has it.
         metadata_filtering_conditions: Only documents are searched whose metadata are so: a mapping with
             `logical_operator` ("and", "or") and `conditions`, or a list of conditions (all must hold), each a mapping
@@ -56,6 +58,7 @@ class DifyRetrieval:
     k: int | None = None
     search_method: str | None = None
     score_threshold: float | None = None
+    score_threshold_enabled: bool | None = None
     reranking_enable: bool | None = None
     reranking_mode: str | None = None
     reranking_model: Mapping[str, Any] | None = None
@@ -70,11 +73,12 @@ class DifyRetrieval:
         _one_of("reranking_mode", self.reranking_mode, RERANKING_MODES)
         if self.score_threshold is not None and not _is_score(self.score_threshold):
             raise _wrong("score_threshold must be a number of at least 0. Give such a number.")
-        if not isinstance(self.reranking_enable, bool | None):
-            raise _wrong("reranking_enable must be True, False or None. Give one of these.")
+        for name in ("reranking_enable", "score_threshold_enabled"):
+            if not isinstance(getattr(self, name), bool | None):
+                raise _wrong(f"{name} must be True, False or None. Give one of these.")
         if not isinstance(self.weights, Mapping | None):
             raise _wrong("weights must be a mapping, as Dify's API reference has it. Give one.")
-        if self.reranking_model is not None and not _names_model(self.reranking_model):
+        if self.reranking_model is not None and _model_in(self.reranking_model) is None:
             raise _wrong(
                 "reranking_model must be a mapping with reranking_provider_name and reranking_model_name. Give both."
             )
@@ -136,9 +140,11 @@ class DifyRetrieval:
             "top_k": self.k,
             "metadata_filtering_conditions": self.conditions(),
         }
+        told["score_threshold_enabled"] = self.score_threshold_enabled
         if self.score_threshold is not None:
-            told |= {"score_threshold_enabled": True, "score_threshold": float(self.score_threshold)}
-        if self.reranking_model is not None:
+            told["score_threshold"] = float(self.score_threshold)
+            told["score_threshold_enabled"] = self.score_threshold_enabled is not False
+        if self.reranking_model is not None and _model_in(self.reranking_model):
             told["reranking_enable"] = self.reranking_enable is not False
             told["reranking_mode"] = self.reranking_mode or "reranking_model"
         elif self.weights is not None:
@@ -154,7 +160,7 @@ def own_model(base: Mapping[str, Any]) -> dict[str, Any]:
     told = mapping(base.get("retrieval_model_dict"))
     names = (*_STANDARD, "reranking_mode", "reranking_model", "weights", "score_threshold")
     own = {name: told[name] for name in names if told.get(name) is not None}
-    if not _names_model(own.get("reranking_model")):
+    if not _model_in(own.get("reranking_model")):
         own.pop("reranking_model", None)
     if base.get("indexing_technique") == "economy":
         own["search_method"] = "keyword_search"
@@ -177,7 +183,7 @@ def _condition(given: Any) -> dict[str, Any]:
         )
     value = told.get("value")
     if operator in _WITHOUT_VALUE and value is None:
-        return {"name": name, "comparison_operator": operator}
+        return {**told, "comparison_operator": operator}
     if not _is_value(value):
         raise _wrong(
             f"metadata_filtering_conditions: value of {name!r} must be text, a number or a list of texts. Give one."
@@ -196,9 +202,12 @@ def _is_score(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value) and value >= 0
 
 
-def _names_model(told: Any) -> bool:
-    found = mapping(dict(told)) if isinstance(told, Mapping) else {}
-    return all(text(found.get(name)) for name in ("reranking_provider_name", "reranking_model_name"))
+def _model_in(told: Any) -> str | None:
+    """Return the name of a reranking model; "" if the mapping names none, None if it is no such mapping."""
+    names = ("reranking_provider_name", "reranking_model_name")
+    if not isinstance(told, Mapping) or not all(isinstance(told.get(name), str) for name in names):
+        return None
+    return str(told[names[1]]) if told[names[0]] else ""
 
 
 def _one_of(name: str, value: Any, allowed: Sequence[str]) -> None:
