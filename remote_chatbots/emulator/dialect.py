@@ -73,6 +73,10 @@ class Dialect(Protocol):
         """Whether a streamed run ends at `workflow_finished`, so that what should come after it is lost."""
 
     @property
+    def has_loops(self) -> bool:
+        """Whether a run may hold loops and log entries, and knows no parallel branches; so from 1.x on."""
+
+    @property
     def repeats_preset(self) -> bool:
         """Whether a chat app sends input moderation's text once more, as a replacement of the same text."""
 

@@ -29,6 +29,7 @@ class Dialect015:
     """The forms of 0.15."""
 
     cuts_at_finish = False
+    has_loops = False
     repeats_preset = True
 
     def usage(self, turn: Turn, prompt_tokens: int, completion_tokens: int, ending: Ending) -> Event:
@@ -183,7 +184,7 @@ def _run_head(turn: Turn) -> Event:
 
 
 def _node_head(turn: Turn, node: Node) -> Event:
-    place = dialect.NODES.index(node)
+    place = dialect.NODES.index(node if node in dialect.NODES else dialect.RETRIEVAL)  # rounds stand behind it
     return {
         "id": turn.id_of("node", node.id),
         "node_id": node.id,

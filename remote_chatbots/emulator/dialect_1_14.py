@@ -20,6 +20,7 @@ class Dialect114:
     """The forms of 1.14."""
 
     cuts_at_finish = True
+    has_loops = True
     repeats_preset = False
 
     def usage(self, turn: Turn, prompt_tokens: int, completion_tokens: int, ending: Ending) -> Event:

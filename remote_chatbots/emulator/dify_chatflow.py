@@ -23,6 +23,7 @@ from .dialect import (
 )
 from .dify_events import non_empty, spoken, text_event
 from .dify_forms import FIELD, NODE_ID, NODE_TITLE, Form
+from .dify_rounds import holders, holding_events
 from .model import ModelFailure
 from .prompts import context_of, prompts
 from .turn import Turn
@@ -55,6 +56,7 @@ def chatflow_events(dialect: Dialect, turn: Turn) -> Iterator[Event]:
     for node, result in ((START, dialect.started(turn)), (RETRIEVAL, dialect.retrieved(turn))):
         yield dialect.node_started(turn, node)
         yield dialect.node_finished(turn, node, result)
+    yield from holding_events(dialect, turn)
     yield dialect.node_started(turn, LLM)
     said: list[str] = []
     try:
@@ -148,7 +150,9 @@ def _succeeded(dialect: Dialect, turn: Turn, said: list[str]) -> Iterator[Event]
     yield dialect.node_finished(turn, LLM, dialect.generated(turn, answer, used))
     yield dialect.node_started(turn, ANSWER)
     yield dialect.node_finished(turn, ANSWER, dialect.answered(answer))
-    finished = dialect.workflow_finished(turn, RunResult("succeeded", 4, answer=answer, used=used))
+    finished = dialect.workflow_finished(
+        turn, RunResult("succeeded", 4 + len(holders(dialect, turn)), answer=answer, used=used)
+    )
     ended = dialect.message_end(turn, turn.sources, used)
     yield from (ended, finished) if dialect.cuts_at_finish else (finished, ended)
 

@@ -34,6 +34,9 @@ TAGS: Mapping[str, str] = MappingProxyType(
         "failmid": "the model fails after six tokens",
         "time": "an agent calls the tool current_time",
         "tools": "the same",
+        "iterate": "a chatflow has an iteration, a round for each of the query's first two words",
+        "loop": "a chatflow of 1.14 has a loop of two rounds",
+        "log": "a chatflow of 1.14 has a node whose agent keeps a log",
         "draw": "an agent or a chatflow makes a picture for its answer",
         "bad": "the model says a forbidden word, and output moderation withdraws the answer (not in 2023)",
         "badinput": "input moderation answers in the model's place (not in 2023)",
@@ -47,8 +50,11 @@ TAGS: Mapping[str, str] = MappingProxyType(
 CALLS_TOOL = frozenset({"time", "tools"})
 # With these, too, the answer comes from what the knowledge base has.
 _USUAL = frozenset(
-    {"think", "same", "fail", "failmid", "flow", "thought", "audio", "handoff", "prose", "neverjson", "draw"}
-)
+    {
+        "think", "same", "fail", "failmid", "flow", "thought", "audio", "handoff", "prose", "neverjson", "draw",
+        "iterate", "loop", "log",
+    }
+)  # fmt: skip
 
 SLOW_TOKEN_S = 0.12
 _SUGGESTIONS = 3
