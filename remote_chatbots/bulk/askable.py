@@ -25,6 +25,8 @@ class ModelOfABot(Protocol):
 
     def _loop_client(self) -> AsyncBotClient: ...
 
+    def _sync_client(self) -> BotClient: ...
+
 
 Askable: TypeAlias = BotProtocol | BotClient | AsyncBotClient | ModelOfABot
 
