@@ -177,6 +177,7 @@ class FileStore:
         self.forms = forms
         self._ids = ids
         self._held: dict[str, HeldFile] = {}
+        self._lost = 0
 
     def keep(self, name: str, mime_type: str, content: bytes, end_user_id: str, created_at: int) -> HeldFile:
         """Keep a file under an id of its own.
@@ -187,14 +188,15 @@ class FileStore:
         kind = _kind_named(name)
         if len(content) > _MOST_MIB.get(kind, 15) * MIB:
             raise Refusal(413, "file_too_large", self.forms.too_large)
-        before = sum(file.end_user_id == end_user_id for file in self._held.values())
+        before = self._lost + sum(file.end_user_id == end_user_id for file in self._held.values())
         id_ = self._ids.uuid("file", end_user_id, name, before)
         self._held[id_] = HeldFile(id_, name, mime_type, content, end_user_id, created_at)
         return self._held[id_]
 
-    def forget(self, id_: str) -> None:
-        """Lose a file."""
-        self._held.pop(id_, None)
+    def forget_all(self) -> None:
+        """Lose all files; none that comes later has the id of one of them."""
+        self._lost += len(self._held)
+        self._held.clear()
 
     def held(self, id_: str) -> HeldFile | None:
         """Return a file, `None` if there is none."""

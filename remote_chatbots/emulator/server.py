@@ -121,6 +121,7 @@ class Emulator:
         self._metadata = metadata or (town.METADATA if documents is None else {})
         self._plans = [Plan(self._dataset, self._documents), *(_FURTHER if documents is None else ())]
         self._received: list[ReceivedRequest] = []
+        self._files: FileStore | None = None
         self._open = AsyncExitStack()
         self._runner: web.AppRunner | None = None
         self._thread: threading.Thread | None = None
@@ -179,6 +180,11 @@ class Emulator:
         """What was received so far, in order; a copy, safe to use from any thread."""
         return list(self._received)
 
+    def forget_uploads(self) -> None:
+        """Lose all files that were uploaded, as a server does that cleans up."""
+        if self._files is not None:
+            self._files.forget_all()
+
     def key(self, kind: str) -> str:
         """Return the API key of an app or agent.
 
@@ -221,6 +227,7 @@ class Emulator:
             await runner.setup()
             await web.TCPSite(runner, _HOST, 0).start()
             files.origin = _origin_of(runner)
+            self._files = files
             self._open = opening.pop_all()
         self._runner = runner
         return self
