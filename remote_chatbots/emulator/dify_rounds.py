@@ -107,7 +107,7 @@ def _logged(dialect: Dialect, turn: Turn) -> Iterator[Event]:
     started["data"]["agent_strategy"] = {"name": "FunctionCalling", "icon": None}
     yield started
     around = turn.id_of("log", "round")
-    entries = (
+    entries: tuple[tuple[str, str, str | None, str, Event], ...] = (
         ("ROUND 1", around, None, "start", {}),
         (f"CALL {_TOOL}", turn.id_of("log", "call"), around, "start", {}),
         (f"CALL {_TOOL}", turn.id_of("log", "call"), around, "success", {"input": {}, "output": "noon"}),
