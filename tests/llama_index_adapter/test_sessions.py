@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,30 @@ async def test_a_turn_that_was_left_early_is_not_lost(emulator: Emulator) -> Non
     again = RemoteChatEngine.from_llm(llm, memory=RemoteMemory(llm, session_id="one"))
     again.chat(AGAIN)
     assert asked(emulator, before) == [(QUESTION, ""), (AGAIN, again.conversation_id)]
+
+
+async def test_an_engine_goes_on_by_its_session_from_a_key_value_store_on_disk(
+    emulator: Emulator, make_llm: MakeLLM, tmp_path: Path, do: Do
+) -> None:
+    file = str(tmp_path / "sessions.json")
+    before = len(emulator.requests)
+    stores = [SimpleKVStore()]
+    for question in (QUESTION, AGAIN):
+        llm = make_llm(conversations=StoredConversations(stores[-1]))  # nothing of the one before but the file
+        engine = RemoteChatEngine.from_llm(llm, memory=RemoteMemory(llm, session_id="tab-1"))
+        await do(engine.chat, question)
+        stores[-1].persist(file)
+        stores.append(SimpleKVStore.from_persist_path(file))
+    assert asked(emulator, before) == [(QUESTION, ""), (AGAIN, engine.conversation_id)]
+    other = RemoteChatEngine.from_llm(llm, memory=RemoteMemory(llm, session_id="tab-2"))
+    await do(other.chat, QUESTION)
+    assert other.conversation_id != engine.conversation_id
+
+
+async def test_first_turns_of_a_session_at_once_begin_one_conversation(in_sessions: RemoteLLM) -> None:
+    turns = [in_sessions.achat([user(QUESTION)], session_id="at once") for _ in range(4)]
+    answers = await asyncio.gather(*turns)
+    assert len({one.message.additional_kwargs["conversation_id"] for one in answers}) == 1
 
 
 async def test_a_key_value_store_keeps_what_it_is_given(do: Do) -> None:
