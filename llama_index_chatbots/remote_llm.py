@@ -27,6 +27,7 @@ from remote_chatbots import BotUsageError
 from remote_chatbots import Step as BotStep
 from remote_chatbots.arguments import refusals_of
 from remote_chatbots.flow import Flow
+from remote_chatbots.history import Talk
 from remote_chatbots.tool_arguments import arguments_of, description_of
 
 Response = TypeVar("Response", ChatResponse, CompletionResponse)
@@ -224,9 +225,7 @@ class RemoteLLM(StructuredPrediction):
         """
         given = dict(kwargs)
         stop = given.pop("stop", None)
-        flow, planned = self._turn_flow(
-            [Said(message) for message in messages], [stop] if isinstance(stop, str) else stop, given
-        )
+        flow, planned = self._turn_flow(Talk(messages, Said, set()), [stop] if isinstance(stop, str) else stop, given)
         maker = ResponseMaker(
             platform=self.platform,
             model_name=given.get("model") or self.model_name,
