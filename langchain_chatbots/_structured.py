@@ -10,11 +10,10 @@ from langchain_core.exceptions import OutputParserException
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
-from langchain_core.runnables import RunnableConfig, RunnableSerializable
+from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import patch_config
 from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
-from pydantic import ConfigDict
 
 from langchain_chatbots.errors import twin_of
 from remote_chatbots.errors import BotFormatError, BotUsageError
@@ -63,14 +62,19 @@ def _problem(error: OutputParserException) -> NotInForm:
     return wrong_values(found()) if found else NotInForm("it does not fit the schema.")
 
 
-class StructuredModel(RunnableSerializable[LanguageModelInput, Any]):
-    """Asks a chat model for an answer in a form, and returns the object."""
+class StructuredModel(Runnable[LanguageModelInput, Any]):
+    """Asks a chat model for an answer in a form, and returns the object.
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    Args:
+        model: The chat model.
+        form: The form.
+        include_raw: Whether to return the message and what went wrong as well.
+    """
 
-    model: BaseChatModel
-    form: AnswerForm[Any]
-    include_raw: bool = False
+    def __init__(self, model: BaseChatModel, form: AnswerForm[Any], *, include_raw: bool = False) -> None:
+        self.model = model
+        self.form = form
+        self.include_raw = include_raw
 
     def invoke(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any  # noqa: A002

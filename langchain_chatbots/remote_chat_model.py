@@ -82,7 +82,7 @@ class RemoteChatModel(RemoteModelSettings):
         """
         with as_model_errors():
             checked_method(self.platform, method, strict)
-            return StructuredModel(model=self, form=form_of(schema, self.platform), include_raw=include_raw)
+            return StructuredModel(self, form_of(schema, self.platform), include_raw=include_raw)
 
     def as_tool(
         self,
