@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from remote_chatbots import BotUsageError
+from remote_chatbots import AsyncBotClient, Attachment, BotClient, BotUsageError, DifyApp, GPTBotsAgent, Question
 from remote_chatbots.contents import AsBase64, Base64Text, Content, FileOnDisk, Joined, Octets
 from remote_chatbots.flow import Flow, Send, read_body
+from remote_chatbots.protocol import BotProtocol
 from remote_chatbots.timeouts import Settings, Timeouts
 from remote_chatbots.transports.aiohttp_driver import AiohttpTransport
 from remote_chatbots.transports.requests_driver import RequestsTransport
@@ -24,6 +25,14 @@ from remote_chatbots.wire import HttpRequest
 # What a driver may hold of a file that it sends: some slices, and what waits to be sent.
 MOST_BYTES = 2 * 1024 * 1024
 FILE = b"0123456789abcdef" * (20 * 1024 * 1024 // 16) + b"!"
+
+
+REPLIES = {
+    b"/files/upload": b'{"id": "f-1"}',
+    b"/chat-messages": b'{"answer": "Seen.", "message_id": "m-1", "conversation_id": "c-1"}',
+    b"/v1/conversation ": b'{"conversation_id": "c-1"}',
+    b"/v2/conversation/message": b'{"message_id": "m-1", "output": [{"content": {"text": "Seen."}}]}',
+}
 
 
 class Sink:
@@ -55,14 +64,17 @@ class Sink:
         while b"\r\n\r\n" not in told:
             told += buffer[: connection.recv_into(buffer)]
         head, _, begun = told.partition(b"\r\n\r\n")
-        length = int(next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length"))[16:])
+        lengths = [line[16:] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
+        length = int(lengths[0]) if lengths else 0
         digest, left = hashlib.sha256(begun), length - len(begun)
         while left > 0 and (size := connection.recv_into(buffer, min(left, len(buffer)))):
             digest.update(memoryview(buffer)[:size])
             left -= size
         self.received.append((head, length - left, digest.hexdigest()))
         if not left:
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+            reply = next((said for part, said in REPLIES.items() if part in head.partition(b"\r\n")[0]), b"{}")
+            told = f"Content-Type: application/json\r\nContent-Length: {len(reply)}\r\nConnection: close"
+            connection.sendall(f"HTTP/1.1 200 OK\r\n{told}\r\n\r\n".encode() + reply)
 
 
 @pytest.fixture
@@ -148,3 +160,50 @@ def test_a_file_that_is_changed_while_it_is_sent_says_so(driver: str, tmp_path: 
 
     with pytest.raises(BotUsageError, match="was changed while it was sent"):
         posted(driver, sink, content)
+
+
+FILES: dict[str, Callable[[Path], Attachment]] = {
+    "bytes": lambda _: Attachment.from_bytes(DOCUMENT),
+    "base64": lambda _: Attachment.from_base64(b64encode(DOCUMENT).decode()),
+    "a data url": lambda _: Attachment.from_url(f"data:text/plain;base64,{b64encode(DOCUMENT).decode()}"),
+    "a path": lambda path: Attachment.from_path(written(path)),
+}
+DOCUMENT = FILE[: 20 * 1024 * 1024]
+
+
+def written(folder: Path) -> Path:
+    path = folder / "large.txt"
+    path.write_bytes(DOCUMENT)
+    return path
+
+
+def asked(driver: str, bot: BotProtocol, file: Attachment) -> str:
+    question = Question("What is it?", user="ann", files=[file], blocking=True)
+
+    async def ask() -> str:
+        async with AsyncBotClient(bot) as client:
+            return (await client.ask(question)).text
+
+    if driver == "aiohttp":
+        return asyncio.run(ask())
+    with BotClient(bot) as client:
+        return client.ask(question).text
+
+
+@pytest.mark.parametrize("platform", ["dify", "gptbots"])
+@pytest.mark.parametrize("kind", FILES)
+def test_a_question_with_a_large_file_holds_it_no_second_time(
+    driver: str, platform: str, kind: str, tmp_path: Path, sink: Sink
+) -> None:
+    bot: BotProtocol = DifyApp("app-1", sink.url) if platform == "dify" else GPTBotsAgent("app-1", sink.url)
+    file = FILES[kind](tmp_path)
+    tracemalloc.start()
+    try:
+        answer = asked(driver, bot, file)
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert answer == "Seen."
+    assert max(size for _, size, _ in sink.received) > len(DOCUMENT)
+    assert most_bytes < MOST_BYTES

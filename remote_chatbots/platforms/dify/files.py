@@ -19,7 +19,7 @@ from remote_chatbots.flow import Flow, open_reply, read_body
 from remote_chatbots.multipart import multipart_request
 from remote_chatbots.platforms.dify import discovery
 from remote_chatbots.platforms.dify.calls import Calls, path_part
-from remote_chatbots.platforms.dify.errors import NAME, UNKNOWN_UPLOAD
+from remote_chatbots.platforms.dify.errors import NAME, UNKNOWN_UPLOAD, not_allowed
 from remote_chatbots.question import Attachment, AttachmentKind, Question
 from remote_chatbots.reading import text
 from remote_chatbots.uploads import Uploads
@@ -63,6 +63,8 @@ class Files(Calls):
         )
         told = yield from self._call(request)
         id_ = text(told.get("id"))
+        if not id_:
+            raise not_allowed("the reply to an upload names no id", str(told).encode(), self.hidden)
         return Attachment(_kind(file), file_id=id_, name=file.file_name, mime_type=file.media_type)
 
     def download(self, file_id: str, user: str, most_bytes: int) -> Flow[bytes]:
