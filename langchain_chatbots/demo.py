@@ -18,6 +18,7 @@ from langchain_chatbots.chat_models import ChatDify
 from langchain_chatbots.sources import sources
 from remote_chatbots import BotError
 from remote_chatbots.emulator import Emulator
+from remote_chatbots.printable import Cleaner, on_a_line, printable
 
 QUESTIONS = ("When does the ferry leave, and how long does it take?", "What did I ask first?")
 
@@ -29,23 +30,20 @@ def converse(model: ChatDify, questions: Sequence[str], out: TextIO) -> list[Bas
         history.append(HumanMessage(question))
         out.write(f"\nYou: {question}\nBot: ")
         answer: AIMessageChunk | None = None
+        cleaner = Cleaner()
         for chunk in model.stream(history):
-            out.write(printable(str(chunk.text)))
+            out.write(cleaner.feed(str(chunk.text)))
             out.flush()
             answer = chunk if answer is None else answer + chunk
+        out.write(cleaner.rest())
         assert answer is not None, "a turn that did not fail has at least its first and last chunk"
         history.append(answer)
         told, usage = answer.response_metadata, answer.usage_metadata
         for number, document in enumerate(sources(answer), 1):
-            passage = " ".join(document.page_content.split())[:70]
-            out.write(printable(f"\n  [{number}] {document.metadata['source']}: {passage}…"))
+            source, passage = on_a_line(str(document.metadata["source"])), on_a_line(document.page_content, 70)
+            out.write(f"\n  [{number}] {source}: {passage}")
         out.write(f"\n  conversation {told.get('conversation_id')}, {usage['total_tokens'] if usage else 0} tokens\n")
     return history
-
-
-def printable(text: str) -> str:
-    """Return `text` without what a terminal would obey: a bot's words are data."""
-    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
 
 
 def main(questions: Sequence[str], then: Callable[[ChatDify, list[BaseMessage]], None] | None = None) -> int:

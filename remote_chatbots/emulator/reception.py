@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextvars import ContextVar
 from typing import Any, Protocol
 
 from aiohttp import web
+
+from remote_chatbots.printable import on_a_line
 
 from .bodies import json_or_none
 from .fault_registry import Faults, FaultSet
@@ -16,6 +20,7 @@ from .wire import send_whole
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+_LOG = logging.getLogger("remote_chatbots.emulator")
 _MAX_BODY_BYTES = 64 * 1024 * 1024
 _FAULTS: ContextVar[FaultSet] = ContextVar("faults")
 _AT_WORK: ContextVar[set[asyncio.Task[Any]]] = ContextVar("at work")
@@ -86,15 +91,20 @@ class Reception:
             body=None if _is_form(request) else json_or_none(await request.read()),
         )
         self._received.append(received)
-        _FAULTS.set(self._faults.take(received.path, face.user_in(received)))
+        user, begun_at = face.user_in(received), time.monotonic()
+        _FAULTS.set(self._faults.take(received.path, user))
         _AT_WORK.set(self._at_work)
         task = asyncio.current_task()
         assert task is not None
         self._at_work.add(task)
+        outcome = "left"  # by the client, or by a server that stops
         try:
-            return await handler(request)
+            response = await handler(request)
+            outcome = str(response.status)
         finally:
             self._at_work.discard(task)
+            _log(received, user, outcome, time.monotonic() - begun_at)
+        return response
 
     @web.middleware
     async def _spoil(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -127,6 +137,16 @@ class Reception:
 
     def _face_of(self, request: web.Request) -> Face:
         return next(face for face in self._faces if request.path.startswith(face.prefix))
+
+
+def _log(received: ReceivedRequest, user: str | None, outcome: str, took_s: float) -> None:
+    """Tell of a request that is over, without its key and its contents."""
+    if not _LOG.isEnabledFor(logging.INFO):
+        return
+    who = " ".join(filter(None, (received.app or "no app", user)))
+    suffered = " ".join(type(fault).__name__ for fault in faults_here().faults)
+    line = f"{received.method} {received.path} {who} {outcome} {took_s * 1000:.0f} ms {suffered}"
+    _LOG.info("%s", on_a_line(line))
 
 
 def _is_form(request: web.Request) -> bool:

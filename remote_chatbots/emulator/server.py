@@ -58,6 +58,8 @@ class Emulator:
     GPTBots there are none: what works here proves nothing about that platform, nor does a recording of the emulator.
     Question and answer are in the history before the first frame comes.
 
+    Each request that was answered is told, at level INFO, to the logger `remote_chatbots.emulator`.
+
     Faults, given to `faults.add` (modules `faults` and `gptbots_faults` say what each does):
 
     * another answer: `ErrorAt200`, `HtmlPage` (200, 502, 504), `TooManyRequests`, `Unavailable`, `JsonAnswer`;
@@ -83,6 +85,7 @@ class Emulator:
         profile: str = "1.14",
         *,
         seed: int = 0,
+        port: int = 0,
         token_delay_s: float = 0.01,
         held_open_s: float = 1.0,
         idle_limit_s: float = 300.0,
@@ -97,6 +100,7 @@ class Emulator:
         Args:
             profile: The age of Dify's wire: "2023", "0.15" or "1.14".
             seed: Changes all keys and ids.
+            port: Where it listens. Default 0: the system chooses a free one.
             token_delay_s: Seconds between two pieces of text; 0 is as fast as possible.
             held_open_s: Seconds for which a chatflow's body stays open after its last event (1.14).
             idle_limit_s: Seconds after which a chatflow's stream that never began is closed (1.14).
@@ -111,6 +115,7 @@ class Emulator:
         """
         self._profile = profile_named(profile)
         self.faults = Faults()
+        self._port = port
         self._timing = Timing(token_delay_s, held_open_s, idle_limit_s, ping_s)
         self._form_lifetime_s = form_lifetime_s
         self._agent_credits = agent_credits
@@ -185,6 +190,11 @@ class Emulator:
         if self._files is not None:
             self._files.forget_all()
 
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of apps and agents that `key` knows: Dify's first, then those of GPTBots."""
+        return [*(app.name for app in APPS), *(agent.name for agent in AGENTS)]
+
     def key(self, kind: str) -> str:
         """Return the API key of an app or agent.
 
@@ -201,9 +211,8 @@ class Emulator:
         Raises:
             ValueError: There is no such app.
         """
-        known = [*(app.name for app in APPS), *(agent.name for agent in AGENTS)]
-        if kind not in known:
-            raise ValueError(f"no app {kind!r}; there are {', '.join(map(repr, known))}")
+        if kind not in self.kinds:
+            raise ValueError(f"no app {kind!r}; there are {', '.join(map(repr, self.kinds))}")
         return self._ids.app_key(kind)
 
     async def __aenter__(self) -> Self:
@@ -225,7 +234,7 @@ class Emulator:
             runner = web.AppRunner(reception.application(), access_log=None, shutdown_timeout=_SHUTDOWN_S)
             opening.push_async_callback(_close, runner)
             await runner.setup()
-            await web.TCPSite(runner, _HOST, 0).start()
+            await web.TCPSite(runner, _HOST, self._port).start()
             files.origin = _origin_of(runner)
             self._files = files
             self._open = opening.pop_all()

@@ -1,0 +1,86 @@
+"""The command line: which command was given, and what becomes of it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from remote_chatbots import __version__
+from remote_chatbots.cli import serve
+from remote_chatbots.cli.ends import FAILED, INTERRUPTED, WRONG_USE, Unusable
+from remote_chatbots.errors import BotError, BotUsageError
+from remote_chatbots.printable import printable
+
+DESCRIPTION = "Dify apps and GPTBots agents, from the command line."
+
+EPILOG = """\
+Which bot: DIFY_API_KEY, DIFY_BASE_URL (or DIFY_API_BASE), DIFY_USER;
+GPTBOTS_API_KEY, GPTBOTS_BASE_URL, GPTBOTS_USER; or the options of a command.
+Everybody on this machine can see the options of a running command, so a key
+is better off in the environment; without one, doctor and chat ask for it.
+`remote-chatbots COMMAND --help` tells more."""
+
+# What a command needs beside this package: the extras that bring it.
+_EXTRAS = {"demo": "langchain,llama-index", "chat": "cli"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit code.
+
+    Args:
+        arguments: What stands behind the command's name. Default: what the program was called with.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    given = _parser().parse_args(arguments)
+    try:
+        code: int = given.run(given)
+    except (Unusable, BotError) as error:
+        sys.stderr.write(f"remote-chatbots {given.command}: {printable(str(error))}\n")
+        return WRONG_USE if isinstance(error, (Unusable, BotUsageError)) else FAILED
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get(given.command)
+        if extra is None or (error.name or "").startswith("remote_chatbots"):
+            raise
+        sys.stderr.write(
+            f"remote-chatbots {given.command}: it needs {error.name}, which is not installed. "
+            f"Install it: pip install 'remote-chatbots[{extra}]'\n"
+        )
+        return WRONG_USE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read the output has gone; nothing more can be said
+        return FAILED
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="remote-chatbots",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"remote-chatbots {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_demo(commands)
+    serve.add_to(commands)
+    return parser
+
+
+def _add_demo(commands: Any) -> None:
+    demo = commands.add_parser(
+        "demo",
+        help="a streamed conversation, begun in LangChain and continued in LlamaIndex",
+        description="A streamed conversation with sources, begun in LangChain and continued in LlamaIndex: on the app "
+        "that DIFY_API_KEY and DIFY_BASE_URL name, else on the emulator, which needs no key.",
+    )
+    demo.add_argument("question", nargs="*", help="what is asked (default: two questions about a ferry)")
+    # Both frameworks come with it, and no other command needs them.
+    demo.set_defaults(run=lambda given: import_module("remote_chatbots.cli.demo").run(given))

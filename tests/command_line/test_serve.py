@@ -1,0 +1,108 @@
+"""`remote-chatbots serve`, run as a process."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from remote_chatbots import BotClient, BotRateLimitError, DifyApp, GPTBotsAgent, Settings
+from remote_chatbots.cli import main
+from tests.command_line.running import lines_until, running
+
+READY = "Try:"
+
+
+def told(lines: list[str], name: str) -> str:
+    return next(line.split()[-1] for line in lines if line.split()[:1] == [name])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_it_serves_until_a_signal_comes_and_ends_clean(number: signal.Signals) -> None:
+    with running("serve", "--token-delay", "0") as process:
+        lines = list(lines_until(process, READY))
+        with BotClient(DifyApp(told(lines, "chat"), told(lines, "Dify")), user="anna") as client:
+            assert "9:00" in client.ask("When does the ferry leave?").text
+        agent = GPTBotsAgent(told(lines, "gptbots"), told(lines, "GPTBots"))
+        with BotClient(agent, user="anna") as client:
+            assert client.ask("When does the ferry leave?").text
+        lines_until(process, "/gptbots/v2/conversation/message")
+        process.send_signal(number)
+        out, err = process.communicate(timeout=20)
+        assert (process.returncode, err) == (0, "")
+        assert out.endswith("Gone.\n")
+
+
+def test_each_request_is_told_in_a_line_without_its_key() -> None:
+    with running("serve", "--token-delay", "0", "--fault", "too-many-requests:1") as process:
+        lines = list(lines_until(process, READY))
+        key = told(lines, "chat")
+        app = DifyApp(key, told(lines, "Dify"), settings=Settings(max_retries=0))
+        with BotClient(app, user="anna\x1b[31m") as client:
+            with pytest.raises(BotRateLimitError):
+                client.ask("Hello?")
+            client.ask("When does the ferry leave?")
+        log = [*lines_until(process, " 429 "), *lines_until(process, " 200 ")][-2:]
+        assert all("POST /v1/chat-messages chat anna" in line for line in log)
+        assert log[0].endswith("TooManyRequests")
+        assert all(key not in line and "\x1b" not in line and "ferry" not in line for line in log)
+
+
+def test_a_folder_of_texts_is_its_knowledge_base(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "whales.md").write_text("Blue whales weigh 150 tonnes.", "utf-8")
+    (tmp_path / "鲸.txt").write_text("蓝鲸重一百五十吨。", "utf-8")
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG")
+    with running("serve", "--token-delay", "0", "--documents", str(tmp_path)) as process:
+        lines = list(lines_until(process, READY))
+        with BotClient(DifyApp(told(lines, "chat"), told(lines, "Dify")), user="anna") as client:
+            answer = client.ask("What do blue whales weigh?")
+        assert "150 tonnes" in answer.text
+        assert {source.title for source in answer.sources} == {"deep/whales.md"}
+
+
+def test_it_listens_where_it_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with running("serve", "--port", str(port), "--profile", "0.15") as process:
+        assert told(list(lines_until(process, READY)), "Dify") == f"http://127.0.0.1:{port}/v1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--fault", "thunder"], "There is no fault 'thunder'"),
+        (["--fault", "cut,after=1"], "it takes after_bytes=…, not 'after=1'"),
+        (["--fault", "cut,after_bytes=-1"], "after_bytes must be at least 0"),
+        (["--fault", "cut:0"], "times must be at least 1"),
+        (["--fault", "unavailable,as_date=perhaps"], "as_date is true or false"),
+        (["--documents", "no-such-folder"], "no-such-folder is no folder"),
+        (["--port", "99999"], "Port 99999 cannot be had"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_served_is_said_in_a_sentence(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", *arguments]) == 2
+    told = capsys.readouterr()
+    assert words in told.err
+    assert told.err.startswith("remote-chatbots serve: ")
+    assert told.err.count("\n") == 1
+
+
+def test_a_taken_port_is_said_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        assert main(["serve", "--port", str(listener.getsockname()[1])]) == 2
+    assert "Choose another by --port." in capsys.readouterr().err
+
+
+def test_a_text_that_cannot_be_read_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "latin.txt").write_bytes("Fähre".encode("latin-1"))
+    assert main(["serve", "--documents", str(tmp_path)]) == 2
+    assert "latin.txt cannot be read: it is no UTF-8" in capsys.readouterr().err
+    (tmp_path / "latin.txt").unlink()
+    assert main(["serve", "--documents", str(tmp_path)]) == 2
+    assert "holds no text" in capsys.readouterr().err
