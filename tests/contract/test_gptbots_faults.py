@@ -1,4 +1,4 @@
-"""What goes wrong on the way to a GPTBots agent: one outcome on both drivers, one post, one conversation."""
+"""What goes wrong on the way to a GPTBots agent, and is no part of the matrix: one outcome, post and conversation."""
 
 from __future__ import annotations
 
@@ -10,58 +10,26 @@ import pytest
 
 from remote_chatbots import (
     Answer,
-    BotError,
     BotNotFoundError,
     BotProtocolError,
-    BotQuotaError,
     BotRateLimitError,
     BotReplyError,
-    BotServerError,
-    BotTimeoutError,
-    BotTruncatedError,
     GPTBotsAgent,
     GPTBotsOptions,
     Question,
     Settings,
 )
 from remote_chatbots.emulator import (
-    CommentLines,
-    CrLf,
-    Cut,
-    DuplicateEnd,
     EmptyOutput,
     Emulator,
-    EndEarly,
-    ErrorAt200,
-    ErrorEvent,
     ErrorsAt200,
-    ExtraPings,
     Fault,
-    FlowDuplicate,
-    FlowOnly,
-    Framing,
-    Glue,
-    Gzip,
-    Hang,
-    HtmlPage,
     HugeEvent,
-    JsonAnswer,
     LateCitations,
-    OneByteWrites,
     RateLimit,
-    ReducedErrorEvent,
-    Reset,
-    SplitCharacters,
-    Stall,
     StringContent,
-    TextAfterEnd,
     TooManyRequests,
-    Trickle,
-    Unavailable,
-    UnknownEvents,
     V2Missing,
-    WrappedError,
-    WrongCharset,
 )
 from tests.contract.gptbots_asking import FERRY, UNKNOWN_ID
 from tests.contract.scripted import Driver, Turn
@@ -70,57 +38,6 @@ TEXT = "[[echo]]Grüße aus 游客中心 👋, one two three four five six seven
 ALL = "/gptbots/*"
 COLOURS = ("requests", "aiohttp")
 VERSIONS = ("v1", "v2")
-# Behind some text of either version, before the last frame of any.
-MIDDLE_BYTES = 400
-
-SURVIVED: dict[str, tuple[Fault, ...]] = {
-    "sse": (Framing("sse"),),
-    "bare lines": (Framing("ndjson"),),
-    "glued objects": (Framing("glued"),),
-    "sse with CRLF": (Framing("crlf"),),
-    "glued objects, trickling": (Framing("glued"), Trickle(size_bytes=7, delay_s=0)),
-    "glued writes": (Glue(),),
-    "CRLF and trickling": (CrLf(), Trickle(size_bytes=3, delay_s=0)),
-    "byte by byte": (OneByteWrites(),),
-    "split characters": (Framing("ndjson"), SplitCharacters()),
-    "pings": (ExtraPings(),),
-    "comments": (CommentLines(),),
-    "compressed": (Gzip(),),
-    "another charset in the head": (WrongCharset(),),
-    "unknown frames": (UnknownEvents(),),
-    "two ends": (DuplicateEnd(),),
-    "text behind the end": (TextAfterEnd(),),
-    "a short silence": (Stall(for_s=0.05),),
-    "JSON where a stream was due": (JsonAnswer(),),
-    "the flow's output alone": (FlowOnly(),),
-    "the flow's output as well": (FlowDuplicate(),),
-    "put off once": (TooManyRequests(retry_after_s=0),),
-    "put off once, at 503": (Unavailable(retry_after_s=0),),
-}
-RETRIED = {"put off once", "put off once, at 503"}
-FATAL: dict[str, tuple[tuple[Fault, ...], type[BotError], dict[str, Any]]] = {
-    # faults, class, attributes
-    "cut in the middle": ((Cut(MIDDLE_BYTES),), BotTruncatedError, {}),
-    "cut before the body": ((Cut(),), BotTruncatedError, {}),
-    "reset in the middle": ((Reset(MIDDLE_BYTES),), BotTruncatedError, {}),
-    "a polite end too early": ((EndEarly(1),), BotTruncatedError, {}),
-    "silence before the head": ((Hang(before_head=True),), BotTimeoutError, {"phase": "silence"}),
-    "silence before the body": ((Hang(),), BotTimeoutError, {"phase": "silence"}),
-    "silence in the middle": ((Stall(8),), BotTimeoutError, {"phase": "silence"}),
-    "an error frame": ((ErrorEvent(8, 20022),), BotQuotaError, {"code": "20022", "in_stream": True}),
-    "an error frame first": ((ErrorEvent(0, 40001),), BotRateLimitError, {"code": "40001", "http_status": 200}),
-    "an error frame of a code": ((ReducedErrorEvent(8),), BotServerError, {"code": "50000", "in_stream": True}),
-    "a wrapped error": ((WrappedError(8, 20022),), BotQuotaError, {"code": "20022", "in_stream": True}),
-    "an error at 200": ((ErrorAt200(),), BotServerError, {"code": "50000", "http_status": 200}),
-    "a web page": ((HtmlPage(),), BotProtocolError, {}),
-    "502": ((HtmlPage(502),), BotServerError, {"http_status": 502, "code": ""}),
-    "504": ((HtmlPage(504),), BotServerError, {"http_status": 504, "code": ""}),
-    "503 that says nothing": ((Unavailable(),), BotServerError, {"http_status": 503, "code": ""}),
-}
-RETRYABLE = {"an error frame first"}
-BROKEN_LATER = {"cut in the middle", "reset in the middle", "a polite end too early", "silence in the middle"} | {
-    name for name, (_, _, attributes) in FATAL.items() if attributes.get("in_stream")
-}
 
 
 @pytest.fixture(scope="module")
@@ -175,44 +92,6 @@ def known(error: Any) -> dict[str, Any]:
 
 def posts(version: str, sends: int = 1) -> Counter[str]:
     return Counter({"/v1/conversation": 1, f"/{version}/conversation/message": sends})
-
-
-@pytest.mark.parametrize("name", SURVIVED)
-@pytest.mark.parametrize("version", VERSIONS)
-def test_what_does_no_harm_changes_nothing(emulator: Emulator, version: str, name: str) -> None:
-    plain, _ = asked(emulator, agent(emulator, version), "requests")
-    assert "游客中心 👋" in plain.answer.text
-    for colour in COLOURS:
-        turn, paths = asked(emulator, agent(emulator, version), colour, *SURVIVED[name])
-        assert turn.error is None
-        assert turn.answer.text == plain.answer.text
-        assert turn.answer.conversation_id
-        if name != "JSON where a stream was due":
-            assert seen(turn.answer) == seen(plain.answer)
-        assert paths == posts(version, 2 if name in RETRIED else 1)
-
-
-@pytest.mark.parametrize("name", FATAL)
-@pytest.mark.parametrize("version", VERSIONS)
-def test_what_breaks_a_turn_is_the_promised_error_with_the_text_and_the_conversation(
-    emulator: Emulator, version: str, name: str
-) -> None:
-    faults, promised, attributes = FATAL[name]
-    plain, _ = asked(emulator, agent(emulator, version), "requests")
-    errors = []
-    for colour in COLOURS:
-        silence_s = 0.3 if promised is BotTimeoutError else 5
-        turn, paths = asked(emulator, agent(emulator, version), colour, *faults, silence_s=silence_s)
-        error = turn.error
-        assert type(error) is promised, error
-        assert paths == posts(version)
-        assert error.conversation_id
-        assert error.retryable == (name in RETRYABLE)
-        assert plain.answer.text.startswith(error.partial_text)
-        assert bool(error.partial_text) == (name in BROKEN_LATER)
-        assert {key: getattr(error, key) for key in attributes} == attributes
-        errors.append(error)
-    assert known(errors[0]) == known(errors[1])
 
 
 @pytest.mark.parametrize("colour", COLOURS)

@@ -10,7 +10,7 @@ import pytest
 
 from remote_chatbots import BotError, BotTimeoutError, BotTruncatedError, BotUsageError
 from remote_chatbots.emulator import Cut, Emulator, EndEarly, Fault, Hang, HtmlPage, Reset
-from tests.contract.ways import STREAMED, WAYS, Came, asked_by, model_of
+from tests.contract.ways import FACES, STREAMED, Came, asked_by, model_of
 from tests.covering import covering
 
 TEXT = "[[echo]]" + " ".join(f"word{at}" for at in range(200))
@@ -49,7 +49,7 @@ def asked(emulator: Emulator, way: str, bot: str, text: str = TEXT, **fields: An
     return came, sum(request.path in SEND for request in emulator.requests[before:])
 
 
-@pytest.mark.parametrize(("way", "bot", "fault"), covering(list(WAYS), list(KEPT), list(BREAKS), pairs=True))
+@pytest.mark.parametrize(("way", "bot", "fault"), covering(FACES, list(KEPT), list(BREAKS), pairs=True))
 def test_the_whole_answer_is_there_and_was_told_once(emulator: Emulator, way: str, bot: str, fault: str) -> None:
     broken(emulator, BREAKS[fault])
     came, posts = asked(emulator, way, bot, on_break="recover")
@@ -65,7 +65,7 @@ def test_the_whole_answer_is_there_and_was_told_once(emulator: Emulator, way: st
     assert "replaced" not in came.told
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", FACES)
 def test_without_it_the_same_break_is_an_error(emulator: Emulator, way: str) -> None:
     broken(emulator, Cut(9000))
     came, posts = asked(emulator, way, "advanced-chat")
@@ -74,7 +74,7 @@ def test_without_it_the_same_break_is_an_error(emulator: Emulator, way: str) -> 
     assert posts == 1
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", FACES)
 def test_where_the_server_has_lost_the_answer_the_first_error_says_so_and_knows_what_it_knew(
     emulator: Emulator, way: str
 ) -> None:

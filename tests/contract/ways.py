@@ -13,7 +13,7 @@ from llama_index.core.base.llms.types import ChatMessage
 
 from langchain_chatbots import ChatDify, ChatGPTBots
 from llama_index_chatbots import Dify, GPTBots
-from remote_chatbots import BotError, BotReplyError
+from remote_chatbots import BotError, BotReplyError, TextDelta
 from remote_chatbots.emulator import Emulator
 
 
@@ -99,6 +99,23 @@ def _response(came: Came, response: Any, delta: str | None = None) -> None:
     came.pieces.append(came.text if delta is None else delta)
 
 
+def _client(model: Any, text: str, came: Came) -> None:
+    with model._sync_client().stream(text, user="anna") as run:
+        for event in run:
+            _event(came, run, event)
+
+
+async def _async_client(model: Any, text: str, came: Came) -> None:
+    async with model._loop_client().stream(text, user="anna") as run:
+        async for event in run:
+            _event(came, run, event)
+
+
+def _event(came: Came, run: Any, event: Any) -> None:
+    came.pieces.append(event.text if isinstance(event, TextDelta) else "")
+    came.text = run.answer.text
+
+
 WAYS: dict[str, Callable[[Any, str, Came], Any]] = {
     "LangChain invoke": _invoke,
     "LangChain ainvoke": _ainvoke,
@@ -108,8 +125,11 @@ WAYS: dict[str, Callable[[Any, str, Came], Any]] = {
     "LlamaIndex achat": _achat,
     "LlamaIndex stream_chat": _stream_chat,
     "LlamaIndex astream_chat": _astream_chat,
+    "client stream": _client,
+    "client astream": _async_client,
 }
-STREAMED = [way for way in WAYS if "stream" in way]
+FACES = [way for way in WAYS if not way.startswith("client")]
+STREAMED = [way for way in FACES if "stream" in way]
 _MODELS = {
     ("LangChain", "dify"): ChatDify,
     ("LangChain", "gptbots"): ChatGPTBots,
@@ -123,7 +143,7 @@ def model_of(way: str, emulator: Emulator, kind: str, **fields: Any) -> Any:
     platform = "gptbots" if kind.startswith("gptbots") else "dify"
     url = emulator.gptbots_url if platform == "gptbots" else emulator.dify_url
     given = {"api_key": emulator.key(kind), "base_url": url, "user": "anna", **fields}
-    return _MODELS[way.split(" ")[0], platform](**given)
+    return _MODELS[way.split(" ")[0].replace("client", "LangChain"), platform](**given)
 
 
 def asked_by(way: str, model: Any, text: str) -> Came:
