@@ -32,7 +32,7 @@ _ERROR_KEYS = ("code", "message", "status")
 def event_of_2023(event: Event) -> bytes:
     """Write an event as that time had it, which is not at all if the time had no such event."""
     kind = event["event"]
-    if kind == "message_end":
+    if kind in ("message_end", "tts_message", "tts_message_end"):
         return b""
     keys = {"message": _TEXT_KEYS, "error": _ERROR_KEYS}.get(kind, ())
     # An event that only a fault makes stays as it is.

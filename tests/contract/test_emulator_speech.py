@@ -84,6 +84,12 @@ def test_an_answer_that_speaks_by_itself_does_so_behind_its_end_as_recorded(emul
     )
 
 
+def test_2023_speaks_of_nothing_but_text(emulators: dict[str, Emulator]) -> None:
+    assert {tuple(one) for one in turn(emulators["2023"], "Hello there", kind="chat-speech")} == {
+        ("id", "answer", "created_at")
+    }
+
+
 @pytest.mark.parametrize(("age", "most"), [("2023", 15), ("0.15", 30), ("1.14", 30)])
 def test_a_recording_has_its_largest_size(emulators: dict[str, Emulator], age: str, most: int) -> None:
     form = {"fields": {"user": "ann"}, "files": [{"name": "file", "filename": "a.wav", "content_type": "audio/wav"}]}
