@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 
-from remote_chatbots.errors import BotUsageError
+from remote_chatbots.errors import BotServerError, BotTransportError, BotUsageError, copy_of
 from remote_chatbots.events import Finished, Source, SourcesFound
 from remote_chatbots.flow import Flow
 
@@ -40,6 +40,17 @@ def found_events(sources: Sequence[Source]) -> Flow[None]:
     """Yield the events of a search that found `sources`."""
     yield SourcesFound(tuple(sources))
     yield Finished()
+
+
+def repeatable(part: Flow[None]) -> Flow[None]:
+    """Run a part of a search. What fails on the way is marked as safe to try again: a search changes nothing."""
+    try:
+        yield from part
+    except (BotTransportError, BotServerError) as error:
+        if error.retryable:
+            raise
+        told = f"{error.message} A search changes nothing: make it again."
+        raise copy_of(error, retryable=True, message=told) from error.__cause__
 
 
 def checked_query(query: object, platform: str, most_characters: int | None = None) -> str:

@@ -15,7 +15,7 @@ from remote_chatbots.timeouts import Timeouts
 ASIDE_BYTES = 64 * 1024
 
 _MAYBE = (
-    "The message may have arrived: fetch its answer by a client's recover(error), or look at the conversation's "
+    "A question may have arrived: fetch its answer by a client's recover(error), or look at the conversation's "
     "history, before you ask again."
 )
 

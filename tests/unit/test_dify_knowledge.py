@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,8 @@ from remote_chatbots import (
     BotProtocolError,
     BotQuotaError,
     BotRejectedError,
+    BotTimeoutError,
+    BotTruncatedError,
     BotUsageError,
     DifyKnowledge,
     DifyRetrieval,
@@ -343,6 +346,25 @@ def test_a_refusal_is_typed_and_says_neither_key_nor_query(
     assert type(played.error) is kind
     assert "White Rabbit" not in str(played.error)
     assert "secret-key" not in f"{played.error!r}{played.error}"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        replied({"code": "internal_server_error", "message": "Oops", "status": 500}, 500),
+        BotTruncatedError("dify: the connection broke.", platform="dify"),
+        BotTimeoutError("dify: not a byte.", platform="dify", phase="silence"),
+    ],
+    ids=["500", "broken", "silence"],
+)
+def test_what_fails_on_the_way_may_be_tried_again_and_says_so(
+    drive: Drive, knowledge: DifyKnowledge, reply: Any
+) -> None:
+    error = drive(knowledge.retrieve("x").parts[0], reply).error
+    assert error is not None
+    assert error.retryable
+    assert str(error).endswith("A search changes nothing: make it again.")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
 def test_an_apps_key_is_told_from_one_that_is_none(drive: Drive, knowledge: DifyKnowledge) -> None:

@@ -122,7 +122,7 @@ ERROR_TABLE: tuple[Row, ...] = (
 _REDIRECT = "Give the address it redirects to as base_url: a key never follows a redirect."
 _OTHER_4XX = "Correct the request."
 _OTHER = (
-    "The server, or a proxy before it, failed. The message may have arrived: look at the conversation's history before "
+    "The server, or a proxy before it, failed. A question may have arrived: look at the conversation's history before "
     "you ask again."
 )
 

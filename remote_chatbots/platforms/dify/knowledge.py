@@ -20,7 +20,7 @@ from remote_chatbots.platforms.dify.errors import NAME, not_allowed
 from remote_chatbots.platforms.dify.retrieval import DifyRetrieval, own_model
 from remote_chatbots.reading import mapping, number, objects, text, whole
 from remote_chatbots.redaction import Hidden
-from remote_chatbots.searching import Search, checked_query, found_events
+from remote_chatbots.searching import Search, checked_query, found_events, repeatable
 from remote_chatbots.stored_knowledge import StoredDocument, StoredKnowledgeBase
 from remote_chatbots.timeouts import Settings
 from remote_chatbots.wire import ResponseHead
@@ -94,7 +94,8 @@ class DifyKnowledge:
             )
         query = checked_query(query, NAME, MOST_CHARACTERS)
         calls = self._calls(query)
-        return Search(tuple(self._part(calls, one, query, asked) for one in dict.fromkeys(ids)), asked.k)
+        parts = (self._part(calls, one, query, asked) for one in dict.fromkeys(ids))
+        return Search(tuple(map(repeatable, parts)), asked.k)
 
     def check(self, *, dataset_id: Any = None, **options: Any) -> None:
         """Refuse what no search could be told.

@@ -19,7 +19,7 @@ from remote_chatbots.platforms.gptbots.retrieval import GPTBotsRetrieval
 from remote_chatbots.platforms.gptbots.values import count, seconds, source_of
 from remote_chatbots.reading import objects, text
 from remote_chatbots.redaction import Hidden
-from remote_chatbots.searching import Search, checked_query, found_events
+from remote_chatbots.searching import Search, checked_query, found_events, repeatable
 from remote_chatbots.stored_knowledge import StoredDocument, StoredKnowledgeBase
 from remote_chatbots.timeouts import Settings
 
@@ -68,7 +68,7 @@ class GPTBotsKnowledge:
             BotUsageError: At once, if the query is blank, or an option is wrong.
         """
         asked = self.options.with_those_of(options)
-        return Search((self._part(checked_query(query, NAME), asked),), asked.k)
+        return Search((repeatable(self._part(checked_query(query, NAME), asked)),), asked.k)
 
     def check(self, **options: Any) -> None:
         """Refuse what no search could be told.
