@@ -45,7 +45,7 @@ class StepsSoFar:
         if old is not None:
             kept = {name: value for name in _KEPT if not getattr(step, name) and (value := getattr(old, name))}
             step = replace(step, **kept) if kept else step
-        if step == old:
+        if old is not None and _same(step, old):
             return None
         self._steps[step.kind, step.id] = step
         return step
@@ -57,6 +57,13 @@ class StepsSoFar:
 
     def __iter__(self) -> Iterator[Step]:
         return iter(self._steps.values())
+
+
+def _same(one: Step, other: Step) -> bool:
+    try:
+        return one == other
+    except RecursionError:  # nested deeper than Python compares
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,3 +102,9 @@ def test_a_log_entry_has_its_own_words_for_what_a_step_has(told: Told) -> None:
     assert [one.status for one in steps(played)] == ["running", "success"]
     (whole,) = played.answer.steps
     assert (whole.input, whole.output, whole.elapsed_s) == ({"city": "Oslo"}, "no", 0.7)
+
+
+def test_a_node_whose_output_is_nested_without_end_in_sight_breaks_nothing(told: Told) -> None:
+    nested = "[" * 1010 + "]" * 1010
+    event = {"event": "agent_thought", "id": "a-1", "position": 1, "thought": "", "tool": "x", "observation": nested}
+    assert told(event, dict(event), agent_message("Rain."), END).answer.text == "Rain."
