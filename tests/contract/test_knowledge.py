@@ -169,10 +169,10 @@ async def test_several_bases_are_asked_at_once_in_a_loop(emulators: dict[str, Em
     async with AsyncKnowledgeClient(of(emulator, *BOTH), timeout=5) as client:
         await client.retrieve(FERRY)
         for _ in BOTH:
-            emulator.faults.add(Hang(before_head=True, for_s=0.4), path="*/retrieve")
+            emulator.faults.add(Hang(before_head=True, for_s=1.0), path="*/retrieve")
         begun = asyncio.get_running_loop().time()
         assert await client.retrieve(FERRY)
-        assert asyncio.get_running_loop().time() - begun < 0.75
+        assert asyncio.get_running_loop().time() - begun < 1.8
 
 
 async def test_a_cancelled_search_leaves_no_task(emulators: dict[str, Emulator]) -> None:

@@ -136,7 +136,7 @@ def test_a_passage_without_an_id_has_one_of_ours_that_stays(emulator: Emulator) 
 async def test_it_does_not_hold_up_the_loop(emulator: Emulator) -> None:
     asked = retriever(emulator)
     await asked.ainvoke(QUESTION)
-    emulator.faults.add(Hang(before_head=True, for_s=0.2), path="*/retrieve")
+    emulator.faults.add(Hang(before_head=True, for_s=0.5), path="*/retrieve")
     searching = asyncio.ensure_future(asked.ainvoke(QUESTION))
     turns = 0
     while not searching.done():

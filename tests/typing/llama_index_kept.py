@@ -1,4 +1,4 @@
-"""Read by mypy and never run: what the LlamaIndex face takes and gives of a server's history.
+"""Read by mypy and never run: what the LlamaIndex face takes and gives of a server's history and knowledge.
 
 A line that must be refused says so by its `type: ignore`; where it were accepted, mypy would call the comment unused.
 """
@@ -14,6 +14,7 @@ from llama_index.core.tools import FunctionTool
 
 from llama_index_chatbots import (
     Dify,
+    DifyKnowledgeRetriever,
     GPTBots,
     RemoteChatEngine,
     RemoteChatStore,
@@ -26,6 +27,10 @@ llm = Dify(conversations=StoredConversations(SimpleKVStore(), collection="sessio
 memory: BaseMemory = RemoteMemory(llm, session_id="one", last=5)
 store: BaseChatStore = RemoteChatStore(GPTBots(), user="anna", last=5)
 reader = RemoteConversationReader(llm, user="anna", per="turn")
+
+DifyKnowledgeRetriever(dataset_id="d", k=2, search_method="keyword_search").with_options(k=1).retrieve("Hello")
+DifyKnowledgeRetriever(search_method="magic")  # type: ignore[arg-type]
+DifyKnowledgeRetriever(user="anna")  # type: ignore[call-arg]
 
 RemoteMemory()
 RemoteMemory(llm, conversation_id="c", user="anna")
