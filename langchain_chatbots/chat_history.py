@@ -161,7 +161,7 @@ class RemoteChatMessageHistory(BaseChatMessageHistory):
         if not self._before:
             newest = next((one.message_id for one in reversed(stored) if one.role == "assistant"), "")
             self.bot._newest_answers().note(conversation_id, newest)
-        return [message_of(one, self.bot) for one in stored]
+        return [message_of(one, self.bot, self._whose()) for one in stored]
 
     def _sorted_out(self, messages: Sequence[BaseMessage], known: str) -> tuple[str, list[BaseMessage]]:
         """Return the conversation that our bot's newest answer names, and the messages that nothing proves."""
@@ -187,9 +187,10 @@ class RemoteChatMessageHistory(BaseChatMessageHistory):
                 )
 
 
-def message_of(stored: StoredMessage, bot: RemoteChatModel) -> BaseMessage:
-    """Return a message of the server's as the bot's model would have given it."""
+def message_of(stored: StoredMessage, bot: RemoteChatModel, user: str) -> BaseMessage:
+    """Return a message of the server's as the bot's model would have given it to `user`."""
     told = {"bot": bot._own_bot_id(), "model_provider": bot.platform, "model_name": bot.model_name}
+    told |= {"user": other} if (other := bot._other_user(user)) else {}
     metadata = metadata_of(stored, told)
     if stored.role == "user":
         # At Dify a question and its answer have one id, and LangGraph would take one for the other.

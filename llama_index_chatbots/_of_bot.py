@@ -67,7 +67,7 @@ class OfBot(BaseComponent):
         # What was just read need not be asked for again before a question goes on from it.
         newest = next((one.message_id for one in reversed(stored) if one.role == "assistant"), "")
         self.llm._newest_answers().note(conversation_id, newest)
-        return [as_message(one, self.llm) for one in stored]
+        return [as_message(one, self.llm, self.user) for one in stored]
 
     def _listed(self, limit: int | None = None) -> list[StoredConversation]:
         return self.llm._sync_client().conversations(user=self.llm._user(self.user), limit=limit)

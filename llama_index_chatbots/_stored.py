@@ -15,9 +15,10 @@ from remote_chatbots.remembered import metadata_of
 from remote_chatbots.stored import StoredMessage
 
 
-def as_message(stored: StoredMessage, llm: RemoteLLM) -> ChatMessage:
-    """Return a message of the server's as the bot's LLM would have given it."""
+def as_message(stored: StoredMessage, llm: RemoteLLM, user: str) -> ChatMessage:
+    """Return a message of the server's as the bot's LLM would have given it to `user`."""
     told = {"bot": llm._own_bot_id(), "model_provider": llm.platform, "model_name": llm.model_name}
+    told |= {"user": other} if (other := llm._other_user(user)) else {}
     known = metadata_of(stored, told)
     return ChatMessage(
         role=MessageRole(stored.role),

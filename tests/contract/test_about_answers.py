@@ -195,6 +195,17 @@ def test_chunks_and_messages_of_the_servers_history_name_their_answer(emulator: 
         assert rating_of(model, total) == "dislike"
 
 
+def test_who_asked_is_read_from_the_servers_history_as_well(emulator: Emulator, tell: Tell) -> None:
+    chat = ChatDify(**reached("dify", emulator))
+    answer = chat.invoke(FERRY, user="bert")
+    held = told(answer)["conversation_id"]
+    tell(chat.feedback, RemoteChatMessageHistory(chat, conversation_id=held, user="bert").messages[-1], "like")
+    assert rating_of(chat, answer, "bert") == "like"
+    llm = Dify(**reached("dify", emulator))
+    tell(llm.feedback, RemoteMemory(llm, conversation_id=held, user="bert").get()[-1], "dislike")
+    assert rating_of(chat, answer, "bert") == "dislike"
+
+
 def test_refusals_are_langchains_errors_as_well(emulator: Emulator, tell: Tell) -> None:
     from langchain_core.exceptions import ModelInvalidRequestError, ModelNotFoundError
 
