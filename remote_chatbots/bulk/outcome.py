@@ -24,9 +24,9 @@ class Outcome:
         index: Its place among the questions, from 0.
         id: Its id: the row's, or its place as text.
         question: What was asked, its user filled in.
-        status: "answered"; "refused" (the server did not take it: a later run asks it again); "failed" (the server
-            took it, and its turn came to no answer); "unknown" (it was posted, and what became of it is not to be
-            had). The last two are posted again only on your word.
+        status: "answered" (how, `answer.finish_reason` says: a form may wait); "refused" (the server did not take it: a
+            later run asks it again); "failed" (the server took it, and its turn came to no answer); "unknown" (it was
+            posted, and what became of it is not to be had). The last two are posted again only on your word.
         answer: The answer; None where there is none.
         error: Why there is none; None where there is one.
         elapsed_s: From the post to the answer's end; None where it was not waited for, or not answered.
