@@ -101,7 +101,8 @@ class LoopSessions:
 
         Args:
             request: What to send.
-            has_connected: Called when there is a connection, before anything is sent on it. Not by a given session.
+            has_connected: Called when there is a connection, before anything is sent on it, and again for each slice
+                of a large body that was: silence begins behind it. Not by a given session.
         """
         session = await self._session()
         # A connection that the server closed while it lay idle shows that only once the loop has looked.
@@ -111,7 +112,7 @@ class LoopSessions:
             request.method,
             request.url,
             headers=_with_length(request),
-            data=_sent(request.body) or None,
+            data=_sent(request.body, None if self.given else has_connected) or None,
             allow_redirects=False,
             proxy=None if request.loopback else proxy_of(request.url),
             trace_request_ctx=None if self.given else has_connected,
@@ -168,16 +169,19 @@ async def up_to(body: aiohttp.StreamReader, limit_bytes: int) -> bytes:
     return bytes(read[:limit_bytes])
 
 
-def _sent(body: bytes | Content) -> Any:
+def _sent(body: bytes | Content, has_sent: Callable[[], None] | None) -> Any:
     # The library warns of plain bytes above a megabyte, which it would send in one go.
     if isinstance(body, bytes):
-        return body if len(body) <= LARGE_BYTES else _sliced(Octets(body))
-    return _sliced(body)
+        return body if len(body) <= LARGE_BYTES else _sliced(Octets(body), has_sent)
+    return _sliced(body, has_sent)
 
 
-async def _sliced(content: Content) -> AsyncGenerator[bytes | memoryview, None]:
+async def _sliced(content: Content, has_sent: Callable[[], None] | None) -> AsyncGenerator[bytes | memoryview, None]:
     for slice_ in content:
         yield slice_
+        if has_sent is not None:
+            with contextlib.suppress(RuntimeError):  # of a clock that was stopped: the answer came before this
+                has_sent()
 
 
 def _with_length(request: HttpRequest) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""The body of a response of requests: its bytes as they arrive, not as the library would hand them out."""
+"""Bodies under requests: a response's bytes as they arrive, not as the library would hand them out; large ones sent."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import contextlib
 import io
 import re
 import ssl
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from remote_chatbots.contents import SLICE_BYTES, Content, Octets
 from remote_chatbots.transports.chunks import whole_chunks
 from remote_chatbots.transports.decoding import Decoder
-from remote_chatbots.transports.waiting import ClockedSocket
+from remote_chatbots.transports.waiting import WAITING, ClockedSocket
 
 if TYPE_CHECKING:
     import socket
@@ -106,3 +108,25 @@ def _socket(response: requests.Response) -> socket.socket | None:
     for name in ("_fp", "fp", "raw", "sock"):
         found = getattr(found, name, None)
     return found  # type: ignore[no-any-return]
+
+
+class _Sliced:
+    """A large body, sent slice by slice: silence begins anew behind each."""
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+
+    def __len__(self) -> int:
+        return len(self._content)
+
+    def __iter__(self) -> Iterator[bytes | memoryview]:
+        for slice_ in self._content:
+            yield slice_
+            WAITING.has_connected()
+
+
+def sent(body: bytes | Content) -> Any:
+    """Return a body as the library takes it; a large one in slices, for it would have one wait for all of it."""
+    if isinstance(body, bytes):
+        return body if len(body) <= SLICE_BYTES else _Sliced(Octets(body))
+    return _Sliced(body)

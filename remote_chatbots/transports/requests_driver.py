@@ -19,7 +19,7 @@ from remote_chatbots.flow import EFFECTS, Aside, Deadline, Effect, Errand, Flow,
 from remote_chatbots.timeouts import Settings, Timeouts
 from remote_chatbots.transports import faults
 from remote_chatbots.transports.decoding import Decoder, UnreadableError, decoder_of
-from remote_chatbots.transports.requests_body import clock, hang_up, next_bytes, wait
+from remote_chatbots.transports.requests_body import clock, hang_up, next_bytes, sent, wait
 from remote_chatbots.transports.waiting import WAITING
 from remote_chatbots.wire import HttpRequest, ResponseHead
 
@@ -274,7 +274,7 @@ class RequestsTransport:
             request.method,
             request.url,
             headers=dict(request.headers),
-            data=request.body or None,  # type: ignore[arg-type]  # a content has a length: it is sent slice by slice
+            data=sent(request.body) or None,
             timeout=(_left(ends_at, now, clocks.connect_s), _left(ends_at, now, clocks.silence_s)),
             auth=_no_netrc,
             proxies={"no_proxy": request.hostname} if request.loopback else None,

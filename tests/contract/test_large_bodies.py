@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import socket
 import threading
+import time
 import tracemalloc
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -35,11 +36,15 @@ REPLIES = {
 }
 
 
+STANDARD = Timeouts()
+
+
 class Sink:
     """A server that keeps the heads of requests, and of their bodies a digest."""
 
     def __init__(self) -> None:
         self.received: list[tuple[bytes, int, str]] = []
+        self.wait_s = 0.0  # after each megabyte
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/"
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -67,9 +72,14 @@ class Sink:
         lengths = [line[16:] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
         length = int(lengths[0]) if lengths else 0
         digest, left = hashlib.sha256(begun), length - len(begun)
+        read_bytes = 0
         while left > 0 and (size := connection.recv_into(buffer, min(left, len(buffer)))):
             digest.update(memoryview(buffer)[:size])
             left -= size
+            read_bytes += size
+            if read_bytes > 1024 * 1024:
+                read_bytes = 0
+                time.sleep(self.wait_s)
         self.received.append((head, length - left, digest.hexdigest()))
         if not left:
             reply = next((said for part, said in REPLIES.items() if part in head.partition(b"\r\n")[0]), b"{}")
@@ -84,7 +94,7 @@ def sink() -> Iterator[Sink]:
     sink.close()
 
 
-def posted(driver: str, sink: Sink, body: bytes | Content) -> None:
+def posted(driver: str, sink: Sink, body: bytes | Content, timeouts: Timeouts = STANDARD) -> None:
     request = HttpRequest("POST", sink.url, {"Content-Type": "application/octet-stream"}, body)
 
     def flow() -> Flow[None]:
@@ -92,7 +102,7 @@ def posted(driver: str, sink: Sink, body: bytes | Content) -> None:
         yield from read_body(100, "dify")
 
     async def post() -> None:
-        transport = AiohttpTransport(Timeouts(), Settings())
+        transport = AiohttpTransport(timeouts, Settings())
         async with transport.run(flow(), "dify") as run:
             async for _ in run:
                 pass
@@ -101,7 +111,7 @@ def posted(driver: str, sink: Sink, body: bytes | Content) -> None:
     if driver == "aiohttp":
         asyncio.run(post())
     else:
-        transport = RequestsTransport(Timeouts(), Settings())
+        transport = RequestsTransport(timeouts, Settings())
         list(transport.run(flow(), "dify"))
         transport.close()
 
@@ -160,6 +170,15 @@ def test_a_file_that_is_changed_while_it_is_sent_says_so(driver: str, tmp_path: 
 
     with pytest.raises(BotUsageError, match="was changed while it was sent"):
         posted(driver, sink, content)
+
+
+@pytest.mark.parametrize("kind", ["bytes", "a content"])
+def test_a_large_body_may_take_longer_than_silence_may(driver: str, kind: str, sink: Sink) -> None:
+    sink.wait_s = 0.15  # some three seconds in all
+    posted(driver, sink, FILE if kind == "bytes" else Octets(FILE), Timeouts(silence_s=1.5))
+
+    [(_, received_bytes, _)] = sink.received
+    assert received_bytes == len(FILE)
 
 
 FILES: dict[str, Callable[[Path], Attachment]] = {

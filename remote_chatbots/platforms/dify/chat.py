@@ -216,7 +216,8 @@ class DifyApp:
         return Speech(self.base_url, self._headers(), self.settings, Hidden((self.api_key, *hidden)))
 
     def _turn(self, question: Question, options: DifyOptions) -> Flow[None]:
-        hidden = Hidden((self.api_key, question.text))
+        # What opens a signed address is a secret as well.
+        hidden = Hidden((self.api_key, question.text, *(file.url.partition("?")[2] for file in question.files)))
         turn = DifyTurn(
             self.settings, lambda task_id: self._management(question.user).stop_request(task_id, question.user), hidden
         )
