@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test matrix soak notebooks check floors bench clean
+.PHONY: help demo test matrix fuzz soak notebooks check floors bench clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/'
@@ -16,6 +16,9 @@ test: $(VENV)/test  ## The whole test suite
 
 matrix: $(VENV)/test  ## What `make test` runs a covering sample of: each recording, fault and cut in each way
 	$(BIN)/python -m pytest -x -q -m matrix
+
+fuzz: $(VENV)/test  ## Noise at both framers and all interpreters, for some minutes; `make test` has a little of it
+	FUZZ=long $(BIN)/python -m pytest -x -q tests/unit/test_fuzz.py
 
 soak: $(VENV)/test  ## Many users at once for minutes; no part of `make test`
 	$(BIN)/python -m pytest -x -q -m soak

@@ -205,6 +205,7 @@ class JSONFramer:
                     line = chunk[at:end_of_line].rstrip()
                     at = end_of_line + 1
                     if not _SAYS_NOTHING.match(line):
+                        self._bound(len(line))
                         yield Frame("", line)
                     continue
                 small = 0 <= end_of_line - at <= self._max_event_bytes
