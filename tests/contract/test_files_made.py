@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import requests
 from langchain_core.messages import AIMessage
-from llama_index.core.base.llms.types import ChatMessage, ImageBlock
+from llama_index.core.base.llms.types import AudioBlock, ChatMessage, ImageBlock
 
-from langchain_chatbots import ChatDify, RemoteChatMessageHistory
-from llama_index_chatbots import Dify, RemoteMemory
+from langchain_chatbots import ChatDify, ChatGPTBots, RemoteChatMessageHistory
+from llama_index_chatbots import Dify, GPTBots, RemoteMemory
 from remote_chatbots.emulator import Emulator
 from remote_chatbots.signed_urls import DIFY_S
 
@@ -129,3 +129,33 @@ def test_what_follows_a_picture_goes_on_in_the_conversation_and_sends_no_file(
 
     [sent] = emulator.requests[before:]
     assert (sent.body["query"], "files" in sent.body) == ("Thanks", False)
+
+
+SPOKEN = "When does the ferry leave? [[audio]]"
+
+
+@pytest.fixture
+def spoken_reached(emulator: Emulator) -> dict[str, Any]:
+    url = emulator.gptbots_url
+    return {"api_key": emulator.key("gptbots-flow"), "base_url": url, "user": "ann", "streaming": False}
+
+
+def test_what_a_gptbots_flow_has_spoken_is_an_audio_block_live_and_in_the_history(
+    spoken_reached: dict[str, Any],
+) -> None:
+    model = ChatGPTBots(**spoken_reached)
+    answer = model.invoke(SPOKEN)
+    history = RemoteChatMessageHistory(model, conversation_id=answer.response_metadata["conversation_id"])
+
+    for message in (answer, history.messages[-1]):
+        [audio] = [block for block in message.content_blocks if block["type"] == "audio"]
+        assert audio["mime_type"] == "audio/wav"
+        assert requests.get(audio["url"], timeout=5).content.startswith(b"RIFF")
+
+
+def test_what_a_gptbots_flow_has_spoken_is_an_audio_block_of_llama_index(spoken_reached: dict[str, Any]) -> None:
+    message = GPTBots(**spoken_reached).chat([ChatMessage(SPOKEN)]).message
+
+    [audio] = [block for block in message.blocks if isinstance(block, AudioBlock)]
+    assert audio.format == "wav"
+    assert requests.get(str(audio.url), timeout=5).content.startswith(b"RIFF")
