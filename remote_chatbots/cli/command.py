@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from remote_chatbots import __version__
-from remote_chatbots.cli import serve
+from remote_chatbots.cli import doctor, serve
 from remote_chatbots.cli.ends import FAILED, INTERRUPTED, WRONG_USE, Unusable
 from remote_chatbots.errors import BotError, BotUsageError
 from remote_chatbots.printable import printable
@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_demo(commands)
     serve.add_to(commands)
+    doctor.add_to(commands)
     return parser
 
 
