@@ -32,8 +32,8 @@ def platform(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def made(kinds: dict[str, Any], platform: str, emulator: Emulator, **more: Any) -> Any:
-    server = {"dify": (emulator.dify_key, emulator.dify_url), "gptbots": (emulator.gptbots_key, emulator.gptbots_url)}
+def made(kinds: dict[str, Any], platform: str, emulator: Emulator, *, app: str = "chat", **more: Any) -> Any:
+    server = {"dify": (emulator.key(app), emulator.dify_url), "gptbots": (emulator.gptbots_key, emulator.gptbots_url)}
     key, url = server[platform]
     return kinds[platform](api_key=key, base_url=url, user="anna", **more)
 
@@ -132,7 +132,7 @@ def test_what_is_asked_instead_is_made_only_where_the_server_has_forgotten(platf
 
 
 def test_files_and_inputs_of_a_call_go_into_the_new_conversation(platform: str, emulator: Emulator) -> None:
-    model = chat(platform, emulator, on_missing="restart")
+    model = chat(platform, emulator, app="chat-image", on_missing="restart")
     picture = Attachment("image", url="https://x.example.com/map.png")
     before = len(emulator.requests)
     with pytest.warns(UserWarning, match="does not know the conversation"):

@@ -34,6 +34,7 @@ PATIENT = Settings(end_grace_s=5.0)
 
 # Recordings whose request this library cannot make, and why.
 NOT_ASKED = {
+    "chat-block-files-when-off": "an app that takes no files is not asked with one",
     "chat-block-inputs-a-list": "inputs are a mapping here",
     "err-body-json-as-text": "JSON goes out as application/json",
     "err-body-wrong-type": "JSON goes out as application/json",

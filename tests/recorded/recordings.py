@@ -58,6 +58,7 @@ class Recording:
 
     version: str
     name: str
+    app: str = field(repr=False)
     note: str = field(repr=False)
     method: str = field(repr=False)
     target: str = field(repr=False)
@@ -136,6 +137,7 @@ def recording(version: str, name: str) -> Recording:
     return Recording(
         version=version,
         name=name,
+        app=told["app"],
         note=told.get("note") or "",
         method=request["method"],
         target=request["path"],
@@ -153,6 +155,19 @@ def recording(version: str, name: str) -> Recording:
 def questions() -> tuple[Recording, ...]:
     """Return every recording of `POST /v1/chat-messages`."""
     return tuple(each for each in _all() if (each.method, each.target) == ("POST", "/v1/chat-messages"))
+
+
+@cache
+def calls_of_turn(exchange: Recording) -> tuple[Recording, ...]:
+    """Return what a server is asked for a question: before one with files, what its app takes.
+
+    Where that was not recorded, what another app says that takes pictures stands in its place.
+    """
+    if not exchange.sent.get("files"):
+        return (exchange,)
+    told = [one for one in calls_about_the_app() if one.version == exchange.version and "parameters" in one.name]
+    same = next((one for one in told if one.app == exchange.app), recording(exchange.version, "chat-parameters-image"))
+    return same, exchange
 
 
 @cache

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from remote_chatbots import Attachment, BotError
-from tests.recorded.asking import DRIVERS, expected_of_error, outcome_of_error
+from remote_chatbots import Attachment, BotError, BotUsageError
+from tests.recorded.asking import DRIVERS, ask, expected_of_error, outcome_of_error, question_of
 from tests.recorded.managing import Call, make
-from tests.recorded.recordings import Recording, calls_of_files, told_by
+from tests.recorded.recordings import VERSIONS, Recording, calls_of_files, recording, told_by
 from tests.recorded.replay import ReplayServer, reply_of
 
 # What the recorded forms held is not recorded but for its length.
@@ -94,3 +94,18 @@ def test_a_file_of_a_message_is_fetched_and_another_is_not_found(driver: str, ex
     else:
         assert got == exchange.body
         assert got.startswith(PNG)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@both_drivers
+def test_a_file_that_the_server_would_leave_out_in_silence_is_refused_before_anything_is_asked(
+    driver: str, version: str
+) -> None:
+    left_out = recording(version, "chat-block-files-when-off")
+    assert (left_out.status, len(left_out.sent["files"])) == (200, 1)
+    with ReplayServer(reply_of(recording(version, "chat-parameters"))) as server:
+        got = ask(driver, server.url, question_of(left_out))
+
+    assert isinstance(got, BotUsageError)
+    assert str(got).startswith("dify: files: the app takes none, and would answer as if none were there.")
+    assert [request.path for request in server.received] == ["/v1/parameters?user=reader-1"]

@@ -30,7 +30,7 @@ from tests.recorded.asking_langchain import (
     outcome_of,
 )
 from tests.recorded.cassettes import URL, cassette_of
-from tests.recorded.recordings import Recording, meaning, recording, told_by
+from tests.recorded.recordings import Recording, calls_of_turn, meaning, recording, told_by
 from tests.recorded.replay import ReplayServer, reply_of
 
 # A first turn and the second one in the same conversation. Of the agents and of the chatflow's stream a second turn
@@ -96,11 +96,12 @@ def test_the_whole_message_holds_what_the_server_told(way: str, exchange: Record
 @pytest.mark.parametrize(("exchange", "way"), covering(ASKED, list(STREAMED)))
 def test_the_sum_of_the_chunks_holds_what_the_server_told(way: str, exchange: Recording) -> None:
     told = told_by(exchange)
-    with ReplayServer(reply_of(exchange)) as server:
+    with ReplayServer(*map(reply_of, calls_of_turn(exchange))) as server:
         came = asked_at(server.url, STREAMED[way], exchange)
         assert outcome_of(came) == expected_of(told, bot_at(server.url))
     assert (came.message.text if came.message else "") == told.answer  # an error is no reason to withhold what came
-    (request,) = server.received
+    *_, request = server.received
+    assert len(server.received) == len(calls_of_turn(exchange))
     assert request.path == "/v1/chat-messages"
     assert meaning(json.loads(request.body)) == meaning(exchange.sent)
 

@@ -34,7 +34,10 @@ def rules(**changed: Any) -> tuple[ResponseHead, bytes]:
         **changed,
     }
     sizes = {"image_file_size_limit": 1, "file_size_limit": 2}
-    form = [{"file": {"variable": "cv", "label": "CV", "allowed_file_types": ["document"]}}]
+    form = [
+        {"file": {"variable": "cv", "label": "CV", "allowed_file_types": ["document"]}},
+        {"file-list": {"variable": "more", "label": "More"}},
+    ]
     told = {"file_upload": upload, "system_parameters": sizes, "user_input_form": form}
     return JSON, json.dumps(told).encode()
 
@@ -90,11 +93,13 @@ def test_a_content_is_uploaded_once_for_each_user(app: DifyApp, drive: Any, answ
     assert (of_bob.paths, sent_files(of_bob)) == (["/v1/files/upload", "/v1/chat-messages"], [local("f-2")])
 
 
-def test_an_address_or_an_id_alone_costs_no_other_call(app: DifyApp, drive: Any, answer: Any) -> None:
+def test_an_address_or_an_id_costs_no_upload_and_the_rules_once(app: DifyApp, drive: Any, answer: Any) -> None:
     files = (Attachment.from_url("https://h/a.pdf"), Attachment("image", file_id="f-9"))
-    played = drive(app.ask(asking(*files)), answer)
+    played = drive(app.ask(asking(*files)), rules(), answer)
+    again = drive(app.ask(asking(*files)), answer)
 
-    assert played.paths == ["/v1/chat-messages"]
+    assert played.paths == ["/v1/parameters", "/v1/chat-messages"]
+    assert again.paths == ["/v1/chat-messages"]
     address = {"type": "document", "transfer_method": "remote_url", "url": "https://h/a.pdf"}
     assert sent_files(played) == [address, local("f-9")]
 
@@ -159,6 +164,8 @@ def test_an_upload_that_fails_raises_and_nothing_is_asked(
     ("files", "changed", "told"),
     [
         ([PICTURE], {"enabled": False}, "files: the app takes none"),
+        ([Attachment.from_url("https://h/a.png")], {"enabled": False}, "files: the app takes none"),
+        ([Attachment("image", file_id="f-9")], {"enabled": False}, "files: the app takes none"),
         ([PICTURE] * 4, {}, "files: the app takes at most 3 at once"),
         ([NOTE, PICTURE], {"allowed_file_types": ["document"]},
             r"files\[1\]: the app takes document, and this is image"),
@@ -169,7 +176,7 @@ def test_an_upload_that_fails_raises_and_nothing_is_asked(
         ([Attachment.from_bytes(b"PK\3\4")], {"allowed_file_types": ["custom"], "allowed_file_extensions": [".EPS"]},
             r"files\[0\]: the app takes .eps, and this is .zip"),
     ],
-    ids=["none", "too many", "kind", "too large", "no bytes", "no addresses", "extension"],
+    ids=["none", "no address", "no id", "too many", "kind", "too large", "no bytes", "no addresses", "extension"],
 )  # fmt: skip
 def test_what_the_app_does_not_take_is_refused_before_anything_is_uploaded_or_asked(
     app: DifyApp, drive: Any, files: list[Attachment], changed: dict[str, Any], told: str
@@ -187,6 +194,38 @@ def test_rules_are_asked_for_again_before_a_file_is_refused_by_them(app: DifyApp
 
     assert played.paths == ["/v1/parameters", "/v1/files/upload", "/v1/chat-messages"]
     assert played.answer.text == "A sky."
+
+
+def test_a_file_that_the_rules_refused_is_refused_while_they_cannot_be_had(app: DifyApp, drive: Any) -> None:
+    drive(app.ask(asking(PICTURE)), rules(enabled=False))
+    played = drive(app.ask(asking(PICTURE)), refused("no", "app_unavailable"))
+
+    assert "files: the app takes none" in str(played.error)
+    assert played.paths == ["/v1/parameters"]
+
+
+def test_an_address_without_an_extension_is_the_servers_to_judge(app: DifyApp, drive: Any, answer: Any) -> None:
+    custom = rules(allowed_file_types=["custom"], allowed_file_extensions=["eps"])
+    files = (Attachment("custom", url="https://h/files?id=7"), Attachment("custom", file_id="f-9"))
+
+    assert drive(app.ask(asking(*files)), custom, answer).answer.text == "A sky."
+
+
+def test_another_version_of_a_chatflow_has_rules_of_its_own(app: DifyApp, drive: Any, answer: Any) -> None:
+    drive(app.ask(asking(PICTURE)), rules(enabled=False))
+    played = drive(app.ask(asking(PICTURE, options={"workflow_id": "w-1"})), uploaded("f-1"), answer)
+
+    assert played.paths == ["/v1/files/upload", "/v1/chat-messages"]
+
+
+@pytest.mark.parametrize("name", ["cover", "city"])
+def test_a_file_for_a_variable_that_is_none_or_no_file_is_refused(app: DifyApp, drive: Any, name: str) -> None:
+    head, told = rules()
+    told = told.replace(b'"user_input_form": [', b'"user_input_form": [{"text-input": {"variable": "city"}}, ')
+    played = drive(app.ask(asking(inputs={name: NOTE})), (head, told))
+
+    assert f"dify: {name}: the app has no variable of this name that is a file" in str(played.error)
+    assert played.paths == ["/v1/parameters"]
 
 
 def test_without_the_rules_the_server_decides(app: DifyApp, drive: Any, answer: Any) -> None:
@@ -257,7 +296,7 @@ def test_an_upload_by_itself_gives_a_file_that_goes_with_questions(app: DifyApp,
 
     assert drive(upload(PICTURE), uploaded("f-1")).paths == ["/v1/files/upload"]
     assert found == [Attachment("image", file_id="f-1", name="sky.png", mime_type="image/png")]
-    assert sent_files(drive(app.ask(asking(found[0])), answer)) == [local("f-1")]
+    assert sent_files(drive(app.ask(asking(found[0])), rules(), answer)) == [local("f-1")]
 
     played = drive(upload(found[0]))
     assert isinstance(played.error, BotUsageError)

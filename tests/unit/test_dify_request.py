@@ -21,6 +21,7 @@ from remote_chatbots import (
     Settings,
     Timeouts,
 )
+from remote_chatbots.described import AppParameters
 from remote_chatbots.flow import Abandoned
 from remote_chatbots.wire import HttpRequest, ResponseHead, json_request
 
@@ -105,6 +106,7 @@ def test_text_goes_out_as_utf8(app: DifyApp, drive: Drive) -> None:
 def test_a_file_goes_out_as_a_reference(
     app: DifyApp, drive: Drive, file: Attachment, reference: dict[str, str]
 ) -> None:
+    app.learned.parameters = AppParameters()
     request = request_of(drive, app, Question("What is this?", user="ann", files=[file, file]))
 
     assert orjson.loads(request.body)["files"] == [reference, reference]

@@ -229,7 +229,9 @@ class DifyApp:
             after_silence_s=self.settings.probe_after_s,
             look_into=lambda: look_into(question, self._get, hidden),
         )
-        head = yield from self._files().asked_with(question, lambda sent: self._open(sent, options, hidden))
+        head = yield from self._files().asked_with(
+            question, lambda sent: self._open(sent, options, hidden), by_rules=not options.workflow_id
+        )
         if head.content_type in _JSON:
             yield from self._whole(turn, reader)
         elif head.content_type == _EVENTS or not head.content_type:

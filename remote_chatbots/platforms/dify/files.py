@@ -78,11 +78,18 @@ class Files(Calls):
         yield from open_reply(request, error_of=self._error_of, policy=self._policy())
         return (yield from read_body(most_bytes, NAME))
 
-    def asked_with(self, question: Question, ask: Callable[[Question], Flow[ResponseHead]]) -> Flow[ResponseHead]:
+    def asked_with(
+        self, question: Question, ask: Callable[[Question], Flow[ResponseHead]], *, by_rules: bool = True
+    ) -> Flow[ResponseHead]:
         """Run `ask` with a question all of whose files the server has; those that it has not are uploaded first.
 
         An id that was kept, and that the server does not know any more, it refuses before anything is asked (recorded:
         err-files-unknown-upload-stream): then the files are uploaded again, and asked with, once.
+
+        Args:
+            question: The question.
+            ask: Asks it.
+            by_rules: Whether `/parameters` tells the rules for its files: those of the newest version of the app.
 
         Raises:
             BotUsageError: If the app does not take a file. Nothing was asked.
@@ -90,7 +97,8 @@ class Files(Calls):
         """
         if not _files_in(question):
             return (yield from ask(question))
-        question = yield from self._as_taken(question)
+        if by_rules:
+            question = yield from self._as_taken(question)
         uploads = yield from self._uploaded(question)
         try:
             return (yield from ask(_referring(question, uploads)))
@@ -117,22 +125,25 @@ class Files(Calls):
     def _as_taken(self, question: Question) -> Flow[Question]:
         """Return the question, each file as a kind that the app takes.
 
-        The app's rules are asked for before the first upload. What was learnt of them may be of yesterday: they are
-        asked for again before a file is refused. A question of addresses and ids alone costs no call for them; of
-        those the server refuses what it does not take.
+        The app's rules are asked for once: of what they do not take, the server leaves out much in silence (recorded:
+        chat-block-files-when-off). What was learnt of them may be of yesterday: they are asked for again before a file
+        is refused.
+
+        Raises:
+            BotUsageError: If the app does not take a file.
         """
-        known = self.learned.parameters
-        if known is not None:
+        refused = None
+        if self.learned.parameters is not None:
             try:
-                return _checked(question, known)
-            except BotUsageError:
-                pass
-        elif not any(file.data for file in _files_in(question)):
-            return question
+                return _checked(question, self.learned.parameters)
+            except BotUsageError as error:
+                refused = error
         try:
             known = yield from discovery.parameters(self, self.learned, question.user)
         except BotError:
-            return question  # the server checks as well
+            if refused is not None:
+                raise refused from None
+            return question  # the server decides
         return _checked(question, known)
 
 
@@ -184,14 +195,15 @@ def _checked(question: Question, known: AppParameters) -> Question:
     Raises:
         BotUsageError: If the app does not take a file.
     """
-    rules = {"": known.files, **{one.name: one.files for one in known.input_form if one.files is not None}}
+    rules = {"": known.files, **{one.name: one.files for one in known.input_form}}
     count: Counter[str] = Counter()
 
     def checked(name: str, file: Attachment) -> Attachment:
-        if name not in rules:
-            return file
+        rules_of_it = rules.get(name)
+        if rules_of_it is None:
+            raise _refused("the app has no variable of this name that is a file. Leave it out.", name)
         count[name] += 1
-        kind = _taken_as(file, rules[name], name or "files", count[name])
+        kind = _taken_as(file, rules_of_it, name or "files", count[name])
         return replace(file, kind=kind)
 
     return _changed(question, checked)
@@ -217,7 +229,8 @@ def _taken_as(file: Attachment, rules: FileRules, name: str, place: int) -> Atta
         kind = "custom"
     if rules.kinds and kind not in rules.kinds:
         raise _refused(f"the app takes {', '.join(rules.kinds)}, and this is {kind}. Send another.", name, place)
-    if kind == "custom" and rules.extensions and extension not in rules.extensions:
+    unknown = not (extension or file.data)  # an address or an id may tell none, and the server knows it all the same
+    if kind == "custom" and rules.extensions and extension not in rules.extensions and not unknown:
         raise _refused(f"the app takes {', '.join(rules.extensions)}, and this is {extension or 'none'}.", name, place)
     most_bytes = rules.max_bytes.get(kind)
     if most_bytes is not None and len(file.content) > most_bytes:
