@@ -92,7 +92,6 @@ class MessageMaker:
         model_name: `model_name` of the messages.
         bot_id: `bot` of the messages.
         system: Digest of the system message that the conversation holds; "" if none.
-        asked_in: The conversation that the question named; "" if it named none.
         user: Who asked, where it was another than the model's own user.
         newest: Where the answer is noted as its conversation's newest.
     """
@@ -104,14 +103,13 @@ class MessageMaker:
         model_name: str,
         bot_id: str,
         system: str,
-        asked_in: str = "",
         user: str = "",
         newest: NewestAnswers | None = None,
     ) -> None:
         self.platform = platform
         self.model_name = model_name
         self._answer = AnswerMetadata(
-            model_name=model_name, bot_id=bot_id, system=system, asked_in=asked_in, user=user, newest=newest
+            model_name=model_name, bot_id=bot_id, system=system, user=user, newest=newest
         )
         self._beside = Beside()
         self._of_all = {"model_provider": platform}

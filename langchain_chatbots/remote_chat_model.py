@@ -370,7 +370,6 @@ class RemoteChatModel(RemoteModelSettings):
             model_name=kwargs.get("model") or self.model_name,
             bot_id=self._own_bot_id(),
             system=planned.system,
-            asked_in=planned.conversation_id,
             user=self._other_user(kwargs.get("user")),
             newest=self._newest_answers(),
         )

@@ -104,7 +104,6 @@ class RemoteRetriever(BotFields, BaseRetriever):
             model_name=given.get("model") or self.model_name,
             bot_id=self._own_bot_id(),
             system=planned.system,
-            asked_in=question.conversation_id,
         )
         return question, maker, k
 

@@ -111,12 +111,11 @@ class ResponseMaker:
         model_name: str,
         bot_id: str,
         system: str,
-        asked_in: str = "",
         user: str = "",
         newest: NewestAnswers | None = None,
     ) -> None:
         self._metadata = AnswerMetadata(
-            model_name=model_name, bot_id=bot_id, system=system, asked_in=asked_in, user=user, newest=newest
+            model_name=model_name, bot_id=bot_id, system=system, user=user, newest=newest
         )
         self._told: dict[str, Any] = {"model_provider": platform}
         self._tokens: dict[str, Any] = {}

@@ -231,7 +231,6 @@ class RemoteLLM(StructuredPrediction):
             model_name=given.get("model") or self.model_name,
             bot_id=self._own_bot_id(),
             system=planned.system,
-            asked_in=planned.conversation_id,
             user=self._other_user(given.get("user")),
             newest=self._newest_answers(),
         )

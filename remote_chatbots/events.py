@@ -77,6 +77,7 @@ class Started:
         created_at: Unix time in seconds at which the server made the message; None if not (or not again) said.
         begun_anew: Why the conversation is another than the one that was asked in, where that was chosen: the server
             has "forgotten" that one, or the history "forked" from it; else "".
+        asked_in: The conversation that was asked in, where the answer stands in another; else "".
     """
 
     conversation_id: str = ""
@@ -85,6 +86,7 @@ class Started:
     workflow_run_id: str = ""
     created_at: int | None = None
     begun_anew: str = ""
+    asked_in: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,19 +23,28 @@ def ask(bot: BotProtocol, question: Question) -> Flow[None]:
         BotUsageError: At once, if the platform cannot take the question as it is.
     """
     flow = bot.ask(question)
+    if question.conversation_id:
+        flow = compared(flow, question.conversation_id)
     if question.instead is not None:
-        flow = _or_instead(flow, bot, question.instead)
+        flow = _or_instead(flow, bot, question.conversation_id, question.instead)
     return mended(bot, question, flow) if question.on_break == "recover" else flow
 
 
-def begun_anew(flow: Flow[None], why: str) -> Flow[None]:
-    """Run the flow of a turn that begins a conversation in place of another; its `Started` says `why`."""
+def compared(flow: Flow[None], asked_in: str, why: str = "") -> Flow[None]:
+    """Run the flow of a turn; its `Started` says if the answer stands in another conversation than `asked_in`.
 
-    def marked(event: Started) -> Flow[Event]:
-        return replace(event, begun_anew=why)
+    Args:
+        flow: The flow.
+        asked_in: The conversation that was asked in.
+        why: Why another was chosen; "" if none was.
+    """
+
+    def told(event: Started) -> Flow[Event]:
+        same = event.conversation_id == asked_in
+        return event if same else replace(event, begun_anew=why, asked_in=asked_in)
         yield
 
-    yield from interposed(flow, begins, marked)
+    yield from interposed(flow, begins, told)
 
 
 def begins(event: Event) -> bool:
@@ -43,7 +52,9 @@ def begins(event: Event) -> bool:
     return isinstance(event, Started) and bool(event.conversation_id)
 
 
-def _or_instead(flow: Flow[None], bot: BotProtocol, instead: Question | Callable[[], Question]) -> Flow[None]:
+def _or_instead(
+    flow: Flow[None], bot: BotProtocol, asked_in: str, instead: Question | Callable[[], Question]
+) -> Flow[None]:
     try:
         yield from flow
     except BotNotFoundError as error:
@@ -52,4 +63,4 @@ def _or_instead(flow: Flow[None], bot: BotProtocol, instead: Question | Callable
             raise
     else:
         return
-    yield from begun_anew(bot.ask(instead() if callable(instead) else instead), "forgotten")
+    yield from compared(bot.ask(instead() if callable(instead) else instead), asked_in, "forgotten")

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.flow import Flow
-from remote_chatbots.forgotten import ask, begun_anew
+from remote_chatbots.forgotten import ask, compared
 from remote_chatbots.protocol import BotProtocol
 from remote_chatbots.question import Question
 
@@ -91,7 +91,7 @@ def asked_unforked(
         found = (yield from look(question.conversation_id, user=question.user)) if look is not None else ()
         if found and answer_id not in found:
             if on_fork == "new":
-                yield from begun_anew(ask(bot, anew()), "forked")
+                yield from compared(ask(bot, anew()), question.conversation_id, "forked")
                 return
             _told(bot.name, newest.why_forked(question.conversation_id, found), on_fork)
     yield from ask(bot, question)

@@ -35,7 +35,6 @@ class AnswerMetadata:
         model_name: `model_name` of the answer.
         bot_id: `bot` of the answer.
         system: Digest of the system message that the conversation holds; "" if none.
-        asked_in: The conversation that the question named; "" if it named none.
         user: Who asked, where it was another than the model's own user; "" if not.
         newest: Where the answer is noted as its conversation's newest.
 
@@ -49,13 +48,11 @@ class AnswerMetadata:
         model_name: str,
         bot_id: str,
         system: str,
-        asked_in: str = "",
         user: str = "",
         newest: NewestAnswers | None = None,
     ) -> None:
         self.message_id: str | None = None
         self._conversation_id = ""
-        self._asked_in = asked_in
         self._newest = newest
         self._steps = StepsSoFar()
         self._of_first: dict[str, Any] = {"bot": bot_id, "model_name": model_name}
@@ -90,14 +87,14 @@ class AnswerMetadata:
         return None
 
     def _other_than_asked(self, begun: Started) -> dict[str, Any]:
-        if not begun.conversation_id or begun.conversation_id == self._asked_in or not self._asked_in:
+        if not begun.asked_in:
             return {}
         warnings.warn(
             f"{_WHY_ANEW[begun.begun_anew]}: this answer, and what follows it, stand in a new one. The old one's id is "
             "conversation_replaced in the metadata.",
             stacklevel=2,
         )
-        return {"conversation_replaced": self._asked_in}
+        return {"conversation_replaced": begun.asked_in}
 
     def _once(self) -> dict[str, Any]:
         told, self._of_first = self._of_first, {}

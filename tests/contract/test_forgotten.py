@@ -127,7 +127,7 @@ def test_what_is_asked_instead_is_made_only_where_the_server_has_forgotten(platf
         assert (told.conversation_id, made_instead) == (known, [])
         with client.stream(Question("And?", user="anna", conversation_id=GONE[platform], instead=instead)) as events:
             begun = [event for event in events if isinstance(event, Started) and event.conversation_id]
-    assert [event.begun_anew for event in begun] == ["forgotten"]
+    assert [(event.begun_anew, event.asked_in) for event in begun] == [("forgotten", GONE[platform])]
     assert len(made_instead) == 1
 
 

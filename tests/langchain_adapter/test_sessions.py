@@ -21,6 +21,7 @@ from langchain_core.stores import InMemoryByteStore, InMemoryStore
 from langchain_chatbots import RemoteChatModel, StoredConversations
 from remote_chatbots import BotUsageError, Conversations, InMemoryConversations, SQLiteConversations
 from remote_chatbots.emulator import Emulator, Unavailable
+from remote_chatbots.sessions import Session
 from tests.langchain_adapter.asking import PLATFORMS, QUESTION_PATHS, MakeBot, conversation, questions_in
 from tests.langchain_adapter.graphs import graph_of, said, saver_at, thread
 
@@ -111,6 +112,24 @@ def test_a_stream_that_is_left_at_its_first_piece_has_begun_the_sessions_convers
     stream.close()
     model.invoke(SECOND, session_id="anna")
     assert begun_by(emulator, model) == 1
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+async def test_a_session_whose_conversation_was_forgotten_says_that_another_was_begun(
+    make_bot: MakeBot, platform: str
+) -> None:
+    store = InMemoryConversations()
+    model = make_bot(platform, conversations=store, on_missing="restart")
+    gone = {"dify": "0b8e2b9e-0000-4000-8000-000000000000", "gptbots": "0" * 24}[platform]
+    for session_id, ask in (("anna", model.invoke), ("bob", model.ainvoke)):
+        store.put(Session(session_id, store).key(user=model.user, bot_id=model._own_bot_id()), gone)
+        with pytest.warns(UserWarning, match="does not know the conversation that was asked in"):
+            told: Any = ask(FIRST, session_id=session_id)
+            anew = await told if session_id == "bob" else told
+        assert anew.response_metadata["conversation_replaced"] == gone
+        followed = model.invoke(SECOND, session_id=session_id)
+        assert conversation(followed) == conversation(anew)
+        assert "conversation_replaced" not in followed.response_metadata
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
