@@ -20,7 +20,9 @@ def from_config(config: RunnableConfig | None, kwargs: dict[str, Any], *, sessio
     configurable = ensure_config(config).get("configurable") or {}
     found = {name: configurable[name] for name in PER_CALL if configurable.get(name) is not None}
     if sessions:
-        found.setdefault("session_id", configurable.get("thread_id"))
+        # LangGraph's checkpointers take a number or a UUID for a thread as well, and keep its text.
+        thread_id = configurable.get("thread_id")
+        found.setdefault("session_id", None if thread_id is None else str(thread_id))
     else:
         found.pop("session_id", None)
     return {**found, **{name: value for name, value in kwargs.items() if name not in found or value is not None}}

@@ -108,9 +108,7 @@ class MessageMaker:
     ) -> None:
         self.platform = platform
         self.model_name = model_name
-        self._answer = AnswerMetadata(
-            model_name=model_name, bot_id=bot_id, system=system, user=user, newest=newest
-        )
+        self._answer = AnswerMetadata(model_name=model_name, bot_id=bot_id, system=system, user=user, newest=newest)
         self._beside = Beside()
         self._of_all = {"model_provider": platform}
         self._metadata: dict[str, Any] = {}

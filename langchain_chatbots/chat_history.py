@@ -16,7 +16,7 @@ from langchain_chatbots.errors import as_model_errors
 from remote_chatbots import BotUsageError, InMemoryConversations, StoredMessage
 from remote_chatbots.history import is_own
 from remote_chatbots.remembered import metadata_of
-from remote_chatbots.sessions import Session
+from remote_chatbots.sessions import Session, checked_conversations, forgotten_is_deleted
 
 if TYPE_CHECKING:
     from langchain_chatbots.remote_chat_model import RemoteChatModel
@@ -69,7 +69,8 @@ class RemoteChatMessageHistory(BaseChatMessageHistory):
         self.session: Session | None = None
         self._user, self._last, self._before = user, last, before
         if session_id:
-            self.session = Session(session_id, conversations or bot.session_store())
+            store = bot.session_store() if conversations is None else checked_conversations(conversations, bot.platform)
+            self.session = Session(session_id, store)
         elif not conversation_id:
             self.session = Session("this history", InMemoryConversations())
 
@@ -118,12 +119,16 @@ class RemoteChatMessageHistory(BaseChatMessageHistory):
     def clear(self) -> None:
         """Delete the conversation on the server; the next turn of a session begins another.
 
+        A session whose conversation the server has forgotten already is cleared as well.
+
         Raises:
             BotUsageError: On GPTBots, which has no such call.
+            BotNotFoundError: If the conversation was named, and the server does not know it, or it is another user's.
         """
         with as_model_errors():
             if id_ := self.conversation_id or self._known():
-                self.bot._sync_client().delete(id_, user=self._whose())
+                with forgotten_is_deleted(self.session):
+                    self.bot._sync_client().delete(id_, user=self._whose())
             if self.session is not None:
                 self.session.conversations.delete(self._key())
 
@@ -131,7 +136,8 @@ class RemoteChatMessageHistory(BaseChatMessageHistory):
         """Do as `clear`, without a thread."""
         with as_model_errors():
             if id_ := self.conversation_id or await self._aknown():
-                await self.bot._loop_client().delete(id_, user=self._whose())
+                with forgotten_is_deleted(self.session):
+                    await self.bot._loop_client().delete(id_, user=self._whose())
             if self.session is not None:
                 await self.session.conversations.adelete(self._key())
 

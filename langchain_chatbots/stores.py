@@ -6,6 +6,7 @@ from typing import Any
 
 from langchain_core.stores import BaseStore
 
+from remote_chatbots import BotUsageError
 from remote_chatbots.conversations import CLAIM_S, Conversations
 
 
@@ -19,10 +20,18 @@ class StoredConversations(Conversations):
         store: The store, of strings to bytes or to anything.
         prefix: With which keys begin, where the store has other uses.
         claim_s: See `Conversations`.
+
+    Raises:
+        BotUsageError: If it is no such store.
     """
 
     def __init__(self, store: BaseStore[str, Any], *, prefix: str = "conversation-", claim_s: float = CLAIM_S) -> None:
         super().__init__(claim_s=claim_s)
+        if not isinstance(store, BaseStore):
+            raise BotUsageError(
+                f"A {type(store).__name__} is no BaseStore of langchain_core.stores (LangGraph's stores are others). "
+                "Give one, or write a Conversations of your own over it: get, put and delete."
+            )
         self._store = store
         self._prefix = prefix
 

@@ -114,9 +114,7 @@ class ResponseMaker:
         user: str = "",
         newest: NewestAnswers | None = None,
     ) -> None:
-        self._metadata = AnswerMetadata(
-            model_name=model_name, bot_id=bot_id, system=system, user=user, newest=newest
-        )
+        self._metadata = AnswerMetadata(model_name=model_name, bot_id=bot_id, system=system, user=user, newest=newest)
         self._told: dict[str, Any] = {"model_provider": platform}
         self._tokens: dict[str, Any] = {}
         self._pieces: list[str] = []

@@ -13,7 +13,7 @@ from llama_index_chatbots._of_bot import LAST, OfBot, OfBotArguments
 from llama_index_chatbots._stored import behind, conversation_of
 from llama_index_chatbots.remote_llm import RemoteLLM
 from remote_chatbots import BotNotFoundError
-from remote_chatbots.sessions import Session
+from remote_chatbots.sessions import Session, forgotten_is_deleted
 
 _RECENT = 6
 
@@ -150,14 +150,16 @@ class RemoteMemory(OfBot, BaseMemory):
         """Forget the conversation here; the next question begins a new one.
 
         Args:
-            delete: Whether the server is to delete it as well.
+            delete: Whether the server is to delete it as well. What it has forgotten of a session is deleted already.
 
         Raises:
             BotUsageError: If the platform deletes no conversations; nothing is forgotten then.
+            BotNotFoundError: With `delete`, if the server does not know the conversation, or it is another user's.
         """
         conversation_id = self._place()
         if delete and conversation_id:
-            self._delete(conversation_id)
+            with forgotten_is_deleted(self._session):
+                self._delete(conversation_id)
         if self._session is not None:
             self._session.conversations.delete(self._key(self._session))
         self._go_on_from([], -1, "")
@@ -166,7 +168,8 @@ class RemoteMemory(OfBot, BaseMemory):
         """Do as `reset`."""
         conversation_id = await self._aplace()
         if delete and conversation_id:
-            await self._adelete(conversation_id)
+            with forgotten_is_deleted(self._session):
+                await self._adelete(conversation_id)
         if self._session is not None:
             await self._session.conversations.adelete(self._key(self._session))
         self._go_on_from([], -1, "")
@@ -256,11 +259,14 @@ class RemoteMemory(OfBot, BaseMemory):
         self.unsent = list(messages[at + 1 :])
 
     def _check(self, answer: ChatMessage, recent: Sequence[ChatMessage]) -> None:
-        """Refuse an answer that is not the conversation's newest. Dify counts whole seconds: several may be that."""
+        """Refuse an answer that is not the conversation's newest. Dify counts whole seconds: several may be that.
+
+        Where all that was read are of one second, there may be more of them.
+        """
         told = [one.additional_kwargs for one in recent if one.role == MessageRole.ASSISTANT]
         newest = max((one.get("created_at", 0) for one in told), default=0)
         ids = {one.get("message_id") for one in told if one.get("created_at", 0) == newest}
-        if ids and answer.additional_kwargs.get("message_id", next(iter(ids))) not in ids:
+        if 0 < len(ids) < _RECENT // 2 and answer.additional_kwargs.get("message_id", next(iter(ids))) not in ids:
             self._refuse(
                 "the server's conversation has gone on since the newest answer of these messages, and cannot be set "
                 "back. Give all of it, or reset() and begin a new one."

@@ -7,6 +7,7 @@ from typing import Any
 
 from llama_index.core.storage.kvstore.types import BaseKVStore
 
+from remote_chatbots import BotUsageError
 from remote_chatbots.conversations import CLAIM_S, Conversations
 
 _ID = "conversation_id"
@@ -22,10 +23,18 @@ class StoredConversations(Conversations):
         store: The store.
         collection: The collection of it that is used.
         claim_s: See `Conversations`.
+
+    Raises:
+        BotUsageError: If it is no such store.
     """
 
     def __init__(self, store: BaseKVStore, *, collection: str = "conversations", claim_s: float = CLAIM_S) -> None:
         super().__init__(claim_s=claim_s)
+        if not isinstance(store, BaseKVStore):
+            raise BotUsageError(
+                f"A {type(store).__name__} is no BaseKVStore of LlamaIndex. Give one, or write a Conversations of your "
+                "own over it: get, put and delete."
+            )
         self._store = store
         self._collection = collection
 

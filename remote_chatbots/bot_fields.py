@@ -29,7 +29,7 @@ from remote_chatbots.management import operation
 from remote_chatbots.protocol import BotProtocol
 from remote_chatbots.question import Question
 from remote_chatbots.resuming import FilledForm
-from remote_chatbots.sessions import Session, asked_in_session
+from remote_chatbots.sessions import Session, asked_in_session, checked_conversations
 from remote_chatbots.timeouts import Settings, Timeouts
 
 _STANDARD = Settings()
@@ -101,6 +101,8 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
 
     def _check(self) -> None:
         self._bot()
+        if self.conversations is not None:
+            checked_conversations(self.conversations, self.platform)
 
     @abstractmethod
     def _bot(self) -> BotProtocol:

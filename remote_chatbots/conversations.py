@@ -11,7 +11,9 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
+
+from remote_chatbots.errors import BotUsageError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,10 +32,18 @@ class Conversations(ABC):
         claim_s: How long a first turn may take to become known, in seconds; after that another may begin.
     """
 
+    claim_s = CLAIM_S
+    _claims: dict[str, float]
+    _lock: threading.Lock
+
+    def __new__(cls, *_: Any, **__: Any) -> Self:
+        """Make a store; one of your own need not call our `__init__`."""
+        made = super().__new__(cls)
+        made._claims, made._lock = {}, threading.Lock()
+        return made
+
     def __init__(self, *, claim_s: float = CLAIM_S) -> None:
         self.claim_s = claim_s
-        self._claims: dict[str, float] = {}
-        self._lock = threading.Lock()
 
     @abstractmethod
     def get(self, key: str) -> str:
@@ -83,9 +93,6 @@ class Conversations(ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name not in ("_lock", "_claims")}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, _lock=threading.Lock(), _claims={})
 
 
 class InMemoryConversations(Conversations):
@@ -140,10 +147,15 @@ class SQLiteConversations(Conversations):
     Args:
         path: The file; it is made if it is not there.
         claim_s: See `Conversations`.
+
+    Raises:
+        BotUsageError: If `path` names no file.
     """
 
     def __init__(self, path: str | PathLike[str], *, claim_s: float = CLAIM_S) -> None:
         super().__init__(claim_s=claim_s)
+        if path in ("", ":memory:"):  # each connection would have an empty one of its own
+            raise BotUsageError("Conversations are kept in a file: give its path, or use InMemoryConversations().")
         self._path = fspath(path)
 
     def get(self, key: str) -> str:
@@ -171,7 +183,13 @@ class SQLiteConversations(Conversations):
 
     async def aclaim(self, key: str) -> bool:
         """Return as `claim`."""
-        return await asyncio.to_thread(self.claim, key)
+        claiming = asyncio.ensure_future(asyncio.to_thread(self.claim, key))
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            if await claiming:  # the thread goes on without its caller, and nobody would give the claim back
+                await self.arelease(key)
+            raise
 
     async def arelease(self, key: str) -> None:
         """Do as `release`."""

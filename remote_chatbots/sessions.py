@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from remote_chatbots.errors import BotError, BotUsageError
+from remote_chatbots.conversations import Conversations
+from remote_chatbots.errors import BotError, BotNotFoundError, BotUsageError
 from remote_chatbots.events import Event, Started
 from remote_chatbots.flow import Abandoned, Errand, Flow, Sleep, interposed
 from remote_chatbots.forgotten import begins
-
-if TYPE_CHECKING:
-    from remote_chatbots.conversations import Conversations
 
 LOOK_AGAIN_S = 0.05
 
@@ -54,6 +53,34 @@ class Session:
         """Return the key under which the conversation is kept: 64 hex digits, which any store takes."""
         told = json.dumps([bot_id, user, self.session_id])
         return hashlib.sha256(told.encode()).hexdigest()
+
+
+def checked_conversations(given: Any, platform: str) -> Conversations:
+    """Return what was given as a store of conversations.
+
+    Raises:
+        BotUsageError: If it is none.
+    """
+    if isinstance(given, Conversations):
+        return given
+    raise BotUsageError(
+        f"{platform}: conversations must be a store of them, not {type(given).__name__}. Give InMemoryConversations(), "
+        "SQLiteConversations(path), StoredConversations(store) or a Conversations of your own.",
+        platform=platform,
+    )
+
+
+@contextmanager
+def forgotten_is_deleted(session: Session | None) -> Iterator[None]:
+    """Let a conversation pass for deleted that the server has forgotten, if a session of yours had it.
+
+    One that was named may be another user's: then the server's refusal is raised.
+    """
+    try:
+        yield
+    except BotNotFoundError as error:
+        if session is None or not error.code:  # an address that is not there has no code
+            raise
 
 
 def asked_in_session(

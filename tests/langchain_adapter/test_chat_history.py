@@ -15,7 +15,7 @@ from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_core.runnables.history import RunnableWithMessageHistory
 
 from langchain_chatbots import RemoteChatMessageHistory, RemoteChatModel, RemoteConversationLoader, sources
-from remote_chatbots import BotNotFoundError, BotUsageError, SQLiteConversations
+from remote_chatbots import BotNotFoundError, BotUsageError, InMemoryConversations, SQLiteConversations
 from remote_chatbots.emulator import Emulator
 from tests.langchain_adapter.asking import PLATFORMS, MakeBot, conversation, looks_into, questions_in
 
@@ -200,6 +200,26 @@ async def test_clearing_works_awaited(make_bot: MakeBot, platform: str) -> None:
     else:
         await history.aclear()
         assert await history.aget_messages() == []
+
+
+async def test_a_session_whose_conversation_the_server_has_forgotten_can_be_cleared(
+    make_bot: MakeBot, platform: str
+) -> None:
+    if platform == "gptbots":
+        pytest.skip("GPTBots deletes nothing")
+    model = make_bot(platform, conversations=InMemoryConversations())
+    for colour in ("sync", "async"):
+        first = model.invoke(FIRST, session_id="anna")
+        RemoteChatMessageHistory(model, conversation_id=conversation(first)).clear()
+        history = RemoteChatMessageHistory(model, session_id="anna")
+        if colour == "sync":
+            history.clear()
+        else:
+            await history.aclear()
+        assert history.messages == []
+        assert conversation(model.invoke(SECOND, session_id="anna")) != conversation(first)
+        with pytest.raises(BotNotFoundError):
+            RemoteChatMessageHistory(model, conversation_id=conversation(first)).clear()
 
 
 def test_wrong_arguments_are_refused(make_bot: MakeBot, platform: str) -> None:

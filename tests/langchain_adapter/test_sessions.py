@@ -7,7 +7,9 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 import time
+import uuid
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_core.messages import HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.stores import InMemoryByteStore, InMemoryStore
+from langgraph.store.memory import InMemoryStore as LangGraphStore
 
-from langchain_chatbots import RemoteChatModel, StoredConversations
+from langchain_chatbots import RemoteChatMessageHistory, RemoteChatModel, StoredConversations
 from remote_chatbots import BotUsageError, Conversations, InMemoryConversations, SQLiteConversations
 from remote_chatbots.emulator import Emulator, Unavailable
 from remote_chatbots.sessions import Session
@@ -121,11 +124,16 @@ async def test_a_session_whose_conversation_was_forgotten_says_that_another_was_
     store = InMemoryConversations()
     model = make_bot(platform, conversations=store, on_missing="restart")
     gone = {"dify": "0b8e2b9e-0000-4000-8000-000000000000", "gptbots": "0" * 24}[platform]
-    for session_id, ask in (("anna", model.invoke), ("bob", model.ainvoke)):
+
+    async def asked(session_id: str) -> AIMessage:
+        if session_id == "anna":
+            return model.invoke(FIRST, session_id=session_id)
+        return await model.ainvoke(FIRST, session_id=session_id)
+
+    for session_id in ("anna", "bob"):
         store.put(Session(session_id, store).key(user=model.user, bot_id=model._own_bot_id()), gone)
         with pytest.warns(UserWarning, match="does not know the conversation that was asked in"):
-            told: Any = ask(FIRST, session_id=session_id)
-            anew = await told if session_id == "bob" else told
+            anew = await asked(session_id)
         assert anew.response_metadata["conversation_replaced"] == gone
         followed = model.invoke(SECOND, session_id=session_id)
         assert conversation(followed) == conversation(anew)
@@ -204,6 +212,25 @@ def test_a_claim_that_nobody_gives_back_ends_by_itself(tmp_path: Path) -> None:
             time.sleep(0.01)
 
 
+async def test_a_task_that_is_cancelled_while_it_claims_leaves_no_claim_behind(tmp_path: Path) -> None:
+    begun, may_go_on = threading.Event(), threading.Event()
+
+    class Slow(SQLiteConversations):
+        def claim(self, key: str) -> bool:
+            begun.set()
+            may_go_on.wait(10)
+            return super().claim(key)
+
+    store = Slow(tmp_path / "sessions.db")
+    task = asyncio.create_task(store.aclaim("a"))
+    await asyncio.to_thread(begun.wait, 10)
+    task.cancel()
+    asyncio.get_running_loop().call_later(0.05, may_go_on.set)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert store.claim("a")
+
+
 def test_a_store_in_memory_is_bounded() -> None:
     store = InMemoryConversations(most=10)
     for n in range(100):
@@ -216,6 +243,56 @@ def test_a_pickled_model_finds_the_file_again(make_bot: MakeBot, tmp_path: Path)
     model = make_bot("dify", conversations=SQLiteConversations(tmp_path / "sessions.db"))
     first = model.invoke(FIRST, session_id="anna")
     assert conversation(pickle.loads(pickle.dumps(model)).invoke(SECOND, session_id="anna")) == conversation(first)
+
+
+@pytest.mark.parametrize("thread_id", [1, uuid.UUID(int=1)], ids=["number", "uuid"])
+def test_a_thread_whose_id_is_no_text_is_a_session_as_well(make_bot: MakeBot, thread_id: Any) -> None:
+    model = make_bot("dify", conversations=InMemoryConversations())
+    config = {"configurable": {"thread_id": thread_id}}
+    first = model.invoke(FIRST, config)
+    assert conversation(model.invoke(SECOND, config)) == conversation(first)
+    assert conversation(model.invoke(SECOND, session_id=str(thread_id))) == conversation(first)
+
+
+@pytest.mark.parametrize("given", ["sessions.db", {}, InMemoryConversations])
+def test_what_is_no_store_is_refused_by_the_constructor(make_bot: MakeBot, given: Any) -> None:
+    with pytest.raises(BotUsageError, match=r"^dify: conversations must be a store .* Give InMemoryConversations\(\)"):
+        make_bot("dify", conversations=given)
+    with pytest.raises(BotUsageError, match=r"^dify: conversations must be a store"):
+        RemoteChatMessageHistory(make_bot("dify"), session_id="anna", conversations=given)
+
+
+def test_a_store_that_would_keep_nothing_is_refused() -> None:
+    for path in ("", ":memory:"):
+        with pytest.raises(BotUsageError, match="use InMemoryConversations"):
+            SQLiteConversations(path)
+    not_langchains: Any = LangGraphStore()
+    with pytest.raises(BotUsageError, match="InMemoryStore is no BaseStore"):
+        StoredConversations(not_langchains)
+
+
+class Plain(Conversations):
+    """A store of somebody's own, with what it needs and no more."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, str] = {}
+
+    def get(self, key: str) -> str:
+        return self.kept.get(key, "")
+
+    def put(self, key: str, conversation_id: str) -> None:
+        self.kept[key] = conversation_id
+
+    def delete(self, key: str) -> None:
+        del self.kept[key]
+
+
+def test_a_store_of_ones_own_needs_three_methods_and_claims_for_itself(emulator: Emulator, make_bot: MakeBot) -> None:
+    model = make_bot("dify", conversations=pickle.loads(pickle.dumps(Plain())))
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda n: model.invoke(f"[[echo]]{n}", session_id="anna"), range(4)))
+    assert len({conversation(answer) for answer in answers}) == 1
+    assert begun_by(emulator, model) == 1
 
 
 class Broken(Conversations):

@@ -12,7 +12,7 @@ from llama_index.core.chat_engine import SimpleChatEngine
 from llama_index.core.storage.kvstore import SimpleKVStore
 
 from llama_index_chatbots import GPTBots, RemoteChatEngine, RemoteLLM, RemoteMemory, StoredConversations
-from remote_chatbots import BotUsageError, InMemoryConversations, SQLiteConversations
+from remote_chatbots import BotNotFoundError, BotUsageError, InMemoryConversations, SQLiteConversations
 from remote_chatbots.emulator import Emulator
 from tests.asked import asked
 from tests.llama_index_adapter.asking import AGAIN, QUESTION, Do, MakeLLM, user
@@ -71,6 +71,24 @@ async def test_a_session_that_is_reset_begins_anew(emulator: Emulator, in_sessio
     await do(memory.set, [user("Hello")])
     assert await do(RemoteMemory(in_sessions, session_id="one").get) == []
     assert old != memory.conversation_id
+
+
+async def test_a_session_whose_conversation_the_server_has_forgotten_can_be_reset(make_llm: MakeLLM, do: Do) -> None:
+    llm = make_llm(conversations=InMemoryConversations())
+    first = llm.chat([user(QUESTION)], session_id="one").message.additional_kwargs["conversation_id"]
+    await do(RemoteMemory(llm, conversation_id=first).reset, delete=True)
+    await do(RemoteMemory(llm, session_id="one").reset, delete=True)
+    assert llm.chat([user(AGAIN)], session_id="one").message.additional_kwargs["conversation_id"] != first
+    with pytest.raises(BotNotFoundError):
+        await do(RemoteMemory(llm, conversation_id=first).reset, delete=True)
+
+
+async def test_what_is_no_store_is_refused(make_llm: MakeLLM) -> None:
+    no_store: Any = {}
+    with pytest.raises(BotUsageError, match=r"^dify: conversations must be a store"):
+        make_llm(conversations=no_store)
+    with pytest.raises(BotUsageError, match="dict is no BaseKVStore"):
+        StoredConversations(no_store)
 
 
 def test_a_session_needs_a_store(make_llm: MakeLLM) -> None:
