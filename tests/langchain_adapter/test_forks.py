@@ -140,6 +140,13 @@ def test_the_newest_answer_of_a_long_conversation_is_found(make_bot: MakeBot, pl
         make_bot(platform, on_fork="error").invoke([*history, THIRD])
 
 
+def test_of_turns_in_one_second_none_is_taken_for_the_newest(make_bot: MakeBot, platform: str) -> None:
+    history: list[BaseMessage] = []
+    for number in range(8):  # more than one look-up reads
+        history.append(HumanMessage(f"[[same]][[echo]]{number}"))
+        history.append(make_bot(platform, on_fork="error").invoke(history))
+
+
 @pytest.mark.parametrize("fault", [Unavailable(), Hang(after_bytes=0)], ids=["refused", "silent"])
 def test_a_look_up_that_fails_stands_in_nobodys_way(
     emulator: Emulator, make_bot: MakeBot, platform: str, fault: Any, monkeypatch: pytest.MonkeyPatch

@@ -244,6 +244,16 @@ async def test_a_conversation_cannot_be_set_back(bot: RemoteLLM, do: Do) -> None
     assert memory.conversation_id == conversation(said)
 
 
+def test_turns_of_one_second_are_not_taken_for_newer_ones(make_llm: MakeLLM) -> None:
+    llm = make_llm()
+    said: list[ChatMessage] = []
+    for number in range(6):
+        said.append(user(f"[[same]][[echo]]{number}"))
+        said.append(llm.chat(said).message)
+    for at in range(1, len(said), 2):
+        RemoteMemory(llm).set(said[: at + 1])
+
+
 def test_a_dump_and_a_pickle_give_an_equal_memory_and_a_dump_holds_no_key(
     bot: RemoteLLM, monkeypatch: pytest.MonkeyPatch
 ) -> None:

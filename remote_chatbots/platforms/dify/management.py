@@ -70,15 +70,17 @@ class Management(Calls):
         return messages if limit is None else messages[max(0, len(messages) - limit) :]
 
     def newest_answers(self, conversation_id: str, user: str) -> Flow[set[str]]:
-        """Return the ids of the answers that may be a conversation's newest, those of its last second.
+        """Return the ids of the answers that may be a conversation's newest; none if one page does not tell them.
 
-        Those of one second come in any order (recorded: messages-same-second-all).
+        Those of one second come in any order (recorded: messages-same-second-all): all of the last second are meant,
+        and a full page of them may not hold them all.
         """
         query = {"conversation_id": known_id(conversation_id), "user": user, "limit": LOOK_UP_SIZE}
         items = mapping((yield from look_up(self.reading("/messages", query)))).get("data")
         found = [one for one in items if isinstance(one, dict)] if isinstance(items, list) else []
         newest = max(map(_time, found), default=0)
-        return {text(one.get("id")) for one in found if _time(one) == newest}
+        ids = {text(one.get("id")) for one in found if _time(one) == newest}
+        return ids if len(ids) < LOOK_UP_SIZE else set()
 
     def conversations(self, user: str, limit: int | None, after: str = "") -> Flow[list[StoredConversation]]:
         """Return the conversations of a user, the newest first; those behind `after`, if that is given."""
