@@ -13,10 +13,12 @@ from langchain_chatbots._beside import BLOCKS, file_block
 from langchain_chatbots._messages import usage_metadata
 from langchain_chatbots._translate import Said
 from langchain_chatbots.errors import as_model_errors
-from remote_chatbots import BotUsageError, InMemoryConversations, StoredMessage
+from remote_chatbots import BotNotFoundError, BotUsageError, InMemoryConversations, StoredMessage
+from remote_chatbots.conversations import checked_conversations
+from remote_chatbots.forgotten import is_forgotten
 from remote_chatbots.history import is_own
 from remote_chatbots.remembered import metadata_of
-from remote_chatbots.sessions import Session, checked_conversations, forgotten_is_deleted
+from remote_chatbots.sessions import Session, forgotten_is_deleted
 
 if TYPE_CHECKING:
     from langchain_chatbots.remote_chat_model import RemoteChatModel
@@ -79,17 +81,24 @@ class RemoteChatMessageHistory(BaseChatMessageHistory):
         """The messages, the oldest first; read from the server at each look, [] while there is no conversation.
 
         Raises:
-            BotNotFoundError: If the server does not know the conversation, or it is another user's.
+            BotNotFoundError: If the server does not know the conversation, or it is another user's. With the model's
+                `on_missing="restart"` a session has no messages then, and its next turn begins another.
         """
         with as_model_errors():
             id_ = self.conversation_id or self._known()
-            return self._read(self._history(id_, self._last, self._before), id_) if id_ else []
+            try:
+                return self._read(self._history(id_, self._last, self._before), id_) if id_ else []
+            except BotNotFoundError as error:
+                return self._forgotten(error)
 
     async def aget_messages(self) -> list[BaseMessage]:
         """Return the messages as `messages` does, without a thread."""
         with as_model_errors():
             id_ = self.conversation_id or await self._aknown()
-            return self._read(await self._ahistory(id_, self._last, self._before), id_) if id_ else []
+            try:
+                return self._read(await self._ahistory(id_, self._last, self._before), id_) if id_ else []
+            except BotNotFoundError as error:
+                return self._forgotten(error)
 
     def add_messages(self, messages: Sequence[BaseMessage]) -> None:
         """Take the conversation's id from our bot's newest answer, if it is not known yet. Nothing is stored.
@@ -168,6 +177,11 @@ class RemoteChatMessageHistory(BaseChatMessageHistory):
             newest = next((one.message_id for one in reversed(stored) if one.role == "assistant"), "")
             self.bot._newest_answers().note(conversation_id, newest)
         return [message_of(one, self.bot, self._whose()) for one in stored]
+
+    def _forgotten(self, error: BotNotFoundError) -> list[BaseMessage]:
+        if self.session is None or self.bot.on_missing != "restart" or not is_forgotten(error):
+            raise error
+        return []
 
     def _sorted_out(self, messages: Sequence[BaseMessage], known: str) -> tuple[str, list[BaseMessage]]:
         """Return the conversation that our bot's newest answer names, and the messages that nothing proves."""

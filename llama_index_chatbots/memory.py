@@ -13,6 +13,7 @@ from llama_index_chatbots._of_bot import LAST, OfBot, OfBotArguments
 from llama_index_chatbots._stored import behind, conversation_of
 from llama_index_chatbots.remote_llm import RemoteLLM
 from remote_chatbots import BotNotFoundError
+from remote_chatbots.forgotten import is_forgotten
 from remote_chatbots.sessions import Session, forgotten_is_deleted
 
 _RECENT = 6
@@ -238,7 +239,7 @@ class RemoteMemory(OfBot, BaseMemory):
             return self._forgotten(error)
 
     def _forgotten(self, error: BotNotFoundError) -> list[ChatMessage]:
-        if self.llm.on_missing != "restart" or not error.code:  # an address that is not there has no code
+        if self.llm.on_missing != "restart" or not is_forgotten(error):
             raise error
         return []
 

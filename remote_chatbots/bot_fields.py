@@ -17,7 +17,7 @@ from remote_chatbots.about_answers import AboutAnswers
 from remote_chatbots.arguments import checked_call, refusals_of
 from remote_chatbots.client import AsyncBotClient, BotClient
 from remote_chatbots.connection_fields import ConnectionFields
-from remote_chatbots.conversations import Conversations, InMemoryConversations
+from remote_chatbots.conversations import Conversations, InMemoryConversations, checked_conversations
 from remote_chatbots.discovering import Discovering
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.field_texts import describe
@@ -29,7 +29,7 @@ from remote_chatbots.management import operation
 from remote_chatbots.protocol import BotProtocol
 from remote_chatbots.question import Question
 from remote_chatbots.resuming import FilledForm
-from remote_chatbots.sessions import Session, asked_in_session, checked_conversations
+from remote_chatbots.sessions import Session, asked_in_session
 from remote_chatbots.timeouts import Settings, Timeouts
 
 _STANDARD = Settings()

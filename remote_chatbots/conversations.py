@@ -211,3 +211,18 @@ class SQLiteConversations(Conversations):
         connection.execute("CREATE TABLE IF NOT EXISTS conversations (key TEXT PRIMARY KEY, conversation_id TEXT)")
         connection.execute("CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, until REAL)")
         return connection
+
+
+def checked_conversations(given: Any, platform: str) -> Conversations:
+    """Return what was given as a store of conversations.
+
+    Raises:
+        BotUsageError: If it is none.
+    """
+    if isinstance(given, Conversations):
+        return given
+    raise BotUsageError(
+        f"{platform}: conversations must be a store of them, not {type(given).__name__}. Give InMemoryConversations(), "
+        "SQLiteConversations(path), StoredConversations(store) or a Conversations of your own.",
+        platform=platform,
+    )

@@ -52,14 +52,18 @@ def begins(event: Event) -> bool:
     return isinstance(event, Started) and bool(event.conversation_id)
 
 
+def is_forgotten(error: BotNotFoundError) -> bool:
+    """Return whether it is a conversation that was not found: an address that is not there has no code."""
+    return bool(error.code)
+
+
 def _or_instead(
     flow: Flow[None], bot: BotProtocol, asked_in: str, instead: Question | Callable[[], Question]
 ) -> Flow[None]:
     try:
         yield from flow
     except BotNotFoundError as error:
-        # A path that is not there has no code of the platform's; what comes in mid-stream may come behind text.
-        if not error.code or error.in_stream:
+        if not is_forgotten(error) or error.in_stream:  # what comes in mid-stream may come behind text
             raise
     else:
         return

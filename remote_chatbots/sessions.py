@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from remote_chatbots.conversations import Conversations
 from remote_chatbots.errors import BotError, BotNotFoundError, BotUsageError
 from remote_chatbots.events import Event, Started
 from remote_chatbots.flow import Abandoned, Errand, Flow, Sleep, interposed
-from remote_chatbots.forgotten import begins
+from remote_chatbots.forgotten import begins, is_forgotten
+
+if TYPE_CHECKING:
+    from remote_chatbots.conversations import Conversations
 
 LOOK_AGAIN_S = 0.05
 
@@ -55,21 +57,6 @@ class Session:
         return hashlib.sha256(told.encode()).hexdigest()
 
 
-def checked_conversations(given: Any, platform: str) -> Conversations:
-    """Return what was given as a store of conversations.
-
-    Raises:
-        BotUsageError: If it is none.
-    """
-    if isinstance(given, Conversations):
-        return given
-    raise BotUsageError(
-        f"{platform}: conversations must be a store of them, not {type(given).__name__}. Give InMemoryConversations(), "
-        "SQLiteConversations(path), StoredConversations(store) or a Conversations of your own.",
-        platform=platform,
-    )
-
-
 @contextmanager
 def forgotten_is_deleted(session: Session | None) -> Iterator[None]:
     """Let a conversation pass for deleted that the server has forgotten, if a session of yours had it.
@@ -79,7 +66,7 @@ def forgotten_is_deleted(session: Session | None) -> Iterator[None]:
     try:
         yield
     except BotNotFoundError as error:
-        if session is None or not error.code:  # an address that is not there has no code
+        if session is None or not is_forgotten(error):
             raise
 
 

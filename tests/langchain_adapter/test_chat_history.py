@@ -202,6 +202,30 @@ async def test_clearing_works_awaited(make_bot: MakeBot, platform: str) -> None:
         assert await history.aget_messages() == []
 
 
+@pytest.mark.parametrize("on_missing", ["error", "restart"])
+async def test_a_forgotten_conversation_under_runnable_with_message_history_is_begun_anew_by_choice(
+    make_bot: MakeBot, platform: str, on_missing: str
+) -> None:
+    store = InMemoryConversations()
+    model = make_bot(platform, conversations=store, on_missing=on_missing)
+    gone = {"dify": "0b8e2b9e-0000-4000-8000-000000000000", "gptbots": "0" * 24}[platform]
+    history = RemoteChatMessageHistory(model, session_id="anna")
+    chain = with_history(model, model)
+    for colour in ("sync", "async"):
+        store.put(history._key(), gone)
+        if on_missing == "error":
+            with pytest.raises(BotNotFoundError):
+                chain.invoke([HumanMessage(FIRST)], session("anna"))
+            continue
+        asked = [HumanMessage(FIRST)], session("anna")
+        with pytest.warns(UserWarning, match="does not know the conversation that was asked in"):
+            anew = chain.invoke(*asked) if colour == "sync" else await chain.ainvoke(*asked)
+        assert anew.response_metadata["conversation_replaced"] == gone
+        assert [one.text for one in history.messages] == [FIRST, anew.text]
+    with pytest.raises(BotNotFoundError):
+        _ = RemoteChatMessageHistory(model, conversation_id=gone).messages
+
+
 async def test_a_session_whose_conversation_the_server_has_forgotten_can_be_cleared(
     make_bot: MakeBot, platform: str
 ) -> None:
