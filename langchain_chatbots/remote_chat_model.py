@@ -72,7 +72,7 @@ class RemoteChatModel(RemoteModelSettings):
                 the keys which it requires, and whose values are not checked.
             include_raw: Whether to return a dict with `raw` (the message), `parsed`, and `parsing_error` in place of
                 raising it.
-            method: "json_mode"; whatever else LangChain knows is refused.
+            method: "json_mode" or "json_schema": either way the schema is told in words. "function_calling" is refused.
             strict: Refused if True: no platform holds its bots to a schema.
 
         Raises:

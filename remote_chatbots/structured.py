@@ -116,13 +116,15 @@ def json_in(text: str, schema: Mapping[str, Any]) -> str:
 def checked_method(platform: str, method: str, strict: bool | None) -> None:
     """Refuse ways of asking for a form that no bot can be asked by.
 
+    What LangChain calls "json_mode" and "json_schema" come to the same here: the schema is told in words.
+
     Raises:
-        BotUsageError: For any method but "json_mode", and for `strict=True`.
+        BotUsageError: For any other method, and for `strict=True`.
     """
-    if method != "json_mode":
+    if method not in ("json_mode", "json_schema"):
         raise BotUsageError(
-            f"{platform}: method {method!r} needs a model that takes tools or a schema from its caller, and a remote "
-            'bot takes neither. Leave it out, or give "json_mode": the form is asked for in words, and checked.',
+            f"{platform}: method {method!r} needs a model that takes tools from its caller, and a remote bot takes "
+            'none. Leave it out, or give "json_mode" or "json_schema": the form is asked for in words, and checked.',
             platform=platform,
         )
     if strict:

@@ -133,7 +133,15 @@ def test_a_stream_gives_the_one_whole_object(model: RemoteChatModel) -> None:
     assert isinstance(found, Departure)
 
 
-@pytest.mark.parametrize("given", [{"method": "function_calling"}, {"method": "json_schema"}, {"strict": True}])
+@pytest.mark.parametrize("method", ["json_mode", "json_schema"])
+async def test_each_method_without_tools_asks_in_words(model: RemoteChatModel, ask: Ask, method: str) -> None:
+    found = await ask(model.with_structured_output(Departure, method=method, include_raw=True), QUESTION)
+    assert isinstance(found["parsed"], Departure)
+    held = found["raw"].response_metadata["conversation_id"]
+    assert "Answer with one JSON value" in history_of(model, held)[0].text
+
+
+@pytest.mark.parametrize("given", [{"method": "function_calling"}, {"strict": True}])
 def test_what_only_a_model_with_tools_can_do_is_refused_by_name(model: RemoteChatModel, given: dict[str, Any]) -> None:
     with pytest.raises(BotUsageError, match=f"^{model.platform}: .*Leave it out"):
         model.with_structured_output(Departure, **given)

@@ -95,6 +95,14 @@ def test_a_read_may_wait_as_long_as_something_may_still_come(
     assert told(*events, settings=SETTINGS).waits == waits
 
 
+def test_an_answer_of_2023_may_be_empty(told: Play) -> None:
+    played = told({"id": "m-1", "answer": "", "created_at": 1679586595})
+
+    assert played.error is None
+    assert (played.answer.text, played.answer.message_id) == ("", "m-1")
+    assert played.answer.finish_reason == "stop"
+
+
 def test_what_comes_after_the_end_does_not_prolong_the_wait(told: Play) -> None:
     played = told(TEXT, END, {"event": "ping"}, {"event": "ping"}, settings=SETTINGS)
 

@@ -99,7 +99,12 @@ def test_what_is_no_object_has_not_its_keys(value: Any) -> None:
     assert missing_keys([1], ARRAY) == [1]
 
 
-@pytest.mark.parametrize("method", ["function_calling", "json_schema", "tools"])
+@pytest.mark.parametrize("method", ["json_mode", "json_schema"])
+def test_both_of_langchains_ways_without_tools_are_taken(method: str) -> None:
+    checked_method("gptbots", method, None)
+
+
+@pytest.mark.parametrize("method", ["function_calling", "tools"])
 def test_a_method_that_needs_the_platforms_help_is_refused(method: str) -> None:
     with pytest.raises(BotUsageError, match=rf"^gptbots: method '{method}' needs .*json_mode"):
         checked_method("gptbots", method, None)

@@ -194,7 +194,7 @@ class DifyTurn:
             BotTruncatedError: If no event ended the turn.
         """
         held: list[Event] = []
-        whole = self._over() or self._ended or self._run == "succeeded" or (self._old_wire and self._said)
+        whole = self._over() or self._ended or self._run == "succeeded" or self._old_wire
         self._settle(held, ends=True, broken=not whole)
         yield from held
         if self._error is not None:
