@@ -179,7 +179,10 @@ def _sent(body: bytes | Content, has_sent: Callable[[], None] | None) -> Any:
 async def _sliced(content: Content, has_sent: Callable[[], None] | None) -> AsyncGenerator[bytes | memoryview, None]:
     for slice_ in content:
         yield slice_
-        await asyncio.sleep(0)  # a socket that takes all at once would let nobody else have the loop
+        # A socket that takes all at once would let nobody else have the loop. Twice, so that an answer that came
+        # meanwhile is read: where its server has closed the connection, writing on would lose it.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
         if has_sent is not None:
             with contextlib.suppress(RuntimeError):  # of a clock that was stopped: the answer came before this
                 has_sent()

@@ -14,7 +14,18 @@ from pathlib import Path
 
 import pytest
 
-from remote_chatbots import AsyncBotClient, Attachment, BotClient, BotUsageError, DifyApp, GPTBotsAgent, Question
+from remote_chatbots import (
+    AsyncBotClient,
+    Attachment,
+    BotClient,
+    BotError,
+    BotRejectedError,
+    BotTruncatedError,
+    BotUsageError,
+    DifyApp,
+    GPTBotsAgent,
+    Question,
+)
 from remote_chatbots.contents import AsBase64, Base64Text, Content, FileOnDisk, Joined, Octets
 from remote_chatbots.flow import Flow, Send, read_body
 from remote_chatbots.protocol import BotProtocol
@@ -45,6 +56,7 @@ class Sink:
     def __init__(self) -> None:
         self.received: list[tuple[bytes, int, str]] = []
         self.wait_s = 0.0  # after each megabyte
+        self.refuses = False  # as a proxy does: at the first bytes, reading no further
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/"
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -65,6 +77,10 @@ class Sink:
                 self._answer(connection)
 
     def _answer(self, connection: socket.socket) -> None:
+        if self.refuses:
+            connection.recv(1)
+            connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Type: text/html\r\nContent-Length: 3\r\n\r\n413")
+            return
         buffer, told = bytearray(65536), b""
         while b"\r\n\r\n" not in told:
             told += buffer[: connection.recv_into(buffer)]
@@ -179,6 +195,34 @@ def test_a_large_body_may_take_longer_than_silence_may(driver: str, kind: str, s
 
     [(_, received_bytes, _)] = sink.received
     assert received_bytes == len(FILE)
+
+
+def test_a_refusal_of_a_large_file_is_heard_while_it_is_sent(driver: str, sink: Sink) -> None:
+    sink.refuses = True
+    app = DifyApp("app-1", sink.url)
+    heard = [uploaded(driver, app, Attachment.from_bytes(DOCUMENT)) for _ in range(10)]
+
+    # The server closes a connection with bytes unread: where its reset overtakes the answer, nobody can read that.
+    assert {type(error) for error in heard} <= {BotRejectedError, BotTruncatedError}
+    refusals = [error for error in heard if isinstance(error, BotRejectedError)]
+    assert len(refusals) >= 7
+    assert {error.http_status for error in refusals} == {413}
+
+
+def uploaded(driver: str, app: DifyApp, file: Attachment) -> BotError:
+    async def upload() -> None:
+        async with AsyncBotClient(app, user="ann") as client:
+            await client.upload(file)
+
+    try:
+        if driver == "aiohttp":
+            asyncio.run(upload())
+        else:
+            with BotClient(app, user="ann") as client:
+                client.upload(file)
+    except BotError as error:
+        return error
+    raise AssertionError("the upload was taken")
 
 
 FILES: dict[str, Callable[[Path], Attachment]] = {
