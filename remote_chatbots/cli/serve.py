@@ -66,7 +66,10 @@ def run(given: argparse.Namespace) -> int:
     """
     over = threading.Event()
     before = {each: signal.signal(each, lambda *_: over.set()) for each in (signal.SIGINT, signal.SIGTERM)}
-    log = _log_to_stdout()
+    log = logging.getLogger("remote_chatbots.emulator")
+    level, handler = log.level, _to_stdout()
+    log.setLevel(logging.INFO)
+    log.addHandler(handler)
     try:
         running = Emulator(
             given.profile,
@@ -85,9 +88,10 @@ def run(given: argparse.Namespace) -> int:
     except (OSError, OverflowError) as error:
         raise Unusable(f"Port {given.port} cannot be had: {on_a_line(str(error))}. Choose another by --port.") from None
     finally:
-        logging.getLogger("remote_chatbots.emulator").removeHandler(log)
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        log.removeHandler(handler)
+        log.setLevel(level)
+        for number, whose in before.items():
+            signal.signal(number, whose)
     sys.stdout.write("\nGone.\n")
     return 0
 
@@ -186,10 +190,7 @@ def _welcome(running: Emulator) -> str:
     )
 
 
-def _log_to_stdout() -> logging.Handler:
+def _to_stdout() -> logging.Handler:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    log = logging.getLogger("remote_chatbots.emulator")
-    log.setLevel(logging.INFO)
-    log.addHandler(handler)
     return handler

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 from pathlib import Path
@@ -96,6 +97,7 @@ def test_what_cannot_be_served_is_said_in_a_sentence(
 def test_a_taken_port_is_said_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         assert main(["serve", "--port", str(listener.getsockname()[1])]) == 2
+    assert not logging.getLogger("remote_chatbots.emulator").isEnabledFor(logging.INFO)
     assert "Choose another by --port." in capsys.readouterr().err
 
 
