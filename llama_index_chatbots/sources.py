@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage
@@ -11,6 +12,16 @@ from llama_index.core.schema import NodeRelationship, NodeWithScore, RelatedNode
 from remote_chatbots.passages import Passage, passages
 
 _FOR_MODELS = ("title",)  # what a model may read of a node's metadata; ids and scores would only cost it tokens
+
+
+class PassageNode(TextNode):
+    """A passage. Found twice, each time with another score and another count of hits, it is still the same one."""
+
+    @property
+    def hash(self) -> str:
+        """By what LlamaIndex's fusion knows a node again: here its text and its document's name."""
+        told = f"{self.metadata.get('title')}\0{self.text or self.node_id}"
+        return sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def source_nodes(answer: Any) -> list[NodeWithScore]:
@@ -33,13 +44,11 @@ def source_nodes(answer: Any) -> list[NodeWithScore]:
 def node_of(passage: Passage) -> NodeWithScore:
     """Return a passage as a node; of its metadata a model reads the title alone."""
     hidden = [name for name in passage.metadata if name not in _FOR_MODELS]
-    node = TextNode(
-        text=passage.text,
-        metadata=passage.metadata,
-        excluded_llm_metadata_keys=hidden,
-        excluded_embed_metadata_keys=hidden,
-        **({"id_": passage.segment_id} if passage.segment_id else {}),
-    )
+    given: dict[str, Any] = {"text": passage.text, "metadata": passage.metadata}
+    given |= {"excluded_llm_metadata_keys": hidden, "excluded_embed_metadata_keys": hidden}
+    if passage.segment_id:
+        given["id_"] = passage.segment_id
+    node = PassageNode(**given)
     if passage.document_id:
         document = RelatedNodeInfo(node_id=passage.document_id, metadata={"title": passage.metadata["title"]})
         node.relationships[NodeRelationship.SOURCE] = document

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -81,7 +82,10 @@ def check(progress: Shown) -> None:
 
 def _bar() -> Any:
     try:
-        from tqdm.auto import tqdm  # type: ignore[import-untyped]  # only who looks at a bar needs it
+        with warnings.catch_warnings():
+            # In a notebook without ipywidgets tqdm draws its bar as text, which is all there is to say of it.
+            warnings.filterwarnings("ignore", "IProgress not found")
+            from tqdm.auto import tqdm  # type: ignore[import-untyped]  # only who looks at a bar needs it
     except ImportError:
         raise BotUsageError(
             "progress=True needs tqdm. Install 'remote-chatbots[progress]', or give a function in its place."

@@ -15,7 +15,7 @@ from llama_index.core.postprocessor import SimilarityPostprocessor
 from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.response_synthesizers import get_response_synthesizer
 from llama_index.core.retrievers import QueryFusionRetriever
-from llama_index.core.schema import MetadataMode, NodeRelationship
+from llama_index.core.schema import MetadataMode, NodeRelationship, TextNode
 from llama_index.core.tools import RetrieverTool
 from llama_index.core.vector_stores import FilterCondition, FilterOperator, MetadataFilter, MetadataFilters
 
@@ -153,6 +153,16 @@ async def test_it_fuses_with_others(emulator: Emulator) -> None:
         assert [[node.node_id for node in each] for each in (at_once, awaited)] == [
             [node.node_id for node in one_by_one]
         ] * 2
+
+
+def test_a_passage_that_is_found_twice_is_fused_into_one_that_ranks_higher(emulator: Emulator) -> None:
+    by_meaning, by_words = retriever(emulator), retriever(emulator, search_method="keyword_search", k=2)
+    told: dict[str, Any] = {"llm": MockLLM(), "num_queries": 1, "use_async": False, "similarity_top_k": 9}
+    fused = QueryFusionRetriever([by_meaning, by_words, of_agent(emulator)], mode="reciprocal_rerank", **told)
+    found = fused.retrieve("When does the ferry leave?")
+    assert [node.text for node in found] == list(dict.fromkeys(node.text for node in found))
+    assert [found[0].score, found[1].score] == pytest.approx([3 / 60, 3 / 61])
+    assert TextNode.from_dict(found[0].node.to_dict()).text == found[0].text
 
 
 async def test_an_engine_answers_from_it(emulator: Emulator) -> None:
