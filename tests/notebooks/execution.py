@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import subprocess
+import sys
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 
 from nbclient import NotebookClient
 from nbformat import NotebookNode
@@ -25,10 +31,21 @@ def kernel_environment(home: Path) -> dict[str, str]:
         "HOME": str(home),
         "IPYTHONDIR": str(home / "ipython"),
         "PYTHONPATH": os.pathsep.join([str(KERNEL_SITE), str(CHECKOUT)]),
+        "MPLCONFIGDIR": _fonts(),
         "PYTHONNOUSERSITE": "1",
         "PYTHONUTF8": "1",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the debugger that ipykernel loads warns at each start
     }
+
+
+@cache
+def _fonts() -> str:
+    """Return a folder with matplotlib's list of fonts: a kernel that makes one of its own may say so in the cell."""
+    folder = mkdtemp()
+    atexit.register(rmtree, folder, ignore_errors=True)
+    environment = {**os.environ, "MPLCONFIGDIR": folder, "MPLBACKEND": "agg"}
+    subprocess.run([sys.executable, "-c", "import matplotlib.font_manager"], env=environment, check=True)
+    return folder
 
 
 async def executed(notebook: NotebookNode, home: Path, **variables: str) -> NotebookNode:

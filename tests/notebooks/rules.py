@@ -9,9 +9,10 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from tests.notebooks.stored import KERNELSPEC, shown, tidied, written
+from tests.notebooks.stored import DIFFERS, KERNELSPEC, PICTURE, shown, tidied, written
 
 MAX_OUTPUT_LINES = 25
+MAX_PICTURE_BYTES = 60_000
 _UNWANTED = {
     "a path of one machine": re.compile(
         r"(?<![\w.:/-])/(?:home|root|Users|private|tmp|var|usr|opt|mnt|srv|etc|work|builds|workspace)/|\b[A-Z]:\\+\w+\\"
@@ -70,13 +71,16 @@ def _outputs(notebook: NotebookNode) -> Iterator[str]:
         yield "the cells were not run once, from top to bottom"
     for cell in code:
         for output in cell.outputs:
-            if output.output_type == "error" and "raises-exception" not in cell.metadata.get("tags", []):
+            tags = cell.metadata.get("tags", [])
+            if output.output_type == "error" and "raises-exception" not in tags:
                 yield f"cell {cell.id} failed and is not tagged raises-exception"
-            if output.get("name") == "stderr":
-                yield f"cell {cell.id} prints to stderr"
-            # A bot's words are data: nothing that a browser would render, or run, is stored.
-            if set(output.get("data", ())) - {"text/plain"}:
-                yield f"cell {cell.id} has an output that is more than plain text"
+            if output.get("name") == "stderr" and DIFFERS not in tags:
+                yield f"cell {cell.id} prints to stderr, and is not tagged {DIFFERS}"
+            # A bot's words are data: nothing that a browser would run is stored. A picture is pixels.
+            if set(output.get("data", ())) - {"text/plain", PICTURE}:
+                yield f"cell {cell.id} has an output that is more than plain text and pictures"
+            if len(output.get("data", {}).get(PICTURE, "")) * 3 // 4 > MAX_PICTURE_BYTES:
+                yield f"cell {cell.id} has a picture of more than {MAX_PICTURE_BYTES} bytes"
         if len(shown(cell)) > MAX_OUTPUT_LINES:
             yield f"cell {cell.id} prints more than {MAX_OUTPUT_LINES} lines"
 

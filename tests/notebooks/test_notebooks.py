@@ -126,6 +126,31 @@ def test_outputs_are_compared_as_a_reader_sees_them() -> None:
     ]  # fmt: skip
 
 
+def test_pictures_and_times_are_compared_by_their_kind_alone() -> None:
+    stored, run = notebook("plt.show()", "ask()"), notebook("plt.show()", "ask()")
+    for made, drawn, time_s in ((stored, "AAAA", 1), (run, "BBBB", 2)):
+        made.cells[0].outputs = [new_output("display_data", data={"text/plain": "<Figure>", "image/png": drawn})]
+        made.cells[1].outputs = [new_output("stream", name="stderr", text=f"\r  0%|\r100%| {time_s} s\n")]
+        made.cells[1].metadata.tags = ["differs"]
+    assert differences(stored, run) == ""
+    assert tidied(run).cells[1].outputs[0].text == "100%| 2 s\n"
+    run.cells[0].outputs[0].data["text/plain"] = "<Table>"
+    run.cells[1].outputs[0].name = "stdout"
+    assert differences(stored, run).count("\nCell ") == 2
+
+
+async def test_a_bar_in_a_notebook_without_widgets_is_a_bar_and_no_warning(tmp_path: Path) -> None:
+    source = (
+        "import sys\nsys.modules['ipywidgets'] = None\nfrom remote_chatbots import DifyApp\n"
+        "from remote_chatbots.bulk import ask_all\nfrom remote_chatbots.emulator import Emulator\n"
+        "with Emulator(token_delay_s=0) as emulator:\n    bot = DifyApp(emulator.dify_key, emulator.dify_url)\n"
+        "    told = list(ask_all(bot, ['When?', 'Where?'], user='anna', progress=True))"
+    )
+    run = tidied(await executed(notebook(source), tmp_path))
+    assert [output.name for output in run.cells[0].outputs] == ["stderr"]
+    assert run.cells[0].outputs[0].text.startswith("100%|")
+
+
 def test_what_an_editor_adds_is_not_stored() -> None:
     edited = notebook("print(1)")
     edited.metadata.language_info = {"name": "python", "version": "3.11.7"}
@@ -168,6 +193,7 @@ def having(at: int, **told: object) -> Callable[[NotebookNode], None]:
 
 KEY = "app-" + "A1b2" * 6
 FAILED = new_output("error", ename="ValueError", evalue="no", traceback=["ValueError: no"])
+DRAWN = new_output("display_data", data={"image/png": "A" * 80_100})
 RICH = new_output("display_data", data={"text/html": "<b>1</b>"})
 
 
@@ -192,7 +218,8 @@ RICH = new_output("display_data", data={"text/html": "<b>1</b>"})
         (having(3, execution_count=7), "the cells were not run once, from top to bottom"),
         (having(3, outputs=[FAILED]), "cell one failed and is not tagged raises-exception"),
         (having(3, outputs=[new_output("stream", name="stderr", text="!")]), "cell one prints to stderr"),
-        (having(3, outputs=[RICH]), "cell one has an output that is more than plain text"),
+        (having(3, outputs=[RICH]), "cell one has an output that is more than plain text and pictures"),
+        (having(3, outputs=[DRAWN]), "cell one has a picture of more than 60000 bytes"),
         (lambda made: made.metadata.update(language_info={}), "the metadata is more, or other, than the kernelspec"),
     ],
 )
