@@ -89,10 +89,15 @@ class Parts:
         yield News("grows", self._spoken_at, {"type": "audio", "base64": told})
 
     def _replaced(self, text: str) -> Iterator[News]:
-        if not self._parts or self._parts[-1].kind != "text":
-            yield self._begun({"type": "text", "text": ""})
+        last = self._parts[-1] if self._parts else None
+        # LangChain takes a text that ends empty for one that ends as it was: a withdrawn part has no end.
         for part in self._texts():
+            part.kind = "text" if text and part is last else "withdrawn"
             part.pieces.clear()
+        if not text:
+            return
+        if last is None or last.kind != "text":
+            yield self._begun({"type": "text", "text": ""})
         self._parts[-1].pieces.append(text)
         yield News("is replaced", len(self._parts) - 1, {"type": "text", "text": text})
 
@@ -105,7 +110,8 @@ class Parts:
         return News("begins", len(self._parts) - 1, block)
 
     def _end(self) -> Iterator[News]:
-        if self._resources and not self._texts():
+        nothing_left = bool(self._parts) and all(part.kind == "withdrawn" for part in self._parts)
+        if (self._resources or nothing_left) and not self._texts():
             yield self._begun({"type": "text", "text": ""})
         texts = annotated(["".join(part.pieces) for part in self._texts()] or [""], self._resources)
         for index, part in enumerate(self._parts):

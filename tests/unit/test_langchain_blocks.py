@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from langchain_core.language_models.chat_model_stream import ChatModelStream
 from langchain_core.messages import AIMessage
 
 from langchain_chatbots._parts import ProtocolEvents, V1Chunks
@@ -239,5 +240,16 @@ def test_a_withdrawal_keeps_the_thoughts_and_replaces_the_text() -> None:
     assert whole(events).content_blocks == expected
     assert bare(total.content_blocks) == expected
     assert bare(v1.content) == expected
-    assert [v3[index] for index in sorted(v3) if v3[index] != {"type": "text", "text": ""}] == expected
+    assert [v3[index] for index in sorted(v3)] == expected
     assert total.content == "Sorry. No."
+
+
+@pytest.mark.parametrize("between", [[], [NODE]], ids=["alone", "with a node's end between"])
+@pytest.mark.parametrize("instead", ["[removed]", ""], ids=["by other words", "by nothing"])
+def test_what_langchain_makes_of_a_v3_stream_holds_no_withdrawn_text(between: list[Event], instead: str) -> None:
+    told, stream = ProtocolEvents(maker()), ChatModelStream()
+    for event in [STARTED, TextDelta("bad words"), *between, TextReplaced(instead), Finished("content_filter")]:
+        for protocol in told.of(event):
+            stream.dispatch(protocol)
+    assert stream.output.text == instead
+    assert "bad" not in str(stream.output.content)
