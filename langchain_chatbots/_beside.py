@@ -22,15 +22,15 @@ class StepBlocks:
     def __init__(self) -> None:
         self._called: dict[str, Any] = {}  # the arguments that were told, by the call's id
         self._returned: set[str] = set()
-        self._statuses: dict[tuple[str, str], str] = {}
+        self._statuses: dict[tuple[str, str], tuple[str, str]] = {}  # with the error: a node may fail twice
 
     def of(self, step: Step) -> Iterator[dict[str, Any]]:
         """Yield the blocks that `step` is the first to tell."""
         for call in tool_calls(step):
             yield from self._of_call(call)
-        key = (step.kind, step.id)
-        if step.kind not in ("thought", "tool") and self._statuses.get(key) != step.status:
-            self._statuses[key] = step.status
+        key, status = (step.kind, step.id), (step.status, step.error)
+        if step.kind not in ("thought", "tool") and self._statuses.get(key) != status:
+            self._statuses[key] = status
             yield {"type": "non_standard", "value": {"step": told_of(step)}}
 
     def _of_call(self, call: ToolCall) -> Iterator[dict[str, Any]]:

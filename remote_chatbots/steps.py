@@ -43,7 +43,10 @@ class StepsSoFar:
         """Take a step, or a newer state of one; return it with what was known before, None if nothing in it is new."""
         old = self._steps.get((step.kind, step.id))
         if old is not None:
-            kept = {name: value for name in _KEPT if not getattr(step, name) and (value := getattr(old, name))}
+            # A loop in a loop begins once more under its id: what came of it the time before is no news of this one.
+            again = step.status == "running" != old.status and step.kind in ("iteration", "loop")
+            names = (name for name in _KEPT if not (again and name in ("input", "output", "started_at")))
+            kept = {name: value for name in names if not getattr(step, name) and (value := getattr(old, name))}
             step = replace(step, **kept) if kept else step
         if old is not None and _same(step, old):
             return None
@@ -97,15 +100,15 @@ def tool_calls(step: Step) -> tuple[ToolCall, ...]:
         return (ToolCall(step.id, step.name, _args(step.input), step.output, done, failed),)
     names = list(dict.fromkeys(name for name in step.name.split(";") if name))
     ids = [step.id] if len(names) == 1 else [f"{step.id}-{number}" for number in range(1, len(names) + 1)]
+
+    def share(told: Any, name: str) -> Any:
+        """Return one tool's share of what is told by tools' names; where it is not told so, all of it."""
+        return told.get(name) if isinstance(told, Mapping) and not told.keys().isdisjoint(names) else told
+
     return tuple(
-        ToolCall(id_, name, _args(_of_tool(step.input, name)), _of_tool(step.output, name), done, failed)
+        ToolCall(id_, name, _args(share(step.input, name)), share(step.output, name), done, failed)
         for id_, name in zip(ids, names, strict=True)
     )
-
-
-def _of_tool(told: Any, name: str) -> Any:
-    """Return one tool's share of what is told by tools' names; where it is not told so, all of it."""
-    return told.get(name) if isinstance(told, Mapping) else told
 
 
 def _args(told: Any) -> Mapping[str, Any]:

@@ -54,6 +54,32 @@ def test_a_thought_that_the_answer_does_not_say_is_told_as_it_grows(told: Told) 
     assert played.answer.text == "Rain."
 
 
+@pytest.mark.parametrize("seen", ["", '{"forecast": "rain"}'], ids=["without a tool", "with its result"])
+def test_a_thought_that_comes_before_its_own_words_is_not_told_twice(told: Told, seen: str) -> None:
+    early = thought("a-1", 1, **CALL, observation=seen) if seen else thought("a-1", 1, thought="Let me look.")
+    played = told(early, agent_message("Let me"), agent_message(" look."), thought("a-1", 1, **CALL, observation=seen),
+                  thought("a-2", 2), agent_message("Rain."), END)  # fmt: skip
+    assert (played.answer.text, played.answer.reasoning) == ("Let me look.Rain.", "")
+    assert [one.text for one in played.answer.steps] == ["Let me look.", ""]
+
+
+def test_a_thought_is_told_before_whatever_else_comes(told: Told) -> None:
+    pondered = thought("a-1", 1, thought="I ponder.", tool="x", observation="{}")
+    for behind in (agent_message("Rain."), {"event": "message_end", "metadata": {}}):
+        first, second, *_ = [one for one in told(pondered, behind).events if isinstance(one, (Reasoning, Step))]
+        assert (first, type(second)) == (Reasoning("I ponder."), Step)
+    assert isinstance(told(pondered).events[-1], Step)  # a stream that breaks off tells it as well
+
+
+def test_a_loop_within_a_loop_begins_again_without_what_came_of_it_before(told: Told) -> None:
+    begun = step("iteration_started", id="it", title="Each", inputs={"over": [1]})
+    done = step("iteration_completed", id="it", title="Each", outputs={"output": [2]}, status="succeeded")
+    again = step("iteration_started", id="it", title="Each")
+    states = [(one.status, one.input, one.output) for one in steps(told(RUN_STARTED, begun, done, again, END))]
+    assert states == [("running", {"over": [1]}, None), ("succeeded", {"over": [1]}, {"output": [2]}),
+                      ("running", None, None)]  # fmt: skip
+
+
 def test_words_that_were_withdrawn_do_not_come_back_as_a_thought(told: Told) -> None:
     played = told(agent_message("Bad words"), replace("Sorry."), thought("a-1", 1, thought="Bad words"), END)
     assert (played.answer.text, played.answer.reasoning) == ("Sorry.", "")

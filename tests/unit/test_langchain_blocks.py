@@ -91,6 +91,20 @@ TURNS: dict[str, tuple[list[Event], list[dict[str, Any]]]] = {
              "extras": {"args": {"city": "Oslo"}}},
         ],
     ),
+    "what a tool took and gave, told without its name": (
+        [Step("a-1", "thought", "rain", "succeeded", input={"city": "Oslo"}, output={"rain in mm": 3})],
+        [
+            {"type": "server_tool_call", "id": "a-1", "name": "rain", "args": {"city": "Oslo"}},
+            {"type": "server_tool_result", "tool_call_id": "a-1", "status": "success", "output": {"rain in mm": 3}},
+        ],
+    ),
+    "a node that is tried twice in vain": (
+        [Step("n-3", "node", status="retry", error=error) for error in ("503", "504")],
+        [
+            {"type": "non_standard", "value": {"step": {"id": "n-3", "kind": "node", "status": "retry",
+             "error": error}}} for error in ("503", "504")
+        ],
+    ),
     "nodes, of which one is told again while it runs": (
         [
             NODE, replace(NODE, raw={"index": 1}), TextDelta("So "),

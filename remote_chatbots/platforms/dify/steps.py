@@ -37,6 +37,29 @@ class StepLog:
 
     def __init__(self) -> None:
         self._steps = StepsSoFar()
+        self._ahead: tuple[str, Step] | None = None  # a thought that nobody has said yet, and its step
+
+    @property
+    def waits(self) -> bool:
+        """Whether a step waits for its words: `before` tells it."""
+        return self._ahead is not None
+
+    def before(self, said: str | None) -> Iterator[Event]:
+        """Yield the step that waits, as a step of the answer's own words if they begin with what is said now.
+
+        Servers fill a thought in while it waits to be sent (recorded: 0.15.3/agent-stream-1-one-tool, where one came
+        with the tool's result), so it may come before its words.
+
+        Args:
+            said: The next piece of the answer; None if something else comes next.
+        """
+        if self._ahead is None or (said is not None and not said.strip()):
+            return
+        thought, step = self._ahead
+        self._ahead = None
+        if said is None or not _words(thought).startswith(_words(said)):
+            yield Reasoning(thought)
+        yield step
 
     def of(self, name: str, event: Mapping[str, Any], *, said: str | None = None) -> Iterator[Event]:
         """Yield the step that an event tells, unless that state of it was told before.
@@ -54,9 +77,17 @@ class StepLog:
         if news is None:
             return
         thought = news.text.removeprefix(before)
-        if thought.strip() and said is not None and "".join(thought.split()) not in "".join(said.split()):
+        unsaid = bool(thought.strip()) and said is not None and _words(thought) not in _words(said)
+        if unsaid and not (news.name and news.status == "running"):
+            self._ahead = thought, news  # a tool that runs is told at once
+            return
+        if unsaid:
             yield Reasoning(thought)
         yield news
+
+
+def _words(text_: str) -> str:
+    return "".join(text_.split())
 
 
 def _thought_of(event: Mapping[str, Any]) -> Step:

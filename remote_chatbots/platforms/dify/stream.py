@@ -110,7 +110,7 @@ class DifyTurn:
 
     def _plain_text(self) -> str:
         """Return the name of the event that can be nothing but more text now; "" if there is none."""
-        if self._created_at is None or len(self._ids) < _IDS_OF_A_CHAT or not self._talking():
+        if self._created_at is None or len(self._ids) < _IDS_OF_A_CHAT or self._steps.waits or not self._talking():
             return ""
         return "agent_message" if self._by_agent else "message"
 
@@ -128,6 +128,8 @@ class DifyTurn:
             out.append(Unrecognized(frame.event, event))
             return
         name = event.get("event")
+        if self._steps.waits and name != "ping":
+            out.extend(self._steps.before(text_of(event.get("answer")) if name in _TEXT else None))
         if name in _TEXT and self._talking():
             self._begin(event, out)
             answer = event.get("answer")
@@ -196,7 +198,7 @@ class DifyTurn:
         held: list[Event] = []
         whole = self._over() or self._ended or self._run == "succeeded" or self._old_wire
         self._settle(held, ends=True, broken=not whole)
-        yield from held
+        yield from (*self._steps.before(None), *held)
         if self._error is not None:
             raise self._error
         if not whole:
