@@ -9,11 +9,11 @@ from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import ensure_config
 
-from langchain_chatbots._beside import BLOCKS, file_block
+from langchain_chatbots._beside import BLOCKS, StepBlocks, file_block
 from langchain_chatbots._messages import usage_metadata
 from langchain_chatbots._translate import Said
 from langchain_chatbots.errors import as_model_errors
-from remote_chatbots import BotNotFoundError, BotUsageError, InMemoryConversations, StoredMessage
+from remote_chatbots import BotNotFoundError, BotUsageError, InMemoryConversations, Step, StoredMessage
 from remote_chatbots.conversations import checked_conversations
 from remote_chatbots.forgotten import is_forgotten
 from remote_chatbots.history import is_own
@@ -215,12 +215,9 @@ def message_of(stored: StoredMessage, bot: RemoteChatModel, user: str) -> BaseMe
     if stored.role == "user":
         # At Dify a question and its answer have one id, and LangGraph would take one for the other.
         return HumanMessage(stored.text, id=f"{stored.message_id}-question", response_metadata=metadata)
-    blocks = [
-        {"type": "reasoning", "reasoning": thought, "index": index, "at": at}
-        for index, (at, thought) in enumerate(stored.thoughts)
-    ]
-    made = [{**file_block(one), "at": len(stored.text)} for one in stored.media if one.url]
-    blocks += [{**block, "index": index} for index, block in enumerate(made, len(blocks))]
+    placed = [(at, block) for at, one in stored.beside for block in _blocks_of(one)]
+    placed += [(len(stored.text), file_block(one)) for one in stored.media if one.url]
+    blocks = [{**block, "index": index, "at": at} for index, (at, block) in enumerate(placed)]
     return AIMessage(
         stored.text,
         id=stored.message_id or None,
@@ -228,6 +225,10 @@ def message_of(stored: StoredMessage, bot: RemoteChatModel, user: str) -> BaseMe
         response_metadata=metadata,
         usage_metadata=usage_metadata(stored.usage) if stored.usage else None,
     )
+
+
+def _blocks_of(beside: str | Step) -> list[dict[str, Any]]:
+    return [{"type": "reasoning", "reasoning": beside}] if isinstance(beside, str) else list(StepBlocks().of(beside))
 
 
 def session_of(bot: RemoteChatModel) -> Session | None:

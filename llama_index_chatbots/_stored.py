@@ -12,6 +12,7 @@ from llama_index_chatbots.remote_llm import RemoteLLM
 from remote_chatbots import MediaProduced
 from remote_chatbots.history import is_own
 from remote_chatbots.remembered import metadata_of
+from remote_chatbots.steps import tool_calls
 from remote_chatbots.stored import StoredMessage
 
 
@@ -20,9 +21,10 @@ def as_message(stored: StoredMessage, llm: RemoteLLM, user: str) -> ChatMessage:
     told = {"bot": llm._own_bot_id(), "model_provider": llm.platform, "model_name": llm.model_name}
     told |= {"user": other} if (other := llm._other_user(user)) else {}
     known = metadata_of(stored, told)
+    calls = [call for step in stored.steps for call in tool_calls(step) if call.name]
     return ChatMessage(
         role=MessageRole(stored.role),
-        blocks=content(stored.text, thought=stored.reasoning, calls=(), told=known, media=_made(stored)),
+        blocks=content(stored.text, thought=stored.reasoning, calls=calls, told=known, media=_made(stored)),
         additional_kwargs=known,
     )
 

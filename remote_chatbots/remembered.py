@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from remote_chatbots.events import MediaProduced
 from remote_chatbots.metadata import resource
+from remote_chatbots.steps import told_of
 from remote_chatbots.stored import StoredConversation, StoredMessage
 
 Per = Literal["conversation", "turn"]
@@ -46,6 +47,7 @@ def metadata_of(message: StoredMessage, told: Mapping[str, Any]) -> dict[str, An
         "files": [file_told(one) for one in message.media],
         "usage": dict(message.usage.raw) if message.usage is not None else None,
         "retriever_resources": [resource(source) for source in message.sources],
+        "steps": [told_of(step) for step in message.steps],
     }
     known = {name: value for name, value in found.items() if value}
     return {**told, **known} if message.role == "assistant" else known

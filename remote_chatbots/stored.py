@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from remote_chatbots.events import MediaProduced, Source, Usage
+from remote_chatbots.events import MediaProduced, Source, Step, Usage
 
 Rating = Literal["like", "dislike"]
 
@@ -26,7 +26,8 @@ class StoredMessage:
         media: Files that belong to it.
         sources: The passages behind an answer, where the history holds them.
         usage: What an answer cost, where the history holds it.
-        thoughts: What a model thought between `<think>` marks, each with its place in the text.
+        beside: What an answer has beside its text, in its order: what a model thought between `<think>` marks, and the
+            steps of an agent, where the history holds them; each with its place in the text.
         error: Why the turn failed, where the server says; what had come of it is not kept (recorded:
             failed-chat-3-messages). An answer that is empty without an error is still being made, or was lost with its
             stream (recorded: during-messages, disconnect-chat-messages-late).
@@ -43,9 +44,19 @@ class StoredMessage:
     media: tuple[MediaProduced, ...] = ()
     sources: tuple[Source, ...] = ()
     usage: Usage | None = None
-    thoughts: tuple[tuple[int, str], ...] = ()
+    beside: tuple[tuple[int, str | Step], ...] = ()
     error: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def thoughts(self) -> tuple[tuple[int, str], ...]:
+        """What a model thought, each thought with its place in the text."""
+        return tuple((at, thought) for at, thought in self.beside if isinstance(thought, str))
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What an agent did on the way, in its order."""
+        return tuple(step for _, step in self.beside if isinstance(step, Step))
 
     @property
     def reasoning(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from remote_chatbots.events import Event, Reasoning, TextDelta, TextReplaced
+from remote_chatbots.events import Event, Reasoning, Step, TextDelta, TextReplaced
 from remote_chatbots.flow import Flow
 from remote_chatbots.stopping import overlap
 from remote_chatbots.stored import StoredMessage
@@ -89,10 +89,20 @@ def _apart(message: StoredMessage) -> StoredMessage:
     if message.role != "assistant" or _BEGIN not in message.text:
         return message
     splitter = ThinkSplitter()
-    said, thoughts = "", list[tuple[int, str]]()
-    for piece in [*splitter.cut([TextDelta(message.text)]), *splitter.rest()]:
-        if isinstance(piece, TextDelta):
-            said += piece.text
-        elif isinstance(piece, Reasoning):
-            thoughts.append((len(said), piece.text))
-    return replace(message, text=said, thoughts=tuple(thoughts))
+    said, beside = "", list[tuple[int, str | Step]]()
+
+    def take(pieces: list[Event]) -> None:
+        nonlocal said
+        for piece in pieces:
+            if isinstance(piece, TextDelta):
+                said += piece.text
+            elif isinstance(piece, Reasoning):
+                beside.append((len(said), piece.text))
+
+    begin = 0
+    for end, step in message.beside:
+        take(splitter.cut([TextDelta(message.text[begin:end])]))
+        beside.append((len(said), step))
+        begin = end
+    take([*splitter.cut([TextDelta(message.text[begin:])]), *splitter.rest()])
+    return replace(message, text=said, beside=tuple(beside))

@@ -8,20 +8,35 @@ from typing import Any
 
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ToolCallBlock
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.events import BaseEvent
 
-from llama_index_chatbots import Dify, RemoteStepEvent
+from langchain_chatbots import RemoteChatMessageHistory
+from llama_index_chatbots import Dify, RemoteMemory, RemoteStepEvent
+from remote_chatbots import AsyncBotClient, BotClient, DifyApp, StoredMessage
 from tests.recorded.asking import ASKED, KEY, PATIENT, TIMEOUT_S, question_of
-from tests.recorded.asking_langchain import model_for
+from tests.recorded.asking_langchain import bare, model_for
 from tests.recorded.cassettes import URL, cassette_of
-from tests.recorded.recordings import Recording, told_by
+from tests.recorded.recordings import Recording, recording, told_by
+from tests.recorded.replay import ReplayServer, reply_of
 from tests.recorded.steps import states_of, steps_of
 
 STEPPING = [one for one in ASKED if steps_of(told_by(one).events) and told_by(one).failure is None]
+
+# A turn, and the history that was read after it.
+KEPT = [
+    (recording(version, turn), recording(version, history))
+    for version, turn, history in (
+        ("0.15.3", "agent-stream-1-one-tool", "agent-messages-history"),
+        ("1.14.2", "agent-stream-1-one-tool", "agent-messages-history"),
+        ("1.14.2", "agent-stream-2-second-turn", "agent-messages-history"),
+        ("1.14.2", "agent-stream-knowledge-tool", "agent-messages-knowledge"),
+    )
+]
 
 
 def in_a_loop(llm: Dify, asked: list[ChatMessage], **named: Any) -> list[ChatResponse]:
@@ -109,3 +124,53 @@ def test_langchains_callbacks_are_told_every_recorded_state(exchange: Recording)
     with cassette_of(exchange):
         RunnableLambda(lambda text: model.invoke(text)).invoke(question.text, {"callbacks": [noting]})
     assert noting.heard == states(exchange)
+
+
+@pytest.mark.parametrize(("turn", "history"), KEPT, ids=str)
+def test_the_servers_history_tells_the_steps_of_the_live_answer(turn: Recording, history: Recording) -> None:
+    question, conversation = question_of(turn), told_by(turn).ids["conversation_id"]
+    asked = [ChatMessage(role="user", content=question.text)]
+    with ReplayServer(reply_of(turn)) as server:
+        live = model_for(question, server.url).invoke(question.text, conversation_id=question.conversation_id)
+    with ReplayServer(reply_of(turn)) as server:
+        llm = Dify(api_key=KEY, api_base=server.url, user=question.user, timeout=TIMEOUT_S)
+        live_in_llama_index = llm.chat(asked, conversation_id=question.conversation_id).message
+    steps = steps_of(told_by(turn).events)
+
+    with ReplayServer(reply_of(history)) as server:
+        read = RemoteChatMessageHistory(model_for(question, server.url), conversation_id=conversation).messages
+    (message,) = [one for one in read if one.id == live.id]
+    assert isinstance(message, AIMessage)
+    assert message.response_metadata["steps"] == live.response_metadata["steps"] == steps
+    # The server keeps the words of each step on lines of their own.
+    assert _without_line_ends(message.content_blocks) == _without_line_ends(live.content_blocks)
+
+    with ReplayServer(reply_of(history)) as server:
+        llm = Dify(api_key=KEY, api_base=server.url, user=question.user, timeout=TIMEOUT_S)
+        kept = RemoteMemory(llm, conversation_id=conversation).get_all()
+    (stored,) = [one for one in kept if one.additional_kwargs.get("message_id") == live.id and one.role == "assistant"]
+    assert stored.additional_kwargs["steps"] == steps
+    assert _calls(stored) == _calls(live_in_llama_index) != []
+
+    for told in (_by_client(history, conversation), asyncio.run(_by_async_client(history, conversation))):
+        (one,) = [one for one in told if one.message_id == live.id and one.role == "assistant"]
+        assert [step.id for step in one.steps] == [step["id"] for step in steps]
+
+
+def _by_client(history: Recording, conversation: str) -> list[StoredMessage]:
+    with ReplayServer(reply_of(history)) as server, BotClient(DifyApp(KEY, server.url), user="reader-1") as client:
+        return client.history(conversation)
+
+
+async def _by_async_client(history: Recording, conversation: str) -> list[StoredMessage]:
+    with ReplayServer(reply_of(history)) as server:
+        async with AsyncBotClient(DifyApp(KEY, server.url), user="reader-1") as client:
+            return await client.history(conversation)
+
+
+def _without_line_ends(blocks: Any) -> list[dict[str, Any]]:
+    return [{**block, "text": block["text"].strip()} if "text" in block else block for block in bare(blocks)]
+
+
+def _calls(message: ChatMessage) -> list[ToolCallBlock]:
+    return [block for block in message.blocks if isinstance(block, ToolCallBlock)]

@@ -15,6 +15,7 @@ from remote_chatbots.flow import Flow, look_up
 from remote_chatbots.framing import parse_json
 from remote_chatbots.platforms.dify.calls import Calls, known_id, path_part
 from remote_chatbots.platforms.dify.errors import NAME
+from remote_chatbots.platforms.dify.steps import stored_steps
 from remote_chatbots.platforms.dify.values import media_of, source_of, usage_of
 from remote_chatbots.reading import mapping, text, whole
 from remote_chatbots.stored import Before, Rating, StoredConversation, StoredMessage, StoredVariable
@@ -213,6 +214,7 @@ def _messages(turn: dict[str, Any], conversation_id: str) -> tuple[StoredMessage
         media=_media(files, of_user=False),
         sources=tuple(source_of(one) for one in sources if isinstance(one, dict)) if isinstance(sources, list) else (),
         usage=usage_of(counted) if "total_tokens" in turn else None,
+        beside=stored_steps(turn.get("agent_thoughts"), text(turn.get("answer"))),
         error=text(turn.get("error")),
         **known,
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from remote_chatbots.events import Event, Reasoning, Step
 from remote_chatbots.framing import parse_json
-from remote_chatbots.reading import mapping, number, text, whole
+from remote_chatbots.reading import mapping, number, objects, text, whole
 from remote_chatbots.steps import StepsSoFar
 
 # Recorded: 1.14.2/agent-stream-1-one-tool, chatflow-stream-iteration, human-5-events, 0.15.3/chatflow-stream-parallel;
@@ -84,6 +84,25 @@ class StepLog:
         if unsaid:
             yield Reasoning(thought)
         yield news
+
+
+def stored_steps(thoughts: Any, answer: str) -> tuple[tuple[int, Step], ...]:
+    """Return an agent's steps as a history tells them, each with its place in the answer: behind its own words.
+
+    The words of steps stand on lines of their own there (recorded: agent-messages-history of both versions).
+    """
+    told = sorted(
+        objects(thoughts) if isinstance(thoughts, list) else (), key=lambda one: whole(one.get("position")) or 0
+    )
+    found, at = list[tuple[int, Step]](), 0
+    for step in map(_thought_of, told):
+        words = step.text.strip()
+        begins = answer.find(words, at) if words else -1
+        if begins >= 0:
+            at = begins + len(words)
+            at += len(answer[at:]) - len(answer[at:].lstrip())
+        found.append((at, step))
+    return tuple(found)
 
 
 def _words(text_: str) -> str:
