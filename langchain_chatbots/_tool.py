@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, create_model
 
 from langchain_chatbots.errors import ChatbotUsageError
 from langchain_chatbots.settings import RemoteModelSettings
-from remote_chatbots.tool_arguments import QUESTION, arguments_of, description_of
+from remote_chatbots.tool_arguments import QUESTION, arguments_of, description_of, inputs_of
 
 
 def tool_of(
@@ -33,14 +33,15 @@ def tool_of(
         args_schema = create_model(name, **{**fields, "question": (str, Field(description=QUESTION))})
     elif args_schema is None:
         args_schema = arguments_of(model.learned.input_form, name, known={*model.inputs, model.system_input or ""})
+    schema: type[BaseModel] = args_schema
 
     # The config of the tool's call, with its conversation and its trace, is there although nobody passes it on.
     def ask(question: str, **inputs: Any) -> tuple[str, AIMessage]:
-        answer = model.invoke(question, **_given(inputs))
+        answer = model.invoke(question, **inputs_of(schema, inputs))
         return str(answer.text), answer
 
     async def aask(question: str, **inputs: Any) -> tuple[str, AIMessage]:
-        answer = await model.ainvoke(question, **_given(inputs))
+        answer = await model.ainvoke(question, **inputs_of(schema, inputs))
         return str(answer.text), answer
 
     return StructuredTool.from_function(
@@ -48,11 +49,6 @@ def tool_of(
         aask,
         name=name,
         description=description or description_of(model.learned),
-        args_schema=args_schema,
+        args_schema=schema,
         response_format="content_and_artifact",
     )
-
-
-def _given(inputs: dict[str, Any]) -> dict[str, Any]:
-    filled = {name: value for name, value in inputs.items() if value is not None}
-    return {"inputs": filled} if filled else {}

@@ -9,15 +9,17 @@ from llama_index.core.llms import LLM
 from llama_index.core.tools import FunctionTool
 from pydantic import BaseModel
 
+from remote_chatbots.tool_arguments import inputs_of
+
 
 def tool_of(llm: LLM, arguments: type[BaseModel], *, name: str, description: str, return_direct: bool) -> FunctionTool:
     """Return a tool that asks `llm` the argument `question`, with all other arguments as `inputs`."""
 
     def ask(question: str, **inputs: Any) -> CompletionResponse:
-        return llm.complete(question, **_given(inputs))
+        return llm.complete(question, **inputs_of(arguments, inputs))
 
     async def aask(question: str, **inputs: Any) -> CompletionResponse:
-        return await llm.acomplete(question, **_given(inputs))
+        return await llm.acomplete(question, **inputs_of(arguments, inputs))
 
     return FunctionTool.from_defaults(
         ask,
@@ -27,8 +29,3 @@ def tool_of(llm: LLM, arguments: type[BaseModel], *, name: str, description: str
         fn_schema=arguments,
         return_direct=return_direct,
     )
-
-
-def _given(inputs: dict[str, Any]) -> dict[str, Any]:
-    filled = {name: value for name, value in inputs.items() if value is not None}
-    return {"inputs": filled} if filled else {}

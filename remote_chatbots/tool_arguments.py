@@ -5,7 +5,8 @@ pydantic comes with both frameworks: nothing of the core imports this module, th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from keyword import iskeyword
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
@@ -25,6 +26,7 @@ _TYPES: dict[str, Any] = {
     "checkbox": bool,
     "object": dict[str, Any],
 }
+_FILES = ("file", "file-list")
 
 
 def description_of(learned: Learned) -> str:
@@ -35,7 +37,8 @@ def description_of(learned: Learned) -> str:
 def arguments_of(form: Iterable[InputField], name: str, *, known: Collection[str] = ()) -> type[BaseModel]:
     """Return the model of a tool's arguments: `question`, and one for each variable of the form that text can fill.
 
-    Left out are variables that the bot's own settings fill, and files, which no model can hand over.
+    Left out are variables that the bot's own settings fill, and files, which no model can hand over. A variable that is
+    named like a word of Python's, or like an argument that the frameworks keep for themselves, has "_" behind its name.
 
     Args:
         form: The bot's input form; empty where it is not known.
@@ -43,14 +46,16 @@ def arguments_of(form: Iterable[InputField], name: str, *, known: Collection[str
         known: The variables that are filled already.
 
     Raises:
-        BotUsageError: If a variable that must be filled has a name that no argument can have.
+        BotUsageError: If a variable that must be filled is a file, or has a name that no argument can have.
     """
+    form = tuple(form)
     fields: dict[str, Any] = {"question": (str, Field(description=QUESTION))}
     for variable in form:
-        if variable.kind not in _TYPES or variable.name in known:
+        if variable.name in known or variable.kind not in (*_TYPES, *_FILES):
             continue
-        if _can_be_named(variable.name):
-            fields[variable.name] = _argument(variable)
+        argument = _named(variable.name, form) if variable.kind in _TYPES else ""
+        if argument:
+            fields[argument] = _argument(variable, argument)
         elif variable.required and variable.default is None:
             raise BotUsageError(
                 f"The app's variable {variable.name} cannot be an argument of a tool. Give it to the model in inputs."
@@ -58,23 +63,41 @@ def arguments_of(form: Iterable[InputField], name: str, *, known: Collection[str
     return create_model(name, __config__=ConfigDict(protected_namespaces=()), **fields)
 
 
+def inputs_of(arguments: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a call of the bot is told of the arguments of its tool, apart from the question."""
+    names = {argument: field.serialization_alias for argument, field in arguments.model_fields.items()}
+    filled = {names.get(argument) or argument: value for argument, value in given.items() if value is not None}
+    return {"inputs": filled} if filled else {}
+
+
+def _named(name: str, form: Iterable[InputField]) -> str:
+    """Return the argument's name for a variable; "" if it can have none."""
+    if _can_be_named(name):
+        return name
+    other = f"{name}_"
+    return other if _can_be_named(other) and all(variable.name != other for variable in form) else ""
+
+
 def _can_be_named(name: str) -> bool:
-    free = name not in _TAKEN and not hasattr(BaseModel, name)
+    free = name not in _TAKEN and not iskeyword(name) and not hasattr(BaseModel, name)
     return free and name.isidentifier() and not name.startswith("_")
 
 
-def _argument(variable: InputField) -> tuple[Any, Any]:
+def _argument(variable: InputField, argument: str) -> tuple[Any, Any]:
     kind: Any = _TYPES[variable.kind]
     if variable.kind == "select" and variable.options:
         kind = Literal[variable.options]
     told: dict[str, Any] = {
         "description": ". ".join(filter(None, (variable.label, variable.description))),
         "max_length": variable.max_length,
+        "serialization_alias": variable.name if argument != variable.name else None,
     }
     try:
         default = None if variable.default is None else TypeAdapter(kind).validate_python(variable.default)
     except ValidationError:
         default = None  # the server's own, whatever it means by it
+    if isinstance(default, str) and len(default) > (variable.max_length or len(default)):
+        default = None
     if variable.required and variable.default is None:
         return kind, Field(**told)
     return (kind if default is not None else kind | None), Field(default, **told)

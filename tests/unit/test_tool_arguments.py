@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 
 from remote_chatbots import AppInfo, BotUsageError, FileRules, InputField
 from remote_chatbots.described import Learned
-from remote_chatbots.tool_arguments import arguments_of, description_of
+from remote_chatbots.tool_arguments import arguments_of, description_of, inputs_of
 
 FORM = (
     InputField("city", "City", "text", required=True, max_length=8, description="Where to"),
@@ -18,7 +19,7 @@ FORM = (
     InputField("party", "Party", "number", default="2"),
     InputField("consent", "Consent", "checkbox", required=True),
     InputField("booking", "Booking", "object"),
-    InputField("ticket", "Ticket", "file", required=True, files=FileRules(True)),
+    InputField("ticket", "Ticket", "file", files=FileRules(True)),
     InputField("papers", "Papers", "file-list"),
     InputField("shape", "Shape", "hologram"),
 )
@@ -67,23 +68,37 @@ def test_without_a_form_there_is_the_question_alone() -> None:
     assert list(arguments_of((), "town").model_fields) == ["question"]
 
 
-@pytest.mark.parametrize("name", ["question", "config", "self", "_hidden", "model_dump", "copy", "my city"])
-def test_a_variable_that_can_be_no_argument_is_left_out_or_refused_where_it_is_required(name: str) -> None:
-    assert list(arguments_of([InputField(name)], "town").model_fields) == ["question"]
-    assert list(arguments_of([InputField(name, required=True)], "town", known=[name]).model_fields) == ["question"]
-    with pytest.raises(BotUsageError, match=rf"variable {name} cannot be an argument.*in inputs"):
-        arguments_of([InputField(name, required=True)], "town")
+@pytest.mark.parametrize(
+    "unfit", [InputField("_hidden"), InputField("my city"), InputField("ticket", kind="file")], ids=str
+)
+def test_a_variable_that_can_be_no_argument_is_left_out_or_refused_where_it_is_required(unfit: InputField) -> None:
+    required = replace(unfit, required=True)
+    assert list(arguments_of([unfit], "town").model_fields) == ["question"]
+    assert list(arguments_of([required], "town", known=[unfit.name]).model_fields) == ["question"]
+    with pytest.raises(BotUsageError, match=rf"variable {unfit.name} cannot be an argument.*in inputs"):
+        arguments_of([required], "town")
+
+
+@pytest.mark.parametrize("name", ["from", "class", "question", "config", "self", "model_dump", "copy"])
+def test_a_variable_whose_name_is_taken_is_an_argument_by_another(name: str) -> None:
+    made = arguments_of([InputField(name, required=True), InputField("city")], "town")
+    assert list(made.model_json_schema()["properties"]) == ["question", f"{name}_", "city"]
+    assert inputs_of(made, {f"{name}_": "Oslo", "city": None}) == {"inputs": {name: "Oslo"}}
+    with pytest.raises(BotUsageError, match=f"variable {name} cannot be an argument"):
+        arguments_of([InputField(name, required=True), InputField(f"{name}_")], "town")
 
 
 def test_a_default_that_is_no_value_of_its_variable_is_the_servers_to_make_sense_of() -> None:
     form = [
         InputField("party", kind="number", default="some"),
         InputField("tone", kind="select", options=("a",), default="b"),
+        InputField("city", max_length=3, default="Oslo"),
     ]
     assert arguments_of(form, "town")(question="Hello?").model_dump() == {
         "question": "Hello?",
         "party": None,
         "tone": None,
+        "city": None,
     }
 
 
