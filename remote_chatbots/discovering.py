@@ -28,7 +28,7 @@ class Discovering:
             BotError: If it cannot be asked.
         """
         bot = self._known_bot()
-        with self._sync_client().run(_asked_about_itself(bot)) as run:
+        with self._sync_client().run(asked_about_itself(bot)) as run:
             for _ in run:
                 pass
         self._take(_learned_of(bot))
@@ -37,7 +37,7 @@ class Discovering:
     async def adiscover(self) -> Self:
         """Do as `discover`."""
         bot = self._known_bot()
-        async with self._loop_client().run(_asked_about_itself(bot)) as run:
+        async with self._loop_client().run(asked_about_itself(bot)) as run:
             async for _ in run:
                 pass
         self._take(_learned_of(bot))
@@ -68,7 +68,8 @@ def _learned_of(bot: Any) -> Learned:
     return getattr(bot, "learned", None) or Learned()
 
 
-def _asked_about_itself(bot: BotProtocol) -> Flow[None]:
+def asked_about_itself(bot: BotProtocol) -> Flow[None]:
+    """Ask a bot who it is and how it is set up; it remembers both."""
     yield from operation(bot, "parameters")
     try:
         yield from operation(bot, "info")

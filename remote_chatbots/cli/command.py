@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from remote_chatbots import __version__
-from remote_chatbots.cli import doctor, serve
+from remote_chatbots.cli import chat, doctor, serve
 from remote_chatbots.cli.ends import FAILED, INTERRUPTED, WRONG_USE, Unusable
 from remote_chatbots.errors import BotError, BotUsageError
 from remote_chatbots.printable import printable
@@ -23,9 +23,6 @@ GPTBOTS_API_KEY, GPTBOTS_BASE_URL, GPTBOTS_USER; or the options of a command.
 Everybody on this machine can see the options of a running command, so a key
 is better off in the environment; without one, doctor and chat ask for it.
 `remote-chatbots COMMAND --help` tells more."""
-
-# What a command needs beside this package: the extras that bring it.
-_EXTRAS = {"demo": "langchain,llama-index", "chat": "cli"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,12 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"remote-chatbots {given.command}: {printable(str(error))}\n")
         return WRONG_USE if isinstance(error, (Unusable, BotUsageError)) else FAILED
     except ModuleNotFoundError as error:
-        extra = _EXTRAS.get(given.command)
-        if extra is None or (error.name or "").startswith("remote_chatbots"):
+        if given.command != "demo" or (error.name or "").startswith("remote_chatbots"):
             raise
         sys.stderr.write(
-            f"remote-chatbots {given.command}: it needs {error.name}, which is not installed. "
-            f"Install it: pip install 'remote-chatbots[{extra}]'\n"
+            f"remote-chatbots demo: It needs {error.name}, which is not installed. "
+            "Install it: pip install 'remote-chatbots[langchain,llama-index]'\n"
         )
         return WRONG_USE
     except KeyboardInterrupt:
@@ -70,8 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"remote-chatbots {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_demo(commands)
-    serve.add_to(commands)
-    doctor.add_to(commands)
+    for command in (serve, doctor, chat):
+        command.add_to(commands)
     return parser
 
 

@@ -10,12 +10,15 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from remote_chatbots import emulator as emulators
 from remote_chatbots.cli.ends import Unusable
-from remote_chatbots.emulator import Emulator, Fault, Faults
+from remote_chatbots.emulator import Fault, Faults
 from remote_chatbots.printable import on_a_line
+
+if TYPE_CHECKING:
+    from remote_chatbots.emulator import Emulator
 
 _TEXTS = (".md", ".markdown", ".txt")
 _ALWAYS = "*"
@@ -71,7 +74,7 @@ def run(given: argparse.Namespace) -> int:
     log.setLevel(logging.INFO)
     log.addHandler(handler)
     try:
-        running = Emulator(
+        running = emulators.Emulator(  # its HTTP library is imported with it, and not before
             given.profile,
             seed=given.seed,
             port=given.port,

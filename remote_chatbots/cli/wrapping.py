@@ -1,0 +1,54 @@
+"""Lines that end between words, of text that comes in pieces."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+# A word with the spaces before it, or a line end.
+_PARTS = re.compile(r"\n| *[^ \n]+| +")
+# What is written with spaces between words; of the rest (Chinese, emoji) every character can begin a line.
+_SPACED = re.compile(r"[!-\u2dff]")
+
+
+class Wrapper:
+    """Puts line ends in the place of spaces, so that no word is torn at the end of a line.
+
+    What has no spaces (Chinese, a long address) is left to the terminal, which breaks it anywhere.
+
+    Args:
+        width_of: How many columns a text takes.
+    """
+
+    def __init__(self, width_of: Callable[[str], int]) -> None:
+        self._width_of = width_of
+        self._held = ""
+        self._column = 0
+
+    def feed(self, text: str, columns: int) -> str:
+        """Return what can be shown by now: all but the last word, which may go on."""
+        parts: list[str] = _PARTS.findall(self._held + text)
+        self._held = parts.pop() if parts and (parts[-1].isspace() or _SPACED.match(parts[-1][-1])) else ""
+        if self._held == "\n":
+            parts.append("\n")
+            self._held = ""
+        return "".join(self._laid(part, columns) for part in parts)
+
+    def rest(self, columns: int) -> str:
+        """Return what was held back."""
+        held, self._held = self._held, ""
+        return self._laid(held, columns)
+
+    def _laid(self, part: str, columns: int) -> str:
+        if part == "\n":
+            self._column = 0
+            return part
+        word = part.lstrip(" ")
+        width, begun = self._width_of(word), self._column + len(part) - len(word)
+        if word != part and word and begun + width > columns >= width and _SPACED.match(word):
+            self._column = width
+            return f"\n{word}"
+        self._column = begun + width
+        while self._column > columns:
+            self._column -= columns
+        return part
