@@ -174,6 +174,8 @@ def _show(talk: Talk, kept: list[StoredMessage]) -> None:
         talk.screen.write(f"{printable(one.text)}\n" if one.text else "")
         if one.error:
             talk.screen.note(f"  ✗ {on_a_line(one.error)}\n", "wrong")
+        if one.role == "assistant":
+            talk.screen.write("\n")
 
 
 def _when(moment: int | None) -> str:

@@ -11,7 +11,7 @@ from remote_chatbots.cli.screen import Screen
 from remote_chatbots.cli.turn_shown import TurnShown
 from remote_chatbots.client import BotClient
 from remote_chatbots.described import AppParameters
-from remote_chatbots.errors import BotError
+from remote_chatbots.errors import BotError, BotTransportError
 from remote_chatbots.printable import on_a_line, printable
 from remote_chatbots.question import Attachment
 from remote_chatbots.stored import StoredConversation
@@ -134,8 +134,8 @@ class Talk:
     def _go_on(self, answer: Answer) -> None:
         if answer.finish_reason == "paused" and answer.input_required:
             self.fill(answer)
-        elif answer.finish_reason == "content_filter":
-            self.screen.note("  ⊘ the platform replaced or withheld text\n", "wrong")
+        elif answer.finish_reason == "content_filter" and not answer.replaced:
+            self.screen.note("  ⊘ the platform withheld text\n", "wrong")
         elif answer.finish_reason == "handoff":
             self.screen.note("  → handed over to a human\n", "strong")
         elif answer.message_id and self._suggests:
@@ -146,7 +146,7 @@ class Talk:
         self.lost = (error, asked)
         self.conversation_id = self.conversation_id or error.conversation_id
         self.screen.note(f"  ✗ {on_a_line(str(error))}\n", "wrong")
-        if error.message_id or error.partial_text:
+        if isinstance(error, BotTransportError) and not error.retryable:  # it may have arrived
             self.screen.note("  The server may have kept the answer: /recover looks for it.\n")
 
     def _suggest(self, message_id: str) -> None:

@@ -37,7 +37,7 @@ class TurnShown:
                 self._screen.note(f"  ⊘ withdrawn{why}; in its place:\n", "wrong")
                 self._text = Cleaner()
                 self._say(self._text.feed(text))
-            case Step() if event.status != "running":
+            case Step() if event.status != "running" and _is_worth_a_line(event):
                 # A line in the midst of the text would tear it: what is done meanwhile is told after it.
                 self._later[event.kind, event.id] = event
                 if not self._spoke:
@@ -105,6 +105,11 @@ class TurnShown:
             line = f"  {'✗' if failed else '·'} {on_a_line(step.name) or step.kind}{took}{why}"
             self._screen.note(self._screen.fit(line) + "\n", "wrong" if failed else "dim")
         self._later.clear()
+
+
+def _is_worth_a_line(step: Step) -> bool:
+    """Return whether a step tells more than the text does: a thought without a tool, or a form, is there already."""
+    return bool(step.error) or (step.kind != "form" and bool(step.name or step.kind != "thought"))
 
 
 def source_in_a_line(number: int, source: Source) -> str:

@@ -164,10 +164,24 @@ def test_a_broken_answer_is_told_and_recovered(emulator: Emulator) -> None:
     with terminal("chat", "--no-follow-ups", more=env(emulator)) as seen:
         begun(seen).say("When does the ferry leave?")
         assert "✗ dify: " in seen.text
+        assert "/recover looks for it" in seen.text
         assert seen.style_of("✗ dify").fg == "red"
         seen.say("/recover")
         assert "The crossing takes 25 minutes." in seen.text.partition("› /recover")[2].replace("\n", " ")
     assert calls(emulator).count("POST /v1/chat-messages") == 1
+
+
+def test_a_refusal_and_a_withdrawn_text_are_told_for_what_they_are(emulator: Emulator) -> None:
+    with terminal("chat", "--no-follow-ups", more=env(emulator, "agent-chat")) as seen:
+        begun(seen).say("[[failmid]] once")
+        assert "✗ dify: 400 completion_request_error" in seen.text
+        assert "/recover" not in seen.text.partition("[[failmid]]")[2].replace("/help", "")
+        seen.say("[[bad]]")
+        assert "⊘ withdrawn; in its place:\nThis answer was withdrawn." in seen.text
+        assert "withheld" not in seen.text
+        seen.say("[[time]]")
+        assert "  · current_time\n" in seen.text
+        assert "· thought" not in seen.text
 
 
 def test_conversations_are_listed_opened_read_rated_and_written(emulator: Emulator, tmp_path: Path) -> None:
