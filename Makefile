@@ -67,5 +67,5 @@ $(VENV)/check: $(VENV)/bin/python pyproject.toml
 
 .venv-bench/bench: pyproject.toml tests/benchmarks/requirements.txt
 	$(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -e '.[langchain]' -r tests/benchmarks/requirements.txt
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -e '.[langchain,llama-index]' -r tests/benchmarks/requirements.txt
 	@touch $@

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from langchain_core.language_models import ModelProfile
 
-from remote_chatbots.described import AppInfo, AppParameters, FileRules
+if TYPE_CHECKING:
+    from remote_chatbots.described import AppInfo, AppParameters, FileRules
+
 
 # True of every bot: it calls its own tools, takes no schema, and the app decides the temperature.
 ALWAYS = ModelProfile(

@@ -6,7 +6,6 @@ from typing import Any, Unpack
 
 from pydantic import SecretStr
 
-from langchain_chatbots._blocks import register
 from langchain_chatbots.remote_chat_model import RemoteChatModel
 from langchain_chatbots.settings import ChatModelArguments
 from remote_chatbots.constructors import DifyArguments, GPTBotsArguments
@@ -65,7 +64,3 @@ class ChatGPTBots(GPTBotsFields, RemoteChatModel):
         api_key = SecretStr(api_key) if isinstance(api_key, str) else api_key
         fields: dict[str, Any] = {"api_key": api_key, **given}
         super().__init__(**fields)
-
-
-register(ChatDify.platform)
-register(ChatGPTBots.platform)

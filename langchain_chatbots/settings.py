@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, Self, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypedDict
 
 from langchain_core.caches import BaseCache
 from langchain_core.callbacks import Callbacks
@@ -17,7 +17,9 @@ from langchain_chatbots.errors import as_model_errors
 from remote_chatbots import Timeouts, __version__
 from remote_chatbots.arguments import with_environment
 from remote_chatbots.bot_fields import BotFields
-from remote_chatbots.described import Learned
+
+if TYPE_CHECKING:
+    from remote_chatbots.described import Learned
 
 
 class ChatModelArguments(TypedDict, total=False):

@@ -5,14 +5,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from remote_chatbots.arguments import refusals_of
-from remote_chatbots.client import AsyncBotClient, BotClient
 from remote_chatbots.errors import BotUsageError
-from remote_chatbots.events import MediaProduced
 from remote_chatbots.message_ids import message_id_of
-from remote_chatbots.stored import Rating
+
+if TYPE_CHECKING:
+    from remote_chatbots.client import AsyncBotClient, BotClient
+    from remote_chatbots.events import MediaProduced
+    from remote_chatbots.stored import Rating
 
 
 class AboutAnswers:

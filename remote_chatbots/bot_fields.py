@@ -9,28 +9,31 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr
 
+import remote_chatbots
 from remote_chatbots.about_answers import AboutAnswers
 from remote_chatbots.arguments import checked_call, refusals_of
-from remote_chatbots.client import AsyncBotClient, BotClient
 from remote_chatbots.connection_fields import ConnectionFields
 from remote_chatbots.conversations import Conversations, InMemoryConversations, checked_conversations
 from remote_chatbots.discovering import Discovering
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.field_texts import describe
-from remote_chatbots.flow import Flow
 from remote_chatbots.forgotten import ask
 from remote_chatbots.forks import NewestAnswers, OnFork, asked_unforked
 from remote_chatbots.history import Message, Plan, plan
 from remote_chatbots.management import operation
-from remote_chatbots.protocol import BotProtocol
 from remote_chatbots.question import Question
 from remote_chatbots.resuming import FilledForm
 from remote_chatbots.sessions import Session, asked_in_session
 from remote_chatbots.timeouts import Settings, Timeouts
+
+if TYPE_CHECKING:
+    from remote_chatbots.client import AsyncBotClient, BotClient
+    from remote_chatbots.flow import Flow
+    from remote_chatbots.protocol import BotProtocol
 
 _STANDARD = Settings()
 
@@ -264,14 +267,14 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
         bot, timeouts = self._known_bot(), Timeouts.of(self.timeout)
         client = self._client
         if client is None or client.bot != bot or client.timeouts != timeouts:
-            client = self._client = BotClient(bot, timeout=timeouts)
+            client = self._client = remote_chatbots.BotClient(bot, timeout=timeouts)
         return client
 
     def _loop_client(self) -> AsyncBotClient:
         bot, timeouts = self._known_bot(), Timeouts.of(self.timeout)
         client = self._async_client
         if client is None or client.bot != bot or client.timeouts != timeouts:
-            client = self._async_client = AsyncBotClient(bot, timeout=timeouts)
+            client = self._async_client = remote_chatbots.AsyncBotClient(bot, timeout=timeouts)
         return client
 
     def _settings(self) -> Settings:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from remote_chatbots import transports
 from remote_chatbots.answer import Answer
 from remote_chatbots.archive import Archive, AsyncArchive
 from remote_chatbots.arguments import refusals_of
@@ -22,8 +23,6 @@ from remote_chatbots.question import Attachment, Question
 from remote_chatbots.resuming import FilledForm, LostAnswer
 from remote_chatbots.speech import AsyncSpeech, Speech
 from remote_chatbots.timeouts import Timeouts
-from remote_chatbots.transports.aiohttp_driver import AiohttpRun, AiohttpTransport
-from remote_chatbots.transports.requests_driver import RequestsRun, RequestsTransport
 
 if TYPE_CHECKING:
     import aiohttp
@@ -94,7 +93,7 @@ class BotClient(_Client, Management, Archive, Discovery, FileCalls, Speech):
         self, bot: BotProtocol, *, user: str = "", timeout: Any = _STANDARD, session: requests.Session | None = None
     ) -> None:
         super().__init__(bot, user=user, timeout=timeout)
-        self._transport = RequestsTransport(self.timeouts, bot.settings, session)
+        self._transport = transports.RequestsTransport(self.timeouts, bot.settings, session)
 
     def stream(
         self,
@@ -107,7 +106,7 @@ class BotClient(_Client, Management, Archive, Discovery, FileCalls, Speech):
         stop: Sequence[str] = (),
         on_break: OnBreak | None = None,
         **options: Any,
-    ) -> RequestsRun:
+    ) -> transports.RequestsRun:
         """Return the turn's events, while they arrive. Nothing is sent before the first is asked for.
 
         Args:
@@ -131,7 +130,7 @@ class BotClient(_Client, Management, Archive, Discovery, FileCalls, Speech):
         given |= {"files": files, "stop": stop, "on_break": on_break, "options": options}
         return self.run(self._flow(question, given))
 
-    def run(self, flow: Flow[None]) -> RequestsRun:
+    def run(self, flow: Flow[None]) -> transports.RequestsRun:
         """Return the events of a flow that asks this bot, as `stream` does."""
         return self._transport.run(flow, self.bot.name)
 
@@ -150,7 +149,7 @@ class BotClient(_Client, Management, Archive, Discovery, FileCalls, Speech):
         *,
         form_token: str = "",
         **given: Any,
-    ) -> RequestsRun:
+    ) -> transports.RequestsRun:
         """Submit the form that a paused answer waits for; return the events of the rest of the turn.
 
         For a form that was kept apart from its answer, give a `FilledForm` to `stream` or `ask`.
@@ -231,7 +230,7 @@ class AsyncBotClient(_Client, AsyncManagement, AsyncArchive, AsyncDiscovery, Asy
         session: aiohttp.ClientSession | None = None,
     ) -> None:
         super().__init__(bot, user=user, timeout=timeout)
-        self._transport = AiohttpTransport(self.timeouts, bot.settings, session)
+        self._transport = transports.AiohttpTransport(self.timeouts, bot.settings, session)
 
     def stream(
         self,
@@ -244,7 +243,7 @@ class AsyncBotClient(_Client, AsyncManagement, AsyncArchive, AsyncDiscovery, Asy
         stop: Sequence[str] = (),
         on_break: OnBreak | None = None,
         **options: Any,
-    ) -> AiohttpRun:
+    ) -> transports.AiohttpRun:
         """Return the turn's events, while they arrive: as `BotClient.stream`, for `async for`.
 
         Leave it by `async with contextlib.aclosing(...)` or by `async with` itself, so that the server is told to
@@ -254,7 +253,7 @@ class AsyncBotClient(_Client, AsyncManagement, AsyncArchive, AsyncDiscovery, Asy
         given |= {"files": files, "stop": stop, "on_break": on_break, "options": options}
         return self.run(self._flow(question, given))
 
-    def run(self, flow: Flow[None]) -> AiohttpRun:
+    def run(self, flow: Flow[None]) -> transports.AiohttpRun:
         """Return the events of a flow that asks this bot, as `stream` does."""
         return self._transport.run(flow, self.bot.name)
 
@@ -273,7 +272,7 @@ class AsyncBotClient(_Client, AsyncManagement, AsyncArchive, AsyncDiscovery, Asy
         *,
         form_token: str = "",
         **given: Any,
-    ) -> AiohttpRun:
+    ) -> transports.AiohttpRun:
         """Submit the form that a paused answer waits for: as `BotClient.submit`, for `async for`."""
         return self.stream(self._filled(paused, action, inputs, form_token, given))
 

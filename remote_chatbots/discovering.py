@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from remote_chatbots.client import AsyncBotClient, BotClient
 from remote_chatbots.described import Learned
 from remote_chatbots.errors import BotNotFoundError
-from remote_chatbots.flow import Flow
 from remote_chatbots.management import operation
-from remote_chatbots.protocol import BotProtocol
+
+if TYPE_CHECKING:
+    from remote_chatbots.client import AsyncBotClient, BotClient
+    from remote_chatbots.flow import Flow
+    from remote_chatbots.protocol import BotProtocol
 
 
 class Discovering:

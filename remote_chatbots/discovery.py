@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from remote_chatbots.described import AppInfo, AppMeta, AppParameters, AppSite
+from typing import TYPE_CHECKING
+
 from remote_chatbots.management import AsyncCaller, Caller
+
+if TYPE_CHECKING:
+    from remote_chatbots.described import AppInfo, AppMeta, AppParameters, AppSite
 
 
 class Discovery(Caller):

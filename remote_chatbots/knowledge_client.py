@@ -6,6 +6,7 @@ import asyncio
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from remote_chatbots import transports
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.events import Source
 from remote_chatbots.flow import Flow, T
@@ -13,8 +14,6 @@ from remote_chatbots.management import kept
 from remote_chatbots.protocol import KnowledgeProtocol
 from remote_chatbots.stored_knowledge import StoredDocument, StoredKnowledgeBase
 from remote_chatbots.timeouts import Timeouts
-from remote_chatbots.transports.aiohttp_driver import AiohttpTransport
-from remote_chatbots.transports.requests_driver import RequestsTransport
 
 if TYPE_CHECKING:
     import aiohttp
@@ -60,7 +59,7 @@ class KnowledgeClient(_Client):
         self, knowledge: KnowledgeProtocol, *, timeout: Any = _STANDARD, session: requests.Session | None = None
     ) -> None:
         super().__init__(knowledge, timeout)
-        self._transport = RequestsTransport(self.timeouts, knowledge.settings, session)
+        self._transport = transports.RequestsTransport(self.timeouts, knowledge.settings, session)
 
     def retrieve(self, query: str, **options: Any) -> list[Source]:
         """Return the passages that fit `query`, best first.
@@ -149,7 +148,7 @@ class AsyncKnowledgeClient(_Client):
         self, knowledge: KnowledgeProtocol, *, timeout: Any = _STANDARD, session: aiohttp.ClientSession | None = None
     ) -> None:
         super().__init__(knowledge, timeout)
-        self._transport = AiohttpTransport(self.timeouts, knowledge.settings, session)
+        self._transport = transports.AiohttpTransport(self.timeouts, knowledge.settings, session)
 
     async def retrieve(self, query: str, **options: Any) -> list[Source]:
         """Return as `KnowledgeClient.retrieve`; several knowledge bases are asked at once."""

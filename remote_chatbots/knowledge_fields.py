@@ -15,10 +15,7 @@ from remote_chatbots.address import Key
 from remote_chatbots.connection_fields import ConnectionFields
 from remote_chatbots.field_texts import describe
 from remote_chatbots.knowledge_client import AsyncKnowledgeClient, KnowledgeClient
-from remote_chatbots.platforms.dify import DifyKnowledge, DifyRetrieval
-from remote_chatbots.platforms.dify.chat import CLOUD_URL
-from remote_chatbots.platforms.gptbots import GPTBotsKnowledge, GPTBotsRetrieval
-from remote_chatbots.platforms.gptbots.chat import CLOUD_URL as GPTBOTS_URL
+from remote_chatbots.platforms import dify, gptbots
 from remote_chatbots.protocol import KnowledgeProtocol
 from remote_chatbots.timeouts import Timeouts
 
@@ -73,7 +70,7 @@ class KnowledgeFields(ConnectionFields):
 class DifyKnowledgeFields(KnowledgeFields):
     """The fields of Dify's knowledge bases, in either face; each but the connection's may be given per search."""
 
-    base_url: str = CLOUD_URL
+    base_url: str = dify.CLOUD_URL
     dataset_id: Any = ()
     """The knowledge base, or a list of several: then the passages come rank by rank, the first of each before the
     second of any, and scores are not compared."""
@@ -108,20 +105,20 @@ class DifyKnowledgeFields(KnowledgeFields):
     }
 
     def _knowledge(self) -> KnowledgeProtocol:
-        return DifyKnowledge(
+        return dify.DifyKnowledge(
             Key(self.api_key.get_secret_value()),
             self.base_url,
             self.dataset_id,
             headers=self.default_headers,
             settings=self._settings(),
-            options=DifyRetrieval(**{name: getattr(self, name) for name in self._options}),
+            options=dify.DifyRetrieval(**{name: getattr(self, name) for name in self._options}),
         )
 
 
 class GPTBotsKnowledgeFields(KnowledgeFields):
     """The fields of a GPTBots agent's knowledge, in either face; each but the connection's may be given per search."""
 
-    base_url: str = GPTBOTS_URL
+    base_url: str = gptbots.CLOUD_URL
     """The server, or a region: "sg", "th", "jp", "cn"."""
     k: int = Field(default=4, strict=True)
     """At most so many passages, 1 to 50; older servers take no more than 10."""
@@ -146,12 +143,12 @@ class GPTBotsKnowledgeFields(KnowledgeFields):
     }
 
     def _knowledge(self) -> KnowledgeProtocol:
-        return GPTBotsKnowledge(
+        return gptbots.GPTBotsKnowledge(
             Key(self.api_key.get_secret_value()),
             self.base_url,
             headers=self.default_headers,
             settings=self._settings(),
-            options=GPTBotsRetrieval(**{name: getattr(self, name) for name in self._options}),
+            options=gptbots.GPTBotsRetrieval(**{name: getattr(self, name) for name in self._options}),
         )
 
 

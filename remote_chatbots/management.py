@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from remote_chatbots import transports
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.events import Source
 from remote_chatbots.flow import Flow, T
 from remote_chatbots.message_ids import Named, message_id_of
-from remote_chatbots.protocol import BotProtocol
-from remote_chatbots.stored import Rating, StoredVariable
-from remote_chatbots.transports.aiohttp_driver import AiohttpTransport
-from remote_chatbots.transports.requests_driver import RequestsTransport
+
+if TYPE_CHECKING:
+    from remote_chatbots.protocol import BotProtocol
+    from remote_chatbots.stored import Rating, StoredVariable
 
 
 def operation(bot: BotProtocol, name: str, *arguments: Any, **named: Any) -> Flow[Any]:
@@ -45,7 +46,7 @@ class Caller:
 
     bot: BotProtocol
     user: str
-    _transport: RequestsTransport
+    _transport: transports.RequestsTransport
 
     def _id(self, message: Named) -> str:
         return message_id_of(message, self.bot.name)
@@ -66,7 +67,7 @@ class AsyncCaller:
 
     bot: BotProtocol
     user: str
-    _transport: AiohttpTransport
+    _transport: transports.AiohttpTransport
 
     def _id(self, message: Named) -> str:
         return message_id_of(message, self.bot.name)

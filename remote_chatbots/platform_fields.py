@@ -8,17 +8,14 @@ from typing import Any, ClassVar
 from remote_chatbots.address import Key
 from remote_chatbots.bot_fields import BotFields
 from remote_chatbots.field_texts import describe
-from remote_chatbots.platforms.dify import DifyApp, DifyOptions
-from remote_chatbots.platforms.dify.chat import CLOUD_URL
-from remote_chatbots.platforms.gptbots import GPTBotsAgent, GPTBotsOptions
-from remote_chatbots.platforms.gptbots.chat import CLOUD_URL as GPTBOTS_URL
+from remote_chatbots.platforms import dify, gptbots
 from remote_chatbots.protocol import BotProtocol
 
 
 class DifyFields(BotFields):
     """The fields of a Dify app, in either face."""
 
-    base_url: str = CLOUD_URL
+    base_url: str = dify.CLOUD_URL
     model_name: str = "dify-app"
     workflow_id: str = ""
     """Run this published version of a chatflow; "" runs the newest. Also per call."""
@@ -36,19 +33,19 @@ class DifyFields(BotFields):
     }
 
     def _bot(self) -> BotProtocol:
-        return DifyApp(
+        return dify.DifyApp(
             Key(self.api_key.get_secret_value()),
             self.base_url,
             headers=self.default_headers,
             settings=self._settings(),
-            options=DifyOptions(self.workflow_id, self.auto_generate_name, self.trace_id),
+            options=dify.DifyOptions(self.workflow_id, self.auto_generate_name, self.trace_id),
         )
 
 
 class GPTBotsFields(BotFields):
     """The fields of a GPTBots agent, in either face."""
 
-    base_url: str = GPTBOTS_URL
+    base_url: str = gptbots.CLOUD_URL
     """The server, or a region: "sg", "th", "jp", "cn"."""
     model_name: str = "gptbots-agent"
     api_version: str = "auto"
@@ -80,13 +77,13 @@ class GPTBotsFields(BotFields):
     }
 
     def _bot(self) -> BotProtocol:
-        return GPTBotsAgent(
+        return gptbots.GPTBotsAgent(
             Key(self.api_key.get_secret_value()),
             self.base_url,
             self.api_version,
             headers=self.default_headers,
             settings=self._settings(),
-            options=GPTBotsOptions(**{name: getattr(self, name) for name in self._options}),
+            options=gptbots.GPTBotsOptions(**{name: getattr(self, name) for name in self._options}),
         )
 
 

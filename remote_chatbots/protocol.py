@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from remote_chatbots.flow import Flow
-from remote_chatbots.question import Question
-from remote_chatbots.searching import Search
-from remote_chatbots.stored_knowledge import StoredDocument, StoredKnowledgeBase
-from remote_chatbots.timeouts import Settings
+if TYPE_CHECKING:
+    from remote_chatbots.flow import Flow
+    from remote_chatbots.question import Question
+    from remote_chatbots.searching import Search
+    from remote_chatbots.stored_knowledge import StoredDocument, StoredKnowledgeBase
+    from remote_chatbots.timeouts import Settings
+
 
 Memory = Literal["server", "client", "either"]
 

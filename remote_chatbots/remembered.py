@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from remote_chatbots.events import MediaProduced
 from remote_chatbots.metadata import resource
 from remote_chatbots.steps import told_of
-from remote_chatbots.stored import StoredConversation, StoredMessage
+
+if TYPE_CHECKING:
+    from remote_chatbots.stored import StoredConversation, StoredMessage
 
 Per = Literal["conversation", "turn"]
 

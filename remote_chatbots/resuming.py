@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from remote_chatbots.answer import Answer
 from remote_chatbots.errors import BotError, BotNotFoundError, BotUsageError
 from remote_chatbots.events import Event, Finished, SourcesFound, Started, TextDelta, UsageReported
 from remote_chatbots.reading import mapping, text
 from remote_chatbots.stopping import StopCutter
-from remote_chatbots.stored import StoredMessage
 from remote_chatbots.stream_reader import EventFilter
 from remote_chatbots.thinking import ThinkSplitter
+
+if TYPE_CHECKING:
+    from remote_chatbots.stored import StoredMessage
 
 
 @dataclass(frozen=True, slots=True)

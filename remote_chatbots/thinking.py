@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from remote_chatbots.events import Event, Reasoning, Step, TextDelta, TextReplaced
-from remote_chatbots.flow import Flow
 from remote_chatbots.stopping import overlap
-from remote_chatbots.stored import StoredMessage
+
+if TYPE_CHECKING:
+    from remote_chatbots.flow import Flow
+    from remote_chatbots.stored import StoredMessage
 
 _BEGIN, _END = "<think>", "</think>"
 

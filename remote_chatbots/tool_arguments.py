@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from keyword import iskeyword
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
-from remote_chatbots.described import InputField, Learned
 from remote_chatbots.errors import BotUsageError
+
+if TYPE_CHECKING:
+    from remote_chatbots.described import InputField, Learned
 
 _SILENT = "Ask a bot that has knowledge and tools of its own; it answers in words."
 QUESTION = "What to ask, in whole sentences: the bot knows nothing of this conversation."

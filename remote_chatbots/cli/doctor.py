@@ -18,8 +18,7 @@ from remote_chatbots.described import AppInfo, AppParameters
 from remote_chatbots.errors import BotAuthError, BotError, BotNotFoundError
 from remote_chatbots.events import Reasoning, TextDelta
 from remote_chatbots.knowledge_client import KnowledgeClient
-from remote_chatbots.platforms.dify import DifyApp, DifyKnowledge
-from remote_chatbots.platforms.dify.chat import CLOUD_URL
+from remote_chatbots.platforms.dify import CLOUD_URL, DifyApp, DifyKnowledge
 from remote_chatbots.timeouts import Settings
 
 QUESTION = "Hello! Please answer with one word."

@@ -12,7 +12,7 @@ from remote_chatbots.errors import BotError, BotRejectedError, BotUsageError
 from remote_chatbots.events import Event, MediaProduced
 from remote_chatbots.flow import Abandoned, Flow, open_reply, read_body
 from remote_chatbots.framing import SSEFramer
-from remote_chatbots.platforms.dify import discovery
+from remote_chatbots.platforms.dify import CLOUD_URL, discovery
 from remote_chatbots.platforms.dify.errors import NAME, not_allowed, refusal, refuses_blocking
 from remote_chatbots.platforms.dify.files import Files, reference
 from remote_chatbots.platforms.dify.management import Management
@@ -32,8 +32,6 @@ from remote_chatbots.stream_reader import StreamReader
 from remote_chatbots.timeouts import Settings
 from remote_chatbots.uploads import Uploads
 from remote_chatbots.wire import HttpRequest, ResponseHead, json_request
-
-CLOUD_URL = "https://api.dify.ai/v1"
 
 
 @dataclass(frozen=True)

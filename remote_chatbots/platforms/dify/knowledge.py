@@ -14,8 +14,8 @@ from remote_chatbots.address import base_url_of, checked_headers, checked_key, s
 from remote_chatbots.errors import BotAuthError, BotRejectedError, BotUsageError
 from remote_chatbots.events import Source
 from remote_chatbots.flow import Flow, look_up
+from remote_chatbots.platforms.dify import CLOUD_URL
 from remote_chatbots.platforms.dify.calls import Calls, path_part
-from remote_chatbots.platforms.dify.chat import CLOUD_URL
 from remote_chatbots.platforms.dify.errors import NAME, not_allowed
 from remote_chatbots.platforms.dify.retrieval import DifyRetrieval, own_model
 from remote_chatbots.reading import mapping, number, objects, text, whole

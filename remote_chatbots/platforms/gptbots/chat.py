@@ -13,7 +13,7 @@ from remote_chatbots.errors import BotError, BotReplyError, BotUsageError, copy_
 from remote_chatbots.events import MediaProduced, Source, Started
 from remote_chatbots.flow import Flow, open_reply, read_body
 from remote_chatbots.framing import JSONFramer
-from remote_chatbots.platforms.gptbots import discovery, speech
+from remote_chatbots.platforms.gptbots import CLOUD_URL, discovery, speech
 from remote_chatbots.platforms.gptbots.calls import Calls, Version, checked, message
 from remote_chatbots.platforms.gptbots.errors import NAME, not_allowed, refusal
 from remote_chatbots.platforms.gptbots.management import Management
@@ -31,7 +31,6 @@ from remote_chatbots.stream_reader import EventFilter, StreamReader
 from remote_chatbots.timeouts import Settings
 from remote_chatbots.wire import ResponseHead
 
-CLOUD_URL = "https://api-sg.gptbots.ai"
 # GPTBots API reference, "API overview"; the Chinese site as public clients use it.
 REGIONS = {
     "sg": CLOUD_URL,

@@ -11,8 +11,9 @@ from typing import Any
 
 from remote_chatbots.address import checked_headers, checked_key, sent_headers
 from remote_chatbots.flow import Flow
+from remote_chatbots.platforms.gptbots import CLOUD_URL
 from remote_chatbots.platforms.gptbots.calls import Calls
-from remote_chatbots.platforms.gptbots.chat import CLOUD_URL, server_of
+from remote_chatbots.platforms.gptbots.chat import server_of
 from remote_chatbots.platforms.gptbots.errors import NAME
 from remote_chatbots.platforms.gptbots.management import LIST_PAGE_SIZE, Management
 from remote_chatbots.platforms.gptbots.retrieval import GPTBotsRetrieval
