@@ -58,7 +58,7 @@ $(VENV)/test: $(VENV)/bin/python pyproject.toml
 	@touch $@
 
 $(VENV)/notebook: $(VENV)/bin/python pyproject.toml
-	$(PIP_INSTALL) -e '.[test,notebook]'
+	$(PIP_INSTALL) -e '.[test,notebook-test]'
 	@touch $@
 
 $(VENV)/check: $(VENV)/bin/python pyproject.toml

@@ -17,6 +17,7 @@ from remote_chatbots.lazy_names import lazy_names
 if TYPE_CHECKING:
     from langchain_chatbots.chat_history import RemoteChatMessageHistory
     from langchain_chatbots.chat_models import ChatDify, ChatGPTBots
+    from langchain_chatbots.display import ashow_live, show, show_live
     from langchain_chatbots.document_loaders import RemoteConversationLoader
     from langchain_chatbots.errors import retryable
     from langchain_chatbots.human_input import human_input_node
@@ -36,6 +37,7 @@ else:
         {
             "chat_history": "RemoteChatMessageHistory",
             "chat_models": "ChatDify ChatGPTBots",
+            "display": "ashow_live show show_live",
             "document_loaders": "RemoteConversationLoader",
             "errors": "retryable",
             "human_input": "human_input_node",
@@ -64,8 +66,11 @@ __all__ = [
     "RemoteSpeechParser",
     "StoredConversations",
     "__version__",
+    "ashow_live",
     "human_input_node",
     "retryable",
+    "show",
+    "show_live",
     "sources",
 ]
 

@@ -23,7 +23,7 @@ def sources(answer: Any) -> list[Document]:
         segment's id; the metadata has all the server's keys, and `source` and `title` (the document's name),
         `score` (None if the server gave none), `bot` and `message_id`.
     """
-    message = _newest_answer(answer)
+    message = newest_answer(answer)
     if message is None:
         return []
     return [
@@ -32,14 +32,15 @@ def sources(answer: Any) -> list[Document]:
     ]
 
 
-def _newest_answer(found: Any) -> AIMessage | None:
+def newest_answer(found: Any) -> AIMessage | None:
+    """Return the newest answer in what a model, a graph or a history gave; None if there is none."""
     if isinstance(found, AIMessage):
         return found
     if isinstance(found, BaseMessage):
         return None
     if isinstance(found, Mapping):
-        return _newest_answer(found.get("messages"))
+        return newest_answer(found.get("messages"))
     if isinstance(found, (list, tuple)):
-        return next((message for one in reversed(found) if (message := _newest_answer(one)) is not None), None)
+        return next((message for one in reversed(found) if (message := newest_answer(one)) is not None), None)
     inner = getattr(found, "message", None) or getattr(found, "generations", None)
-    return _newest_answer(inner) if inner is not None else None
+    return newest_answer(inner) if inner is not None else None

@@ -14,6 +14,7 @@ from remote_chatbots.lazy_names import lazy_names
 if TYPE_CHECKING:
     from llama_index_chatbots.chat_engines import RemoteChatEngine
     from llama_index_chatbots.chat_stores import RemoteChatStore
+    from llama_index_chatbots.display import ashow_live, show, show_live
     from llama_index_chatbots.human_input import FormFilledEvent, FormRequiredEvent, submit_form
     from llama_index_chatbots.knowledge_retrievers import (
         DifyKnowledgeRetriever,
@@ -37,6 +38,7 @@ else:
         {
             "chat_engines": "RemoteChatEngine",
             "chat_stores": "RemoteChatStore",
+            "display": "ashow_live show show_live",
             "human_input": "FormFilledEvent FormRequiredEvent submit_form",
             "knowledge_retrievers": "DifyKnowledgeRetriever GPTBotsKnowledgeRetriever RemoteKnowledgeRetriever",
             "llms": "Dify GPTBots",
@@ -74,6 +76,9 @@ __all__ = [
     "RemoteStepEvent",
     "RemoteStreamingResponse",
     "StoredConversations",
+    "ashow_live",
+    "show",
+    "show_live",
     "source_nodes",
     "submit_form",
 ]
