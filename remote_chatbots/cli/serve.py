@@ -189,7 +189,7 @@ def _welcome(running: Emulator) -> str:
         f"Dify     {running.dify_url}\n{dify}  {'(knowledge bases)':<{width}}  {running.dataset_key}\n"
         f"GPTBots  {running.gptbots_url}\n{gptbots}"
         "These keys open nothing but this server. Try:\n"
-        f"  DIFY_API_KEY={keys['advanced-chat']} remote-chatbots chat --base-url {running.dify_url}\n\n"
+        f"  DIFY_API_KEY={keys['advanced-chat']} \\\n  remote-chatbots chat --base-url {running.dify_url}\n\n"
     )
 
 

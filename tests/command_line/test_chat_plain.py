@@ -40,6 +40,17 @@ def test_each_line_is_a_question_and_the_answers_alone_come_out(emulator: Emulat
     assert not any(request.path.endswith("/suggested") for request in emulator.requests)
 
 
+def test_what_a_bot_says_reaches_no_terminal_behind_a_pipe_as_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    hostile = "\x1b]0;owned\x07 \x1b[35;1mPURPLE \u202egnp\x9b2J"
+    with Emulator(token_delay_s=0, held_open_s=0, documents={f"a{hostile}.md": f"The ferry: {hostile}"}) as emulator:
+        monkeypatch.setenv("DIFY_API_KEY", emulator.key("advanced-chat"))
+        monkeypatch.setenv("DIFY_BASE_URL", emulator.dify_url)
+        ended = done("chat", said="ferry?\n/sources\n/history\n/list\n")
+    assert ended.stdout.count("PURPLE") >= 4
+    assert not {"\x1b", "\x07", "\u202e", "\x9b"} & set(ended.stdout + ended.stderr)
+    assert "owned" not in ended.stdout + ended.stderr
+
+
 def test_a_question_that_failed_is_told_beside_and_in_the_exit_code(emulator: Emulator) -> None:
     emulator.faults.add(Cut(after_bytes=200))
     ended = done("chat", said="When does the ferry leave?\nAnd on Sundays?\n")
