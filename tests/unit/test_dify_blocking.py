@@ -19,6 +19,7 @@ from remote_chatbots import (
     Finished,
     InputRequired,
     Question,
+    Reasoning,
     Settings,
     Started,
     TextDelta,
@@ -76,6 +77,18 @@ def test_a_blocking_answer_gives_the_events_of_a_stream(app: DifyApp, drive: Dri
     assert played.events == streamed.events
     assert played.events[0] == Started("c-1", "m-1", "t-1", created_at=1767225600)
     assert played.answer.sources[0].title == "coast.md"
+
+
+def test_what_models_thought_is_told_before_the_answer_and_once(app: DifyApp, drive: Drive, framed: Any) -> None:
+    reasoned = {**METADATA, "reasoning": {"1740002": "West, so", "1740003": "", "1740004": None}}
+    whole_one = drive(app.ask(blocking()), whole({**ANSWER, "metadata": reasoned}))
+    assert whole_one.events[1:3] == [Reasoning("West, so"), TextDelta("Rain likely.")]
+
+    chunk = {"event": "reasoning_chunk", "data": {"reasoning": "West, so", "node_id": "1740002", "is_final": True}}
+    for before in ([chunk], []):
+        events = [*before, {"event": "message", "answer": "Rain."}, {"event": "message_end", "metadata": reasoned}]
+        streamed = drive(app.ask(Question("Will it rain?", user="ann")), [framed(event) for event in events])
+        assert streamed.answer.reasoning == "West, so"
 
 
 def test_a_body_in_pieces_is_one_body(app: DifyApp, drive: Drive) -> None:

@@ -33,11 +33,12 @@ _RUNNING = frozenset({"started", "next", "start"})
 
 
 class StepLog:
-    """The steps of one turn."""
+    """The steps of one turn, and what models thought apart from the answer."""
 
     def __init__(self) -> None:
         self._steps = StepsSoFar()
         self._ahead: tuple[str, Step] | None = None  # a thought that nobody has said yet, and its step
+        self._reasoned = False
 
     @property
     def waits(self) -> bool:
@@ -60,6 +61,22 @@ class StepLog:
         if said is None or not _words(thought).startswith(_words(said)):
             yield Reasoning(thought)
         yield step
+
+    def reasoning(self, event: Mapping[str, Any]) -> Iterator[Event]:
+        """Yield the piece of a thought that a `reasoning_chunk` holds."""
+        if thought := text(mapping(event.get("data")).get("reasoning")):
+            self._reasoned = True
+            yield Reasoning(thought)
+
+    def kept_reasoning(self, event: Mapping[str, Any]) -> Iterator[Event]:
+        """Yield what models thought as an answer's closing metadata has it, by nodes, where no chunk has told it.
+
+        Dify API reference 1.16, "Chat messages": a blocking answer has no chunks.
+        """
+        told = mapping(mapping(event.get("metadata")).get("reasoning"))
+        if not self._reasoned:
+            self._reasoned = True
+            yield from (Reasoning(thought) for thought in map(text, told.values()) if thought)
 
     def of(self, name: str, event: Mapping[str, Any], *, said: str | None = None) -> Iterator[Event]:
         """Yield the step that an event tells, unless that state of it was told before.

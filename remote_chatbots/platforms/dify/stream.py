@@ -17,7 +17,6 @@ from remote_chatbots.events import (
     FinishReason,
     InputRequired,
     MediaProduced,
-    Reasoning,
     SourcesFound,
     Started,
     TextDelta,
@@ -172,7 +171,7 @@ class DifyTurn:
                 raise error_from(told, 200, hidden=self._hidden)
             raise not_allowed("the reply is no answer", body, self._hidden)
         self._begin(told, out)
-        out.extend(self._text(told))
+        out.extend((*self._steps.kept_reasoning(told), *self._text(told)))
         if told.get("event") == "workflow_paused":
             reasons = mapping(told.get("data")).get("reasons")
             out.extend(InputRequired(form) for form in reasons or [] if isinstance(form, dict))
@@ -287,6 +286,7 @@ class DifyTurn:
         if self._ended:
             return
         self._ended = True
+        yield from self._steps.kept_reasoning(event)
         metadata = dict(mapping(event.get("metadata")))
         usage = metadata.pop("usage", None)
         sources = metadata.pop("retriever_resources", None)
@@ -331,9 +331,7 @@ class DifyTurn:
         return self._steps.of(event["event"], event)
 
     def _reasoning(self, event: dict[str, Any]) -> Iterator[Event]:
-        text = mapping(event.get("data")).get("reasoning")
-        if isinstance(text, str) and text:
-            yield Reasoning(text)
+        return self._steps.reasoning(event)
 
     def _run_started(self, event: dict[str, Any]) -> Iterator[Event]:
         # A server of 1.16 closes an answer that had no run by pretending one (API reference, annotation reply).
