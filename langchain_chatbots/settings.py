@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypedDict
 
 from langchain_core.caches import BaseCache
@@ -75,6 +75,14 @@ class RemoteModelSettings(BotFields, BaseChatModel):
 
     def _resolve_model_profile(self) -> ModelProfile:
         return profile_of(None, None)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy, as pydantic does; one of another bot does not have this one's profile."""
+        learned = self.learned
+        copy = super().model_copy(update=update, deep=deep)
+        if "profile" not in (update or {}) and copy.learned is not learned:
+            copy._take(copy.learned)
+        return copy
 
     def __getstate__(self) -> dict[Any, Any]:
         # What the bot said of itself stays here, as connections do.

@@ -153,6 +153,8 @@ def test_a_model_that_is_changed_knows_nothing_of_its_new_app(emulator: Emulator
     other = model.model_copy(update={"api_key": make_model("chat").api_key})
     assert (model.learned.info, other.learned.info) != (None, None)
     assert other.learned.info is None
+    assert other.profile == ALWAYS != model.profile
+    assert model.model_copy(update={"model_name": "other"}).profile == model.profile
     assert other.invoke(QUESTION).text
 
 

@@ -6,6 +6,7 @@ import json
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from math import nan
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -309,6 +310,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"metadata_filtering_conditions": ["lang"]}, "a condition must be"),
     ({"metadata_filtering_conditions": [{"name": "a", "comparison_operator": "~"}]}, "comparison_operator of 'a'"),
     ({"metadata_filtering_conditions": [{"name": "a", "comparison_operator": "is"}]}, "value of 'a'"),
+    ({"metadata_filtering_conditions": [{"name": "a", "comparison_operator": "<", "value": nan}]}, "value of 'a'"),
     ({"search_metod": "x"}, "search_metod is no option of a search"),
 ]
 

@@ -195,11 +195,15 @@ def _condition(given: Any) -> dict[str, Any]:
 def _is_value(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return all(isinstance(one, str) for one in value)
-    return isinstance(value, (str, int, float)) and not isinstance(value, bool)
+    return isinstance(value, str) or _is_number(value)
 
 
 def _is_score(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value) and value >= 0
+    return _is_number(value) and value >= 0
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
 
 
 def _model_in(told: Any) -> str | None:
