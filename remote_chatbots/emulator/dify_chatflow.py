@@ -17,6 +17,7 @@ from .dialect import (
     Node,
     NodeResult,
     RunResult,
+    envelope,
     error_event,
     run_id,
     workflow_event,
@@ -24,7 +25,7 @@ from .dialect import (
 from .dify_events import non_empty, spoken, text_event
 from .dify_forms import FIELD, NODE_ID, NODE_TITLE, Form
 from .dify_rounds import holders, holding_events
-from .model import ModelFailure
+from .model import ModelFailure, tags_in
 from .prompts import context_of, prompts
 from .turn import Turn
 from .usage import token_count
@@ -35,6 +36,7 @@ _ASK = Node(NODE_ID, "human-input", NODE_TITLE)
 _AFTER = {"approve": Node("a1", "answer", "Approved"), "reject": Node("a2", "answer", "Rejected")}
 _SAID_BEFORE = "One moment… "
 _PAUSED_AFTER_S = 0.05
+_THOUGHT = ("The user asks. ", "I consider 1 < 2.")
 
 
 def chatflow_events(dialect: Dialect, turn: Turn) -> Iterator[Event]:
@@ -58,6 +60,8 @@ def chatflow_events(dialect: Dialect, turn: Turn) -> Iterator[Event]:
         yield dialect.node_finished(turn, node, result)
     yield from holding_events(dialect, turn)
     yield dialect.node_started(turn, LLM)
+    if _reasons(dialect, turn):
+        yield from _reasoned(turn)
     said: list[str] = []
     try:
         for token in spoken(turn, turn.script.steps[0], blanks=2):
@@ -154,7 +158,20 @@ def _succeeded(dialect: Dialect, turn: Turn, said: list[str]) -> Iterator[Event]
         turn, RunResult("succeeded", 4 + len(holders(dialect, turn)), answer=answer, used=used)
     )
     ended = dialect.message_end(turn, turn.sources, used)
+    if _reasons(dialect, turn):
+        ended["metadata"]["reasoning"] = {LLM.id: "".join(_THOUGHT)}
     yield from (ended, finished) if dialect.cuts_at_finish else (finished, ended)
+
+
+def _reasons(dialect: Dialect, turn: Turn) -> bool:
+    return dialect.has_loops and "reason" in tags_in(turn.message.query)
+
+
+def _reasoned(turn: Turn) -> Iterator[Event]:
+    """Yield what the model thinks (not recorded; Dify API reference 1.16, "Chat messages")."""
+    for piece in (*_THOUGHT, ""):
+        data = {"message_id": turn.message.id, "reasoning": piece, "node_id": LLM.id, "is_final": not piece}
+        yield envelope(turn, "reasoning_chunk", data=data)
 
 
 def _cut_short(dialect: Dialect, turn: Turn, error: str) -> Iterator[Event]:

@@ -37,6 +37,7 @@ TAGS: Mapping[str, str] = MappingProxyType(
         "iterate": "a chatflow has an iteration, a round for each of the query's first two words",
         "loop": "a chatflow of 1.14 has a loop of two rounds",
         "log": "a chatflow of 1.14 has a node whose agent keeps a log",
+        "reason": "a chatflow of 1.14 tells what its model thinks apart from the answer, as servers of 1.16 do",
         "draw": "an agent or a chatflow makes a picture for its answer",
         "bad": "the model says a forbidden word, and output moderation withdraws the answer (not in 2023)",
         "badinput": "input moderation answers in the model's place (not in 2023)",
@@ -52,7 +53,7 @@ CALLS_TOOL = frozenset({"time", "tools"})
 _USUAL = frozenset(
     {
         "think", "same", "fail", "failmid", "flow", "thought", "audio", "handoff", "prose", "neverjson", "draw",
-        "iterate", "loop", "log",
+        "iterate", "loop", "log", "reason",
     }
 )  # fmt: skip
 

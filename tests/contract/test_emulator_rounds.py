@@ -1,4 +1,4 @@
-"""Iterations, loops and an agent's log in a chatflow of the emulator: as recorded, and as the client tells them."""
+"""Iterations, loops, agents' logs and thoughts in a chatflow of the emulator: as recorded, and as clients tell them."""
 
 from __future__ import annotations
 
@@ -73,3 +73,13 @@ def test_a_loop_and_a_log_are_steps_of_the_newer_age() -> None:
 def test_the_older_age_knows_no_loop_and_no_log() -> None:
     with Emulator("0.15", token_delay_s=0) as emulator:
         assert list(told(emulator, "North South [[loop]] [[log]]")) == ["Start", "Knowledge Retrieval", "LLM", "Answer"]
+
+
+@pytest.mark.parametrize("blocking", [False, True], ids=["streamed", "whole"])
+def test_the_newer_age_tells_thoughts_apart_from_the_answer(age: str, blocking: bool) -> None:
+    with Emulator(age, token_delay_s=0) as emulator:
+        app = DifyApp(emulator.key("advanced-chat"), emulator.dify_url)
+        with BotClient(app) as client:
+            answer = client.ask(Question("Why? [[reason]]", user="ann", blocking=blocking))
+    assert "".join(answer.text.split()).startswith("Turn1.")
+    assert answer.reasoning == ("The user asks. I consider 1 < 2." if age == "1.14" else "")
