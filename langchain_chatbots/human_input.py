@@ -35,7 +35,7 @@ def human_input_node(model: RemoteChatModel, *, messages_key: str = "messages") 
     action, or `{"action": "approve", "inputs": {"comment": "Fine."}}`; fields that are left out have their defaults. A
     reply that does not fit the form interrupts again, with the reason in the form's `error`.
 
-    The form is submitted once, and the rest of the turn streamed (`stream_mode="messages"`). LangGraph runs a node from
+    The form is submitted once, as the user who asked, and the rest of the turn streamed (`stream_mode="messages"`). LangGraph runs a node from
     its beginning whenever it goes on with it: a form that was submitted by an earlier run of the node, or by
     somebody else, counts as it was, and the node joins the bot's run where it is. The question is never posted again.
 
@@ -66,7 +66,7 @@ def human_input_node(model: RemoteChatModel, *, messages_key: str = "messages") 
         while paused is not None:
             form = _filled_in(paused, wrong)
             try:
-                rest = bot.invoke([paused], config, filled_form=form)
+                rest = bot.invoke([paused], config, filled_form=form, user=_asker(paused, bot))
             except BotRejectedError as error:
                 wrong = _refused(error)
             else:
@@ -79,7 +79,7 @@ def human_input_node(model: RemoteChatModel, *, messages_key: str = "messages") 
         while paused is not None:
             form = _filled_in(paused, wrong)
             try:
-                rest = await bot.ainvoke([paused], config, filled_form=form)
+                rest = await bot.ainvoke([paused], config, filled_form=form, user=_asker(paused, bot))
             except BotRejectedError as error:
                 wrong = _refused(error)
             else:
@@ -98,6 +98,11 @@ def _paused(state: Any, messages_key: str, model: RemoteChatModel) -> AIMessage 
     told = newest.response_metadata
     waits = told.get("finish_reason") == "paused" and bool(told.get("input_required"))
     return newest if waits and told.get("bot") == model._own_bot_id() else None
+
+
+def _asker(paused: AIMessage, model: RemoteChatModel) -> str | None:
+    """Return whose turn it is: the run belongs to who asked, whoever fills in the form."""
+    return paused.response_metadata.get("user") or model.user or None
 
 
 def _filled_in(paused: AIMessage, wrong: str) -> FilledForm:

@@ -87,7 +87,7 @@ async def submit_form(llm: RemoteLLM, event: FormFilledEvent, **kwargs: Any) -> 
     Args:
         llm: The LLM that asked.
         event: The filled-in form.
-        **kwargs: What the call is given beside it, e.g. `user=`.
+        **kwargs: What the call is given beside it. Default of `user`: who asked.
 
     Returns:
         The whole answer. Where the bot pauses again, `FormRequiredEvent.of` makes the next event of it.
@@ -97,8 +97,10 @@ async def submit_form(llm: RemoteLLM, event: FormFilledEvent, **kwargs: Any) -> 
         BotError: As of any turn.
     """
     form = FilledForm(**event.filled, if_submitted="rejoin")
-    response = await llm.achat([event.paused], filled_form=form, **kwargs)
-    rest, before = response.message, event.paused
+    before = event.paused
+    # The run belongs to who asked, whoever fills in the form.
+    response = await llm.achat([before], filled_form=form, **{"user": before.additional_kwargs.get("user"), **kwargs})
+    rest = response.message
     told = {key: value for key, value in before.additional_kwargs.items() if key not in _OF_THE_PAUSE}
     steps = joined(told.get("steps", ()), rest.additional_kwargs.get("steps", ()))
     told |= rest.additional_kwargs | ({"steps": steps} if steps else {})

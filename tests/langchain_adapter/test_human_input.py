@@ -56,6 +56,26 @@ def kept(model: ChatDify, message: AIMessage) -> str:
     return history[-1].text
 
 
+@pytest.mark.parametrize("who_asks", [None, "somebody else"])
+@pytest.mark.parametrize("who_replies", [None, "a reviewer"])
+def test_the_form_is_submitted_as_the_user_who_asked(
+    emulator: Emulator, make_model: MakeModel, thread: dict[str, Any], who_asks: str | None, who_replies: str | None
+) -> None:
+    model = make_model("advanced-chat-form")
+    graph = graph_of(model)
+
+    def as_user(user: str | None) -> dict[str, Any]:
+        return {"configurable": {**thread["configurable"], "user": user}}
+
+    before = len(emulator.requests)
+    graph.invoke(ASKED, as_user(who_asks))
+    answer = graph.invoke(APPROVED, as_user(who_replies))["messages"][-1]
+    assert answer.response_metadata["finish_reason"] == "stop"
+    assert answer.response_metadata.get("user") == who_asks
+    bodies = [one.body for one in emulator.requests[before:] if isinstance(one.body, dict)]
+    assert {body["user"] for body in bodies} == {who_asks or model.user}
+
+
 def test_a_graph_is_interrupted_with_the_form_and_goes_on_with_the_reply(
     make_model: MakeModel, thread: dict[str, Any], posts: Callable[[], list[str]]
 ) -> None:

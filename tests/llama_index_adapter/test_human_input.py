@@ -46,6 +46,14 @@ def kept(llm: Dify, answer: Any) -> str:
     return llm._sync_client().history(told(answer)["conversation_id"], user=llm.user)[-1].text
 
 
+async def test_the_form_is_submitted_as_the_user_who_asked(make_llm: MakeLLM) -> None:
+    llm = make_llm("advanced-chat-form")
+    event = FormRequiredEvent.of(await llm.achat([user("check this")], user="somebody else"))
+    assert event is not None
+    answer = await submit_form(llm, event.reply("approve"))
+    assert (told(answer)["finish_reason"], told(answer)["user"]) == ("stop", "somebody else")
+
+
 async def test_a_workflow_waits_for_the_form_and_goes_on_with_the_reply(
     make_llm: MakeLLM, posts: Callable[[], list[str]]
 ) -> None:
