@@ -35,9 +35,10 @@ def human_input_node(model: RemoteChatModel, *, messages_key: str = "messages") 
     action, or `{"action": "approve", "inputs": {"comment": "Fine."}}`; fields that are left out have their defaults. A
     reply that does not fit the form interrupts again, with the reason in the form's `error`.
 
-    The form is submitted once, as the user who asked, and the rest of the turn streamed (`stream_mode="messages"`). LangGraph runs a node from
-    its beginning whenever it goes on with it: a form that was submitted by an earlier run of the node, or by
-    somebody else, counts as it was, and the node joins the bot's run where it is. The question is never posted again.
+    The form is submitted once, as the user who asked, and the rest of the turn streamed (`stream_mode="messages"`).
+    LangGraph runs a node from its beginning whenever it goes on with it: a form that was submitted by an earlier run of
+    the node, or by somebody else, counts as it was, and the node joins the bot's run where it is. The question is never
+    posted again.
 
     Args:
         model: The chat model that asked.

@@ -77,6 +77,8 @@ class Aside:
 class Errand:
     """Something to be done that is no request, in the driver's own colour; the outcome is what it returns.
 
+    Where a turn is left, it is done after the deadline as well.
+
     Attributes:
         call: Does it; may block.
         acall: Does it in an event loop. Default: `call`, in a thread beside it.

@@ -106,7 +106,12 @@ def asked_in_session(
     def keep(event: Started) -> Flow[Event | None]:
         if event.conversation_id != known:
             put = (key, event.conversation_id)
-            yield Errand(partial(_quietly, store.put, *put), partial(_aquietly, store.aput, *put))
+            errand = Errand(partial(_quietly, store.put, *put), partial(_aquietly, store.aput, *put))
+            try:
+                yield errand
+            except Abandoned:
+                yield errand  # it was cancelled in its midst, perhaps
+                raise
         yield from release()
         return None
 
@@ -131,6 +136,7 @@ def asked_in_session(
     except (BotError, Abandoned):
         yield from release()
         raise
+    yield from release()  # a turn that is left ends as any other, and its conversation may not be known yet
 
 
 def _unkept(error: Exception) -> None:

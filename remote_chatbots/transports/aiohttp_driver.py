@@ -155,7 +155,7 @@ class AiohttpRun:
             await asyncio.sleep(0)  # it was sent away, and is on its way out
         try:
             step = self._turn.abandon()
-            while step is not None and _now() < self._ends_at:
+            while step is not None and (_now() < self._ends_at or type(step) is Errand):
                 outcome = await self._persist(step) if type(step) in EFFECTS else None  # type: ignore[arg-type]
                 step = self._turn.resume(outcome)
         except BotError:

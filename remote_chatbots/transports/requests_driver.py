@@ -132,7 +132,7 @@ class RequestsRun:
         self._ends_at = time.monotonic() + self._transport.settings.stop_wait_s
         try:
             step = self._turn.abandon()
-            while step is not None and time.monotonic() < self._ends_at:
+            while step is not None and (time.monotonic() < self._ends_at or type(step) is Errand):
                 outcome = self._perform(step) if type(step) in EFFECTS else None  # type: ignore[arg-type]
                 step = self._turn.resume(outcome)
         except BotError:

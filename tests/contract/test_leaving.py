@@ -9,12 +9,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, suppress
+from functools import partial
 
 import pytest
 import requests
 
 from remote_chatbots import AsyncBotClient, BotClient, DifyApp, Event, Settings, TextDelta
 from remote_chatbots.emulator import Emulator
+from remote_chatbots.flow import Abandoned, Errand, Flow
 from tests.contract.scripted import CHUNKED, KEY, Reset, Scripted, Until, chunk, text
 
 SLOW = "[[slow]] Tell me a long story."
@@ -67,6 +69,28 @@ async def test_aclose_keeps_the_partial_answer_on_the_server(emulator: Emulator,
                 break
     assert stops(emulator) == before + 1
     assert kept(emulator, kind, f"closer-{kind}")
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+async def test_an_errand_is_done_though_leaving_has_taken_all_its_time(emulator: Emulator, colour: str) -> None:
+    done: list[str] = []
+
+    def flow() -> Flow[None]:
+        try:
+            yield TextDelta("a")
+        except Abandoned:
+            yield Errand(partial(time.sleep, 0.2))
+            yield Errand(partial(done.append, "a claim is given back"))
+            raise
+
+    bot = DifyApp(emulator.dify_key, emulator.dify_url, settings=Settings(stop_wait_s=0.05))
+    if colour == "sync":
+        with BotClient(bot).run(flow()) as run:
+            next(run)
+    else:
+        async with AsyncBotClient(bot).run(flow()) as turn:
+            await anext(turn)
+    assert done == ["a claim is given back"]
 
 
 async def test_a_cancelled_task_has_told_the_server_when_it_is_done(emulator: Emulator) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -15,8 +16,11 @@ REQUEST = HttpRequest("GET", "http://127.0.0.1/", {})
 BEGUN = Started(conversation_id="c-1")
 
 
-def turn(conversation_id: str, seen: list[Any]) -> Flow[None]:
-    """A turn that tells what it was given and what was thrown into it, and reads once more when it is left."""
+def turn(conversation_id: str, seen: list[Any], *, raises: bool = True) -> Flow[None]:
+    """A turn that tells what it was given and what was thrown into it, and reads once more when it is left.
+
+    Then it raises what was thrown, or ends.
+    """
     try:
         seen.append(("asked in", conversation_id))
         seen.append((yield Send(REQUEST)))
@@ -26,7 +30,8 @@ def turn(conversation_id: str, seen: list[Any]) -> Flow[None]:
     except (Abandoned, BotError) as thrown:
         seen.append(type(thrown))
         seen.append((yield Read()))
-        raise
+        if raises:
+            raise
 
 
 def steps(flow: Flow[None], *, leave_at: Any = None, fails: Any = None) -> list[Any]:
@@ -48,10 +53,12 @@ def steps(flow: Flow[None], *, leave_at: Any = None, fails: Any = None) -> list[
         return taken
 
 
-def in_session(store: InMemoryConversations, seen: list[Any], *, may_begin: bool = True) -> Flow[None]:
+def in_session(
+    store: InMemoryConversations, seen: list[Any], *, may_begin: bool = True, raises: bool = True
+) -> Flow[None]:
     session = Session("s", store)
     whose = {"user": "anna", "bot_id": "b", "platform": "dify"}
-    return asked_in_session(session, lambda known: turn(known, seen), **whose, may_begin=may_begin)
+    return asked_in_session(session, lambda known: turn(known, seen, raises=raises), **whose, may_begin=may_begin)
 
 
 KEY = Session("s", InMemoryConversations()).key(user="anna", bot_id="b")
@@ -82,13 +89,29 @@ def test_a_turn_that_names_its_conversation_leads_the_session_on_without_a_claim
     assert (seen[0], store.get(KEY)) == (("asked in", ""), "c-1")
 
 
+@pytest.mark.parametrize("raises", [True, False])
 @pytest.mark.parametrize("left_at", [Send(REQUEST), BEGUN, TextDelta("a"), TextDelta("b")], ids=str)
-def test_whoever_leaves_leaves_the_turn_itself_and_no_claim_behind(left_at: Any) -> None:
+def test_whoever_leaves_leaves_the_turn_itself_and_no_claim_behind(left_at: Any, raises: bool) -> None:
     store, seen = InMemoryConversations(), []
-    taken = steps(in_session(store, seen), leave_at=left_at)
+    taken = steps(in_session(store, seen, raises=raises), leave_at=left_at)
     assert seen[-2:] == [Abandoned, "of Read"]
     assert store.claim(KEY)
     assert bool(store.get(KEY)) is (BEGUN in taken)
+
+
+@pytest.mark.parametrize("raises", [True, False])
+def test_whoever_leaves_while_the_id_is_being_kept_has_it_kept_all_the_same(raises: bool) -> None:
+    store, seen = InMemoryConversations(), []
+    flow = in_session(store, seen, raises=raises)
+    step: Any = next(flow)
+    while type(step) is not Send:
+        step = flow.send(step.call())
+    assert type(flow.send("of Send")) is Errand  # it is cancelled before it has done anything
+    step = flow.throw(Abandoned())
+    with suppress(Abandoned, StopIteration):
+        while True:
+            step = flow.send(step.call() if type(step) is Errand else None)
+    assert (store.get(KEY), store.claim(KEY)) == ("c-1", True)
 
 
 def test_a_turn_that_fails_at_its_beginning_gives_its_claim_back() -> None:
