@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 
 import pexpect
@@ -100,16 +101,19 @@ class Seen:
 def terminal(
     *arguments: str, columns: int = 80, rows: int = 40, more: Mapping[str, str] | None = None
 ) -> Iterator[Seen]:
-    """Run the command in a terminal of its own; it is gone when the test is over."""
-    child = pexpect.spawn(
-        COMMAND[0],
-        [*COMMAND[1:], *arguments],
-        env={**environment(), "TERM": "xterm-256color", "COLUMNS": "", "NO_COLOR": "", **(more or {})},
-        dimensions=(rows, columns),
-        cwd=str(ROOT),
-        timeout=_PATIENCE_S,
-        echo=False,
-    )
+    """Run the command in a terminal of its own, `more` in its environment; it is gone when the test is over."""
+    with warnings.catch_warnings():
+        # From 3.12 on Python warns of a fork beside threads (emulators have some); here another program begins at once.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = pexpect.spawn(
+            COMMAND[0],
+            [*COMMAND[1:], *arguments],
+            env={**environment(), "TERM": "xterm-256color", "COLUMNS": "", "NO_COLOR": "", **(more or {})},
+            dimensions=(rows, columns),
+            cwd=str(ROOT),
+            timeout=_PATIENCE_S,
+            echo=False,
+        )
     try:
         yield Seen(child, columns, rows)
     finally:
