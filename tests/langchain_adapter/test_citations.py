@@ -79,5 +79,6 @@ def test_the_servers_history_cites_as_the_answer_did(make: Callable[..., RemoteC
     model = make()
     answer = model.invoke(QUESTION)
     *_, read = RemoteChatMessageHistory(model, conversation_id=conversation(answer)).messages
+    assert read.text == answer.text
     assert documents(read) == ([] if isinstance(model, ChatGPTBots) else documents(answer))
     assert cited(read) == ([] if isinstance(model, ChatGPTBots) else cited(answer))

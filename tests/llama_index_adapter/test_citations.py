@@ -69,6 +69,7 @@ def test_the_servers_memory_cites_as_the_answer_did(llm: RemoteLLM) -> None:
     answer = llm.chat(ASKED).message
     kept = RemoteMemory(llm, conversation_id=answer.additional_kwargs["conversation_id"]).get_all()[-1]
     gptbots = isinstance(llm, GPTBots)
+    assert kept.content == answer.content
     assert nodes(kept) == ([] if gptbots else nodes(answer))
     assert blocks(kept) == ([] if gptbots else blocks(answer))
 

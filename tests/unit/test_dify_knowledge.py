@@ -304,6 +304,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"reranking_model": "cohere"}, "reranking_model must be"),
     ({"reranking_model": {"reranking_provider_name": "cohere"}}, "reranking_model must be"),
     ({"weights": 0.7}, "weights must be"),
+    ({"weights": {"keyword_settings": {"keyword_weight": 0.3}}}, "weights must be a mapping with weight_type"),
     ({"metadata_filtering_conditions": "lang"}, "metadata_filtering_conditions must be"),
     ({"metadata_filtering_conditions": {"conditions": [], "operator": "and"}}, "metadata_filtering_conditions must be"),
     ({"metadata_filtering_conditions": {"logical_operator": "xor", "conditions": []}}, "must be a list of conditions"),

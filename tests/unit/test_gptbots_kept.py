@@ -11,7 +11,7 @@ import pytest
 
 from remote_chatbots import BotNotFoundError, BotRejectedError, BotUsageError, GPTBotsAgent, MediaProduced
 from remote_chatbots.flow import Flow
-from remote_chatbots.platforms.gptbots import management
+from remote_chatbots.platforms.gptbots import GPTBotsOptions, management
 from remote_chatbots.wire import ResponseHead
 
 Drive = Callable[..., Any]
@@ -54,6 +54,14 @@ def got(drive: Drive) -> Callable[..., Any]:
 
 def query(request: Any) -> dict[str, list[str]]:
     return parse_qs(urlsplit(request.url).query)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_marks_of_citations_are_in_a_history_if_they_are_to_be_in_the_text(keep: bool, got: Any) -> None:
+    agent = GPTBotsAgent("app-1", "sg", options=GPTBotsOptions(citation_marks=keep))
+    messages = [stored("q-1", "user", 1, words("Is $[1]$?")), stored("a-1", "assistant", 2, words("$5$[1]$ once."))]
+    history, _ = got(agent.history("c-1"), paged(*messages))
+    assert [one.text for one in history] == ["Is $[1]$?", "$5$[1]$ once." if keep else "$5 once."]
 
 
 def test_a_history_is_told_oldest_first_whatever_the_servers_order(agent: GPTBotsAgent, got: Any) -> None:

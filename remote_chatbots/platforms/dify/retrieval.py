@@ -13,6 +13,7 @@ from remote_chatbots.platforms.dify.errors import NAME
 from remote_chatbots.reading import mapping
 
 SEARCH_METHODS = ("semantic_search", "full_text_search", "hybrid_search", "keyword_search")
+WEIGHTS = ("weight_type", "keyword_setting", "vector_setting")
 RERANKING_MODES = ("reranking_model", "weighted_score")
 # Dify API reference, "Retrieve chunks from a knowledge base".
 OPERATORS = (
@@ -76,8 +77,9 @@ class DifyRetrieval:
         for name in ("reranking_enable", "score_threshold_enabled"):
             if not isinstance(getattr(self, name), bool | None):
                 raise _wrong(f"{name} must be True, False or None. Give one of these.")
-        if not isinstance(self.weights, Mapping | None):
-            raise _wrong("weights must be a mapping, as Dify's API reference has it. Give one.")
+        # The keys are those of Dify's API reference; a misspelt one would at best be ignored.
+        if self.weights is not None and not (isinstance(self.weights, Mapping) and {*self.weights} <= {*WEIGHTS}):
+            raise _wrong(f"weights must be a mapping with {', '.join(WEIGHTS)}. Give these, or some of them.")
         if self.reranking_model is not None and _model_in(self.reranking_model) is None:
             raise _wrong(
                 "reranking_model must be a mapping with reranking_provider_name and reranking_model_name. Give both."

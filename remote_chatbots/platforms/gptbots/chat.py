@@ -17,7 +17,7 @@ from remote_chatbots.platforms.gptbots import CLOUD_URL, discovery, speech
 from remote_chatbots.platforms.gptbots.calls import Calls, Version, checked, message
 from remote_chatbots.platforms.gptbots.errors import NAME, not_allowed, refusal
 from remote_chatbots.platforms.gptbots.management import Management
-from remote_chatbots.platforms.gptbots.marks import CornerMarks
+from remote_chatbots.platforms.gptbots.marks import CornerMarks, unmarked
 from remote_chatbots.platforms.gptbots.options import GPTBotsOptions
 from remote_chatbots.platforms.gptbots.stream import GPTBotsTurn
 from remote_chatbots.protocol import Memory
@@ -126,7 +126,8 @@ class GPTBotsAgent:
         before: Before = "",
     ) -> Flow[list[StoredMessage]]:
         """Return the messages of a conversation, the oldest first."""
-        return self._management().history(conversation_id, limit, before)
+        messages = self._management().history(conversation_id, limit, before)
+        return messages if self.options.citation_marks else unmarked(messages)
 
     def newest_answers(self, conversation_id: str, *, user: str = "") -> Flow[set[str]]:  # noqa: ARG002
         """Return the ids of the answers that may be a conversation's newest; none if it is not to be had."""

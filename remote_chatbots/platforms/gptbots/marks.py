@@ -6,12 +6,20 @@ import re
 from dataclasses import replace
 
 from remote_chatbots.events import Event, Source, SourcesFound, TextDelta, TextReplaced
+from remote_chatbots.flow import Flow
+from remote_chatbots.stored import StoredMessage
 
 _MARK = re.compile(r"\$\[(\d{1,4})\]\$")
 # What may yet become a mark. Money ($18.50) is none, whatever stands beside it.
 _UNCLEAR = re.compile(r"\$(?:\[(?:\d{1,4}(?:\]?))?)?$")
 _NEXT_SENTENCE = re.compile(r"(?:[.!?]\s+|[。！？\n]\s*)(?=\S)")
 _NO_WORDS = " \t\r\n.,;:!?。！？，；："
+
+
+def unmarked(history: Flow[list[StoredMessage]]) -> Flow[list[StoredMessage]]:
+    """Return the messages of `history`, answers relieved of marks."""
+    messages = yield from history
+    return [replace(one, text=_MARK.sub("", one.text)) if one.role == "assistant" else one for one in messages]
 
 
 class CornerMarks:
