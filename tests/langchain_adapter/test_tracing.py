@@ -84,7 +84,7 @@ async def test_what_the_bot_did_on_the_way_stands_in_the_output(spans: Spans, ma
     answer = await asked(make_model("agent-chat"), way)
     [[generation]] = json.loads(told(spans.the("LLM"))["output.value"])["generations"]
     steps = generation["message"]["kwargs"]["response_metadata"]["steps"]
-    assert [step["name"] for step in steps] == [step["name"] for step in answer.response_metadata["steps"]]
+    assert steps == json.loads(json.dumps(answer.response_metadata["steps"]))
     assert steps
 
 
@@ -110,13 +110,15 @@ async def test_a_model_inside_a_chain_is_a_child_of_its_span(spans: Spans, make_
 def bot_retriever(emulator: Emulator, platform: str) -> Any:
     if platform == "dify":
         return DifyRetriever(api_key=emulator.dify_key, base_url=emulator.dify_url, user="tracing")
-    return GPTBotsRetriever(api_key=emulator.gptbots_key, base_url=emulator.gptbots_url, user="tracing")
+    return GPTBotsRetriever(
+        api_key=emulator.gptbots_key, base_url=emulator.gptbots_url, user="tracing", fetch_sources=True
+    )
 
 
 def knowledge_retriever(emulator: Emulator, platform: str) -> Any:
     if platform == "dify":
         return DifyKnowledgeRetriever(
-            api_key=emulator.dataset_key, base_url=emulator.dify_url, dataset_id=emulator.datasets[MAIN]
+            api_key=emulator.dataset_key, base_url=emulator.dify_url, dataset_id=emulator.datasets["saltmouth-visitors"]
         )
     return GPTBotsKnowledgeRetriever(api_key=emulator.gptbots_key, base_url=emulator.gptbots_url)
 
