@@ -1,4 +1,4 @@
-"""These tests need the extra `notebook`. Without it they are not collected: `make test` does not install it."""
+"""These tests need the extra `notebook-test`. Without it they are not collected: `make test` does not install it."""
 
 from __future__ import annotations
 
