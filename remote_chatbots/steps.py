@@ -53,6 +53,10 @@ class StepsSoFar:
         self._steps[step.kind, step.id] = step
         return step
 
+    def __contains__(self, step: Step) -> bool:
+        """Return whether a state of the step was told."""
+        return (step.kind, step.id) in self._steps
+
     def text_of(self, step: Step) -> str:
         """Return the text of the newest state of a step; "" if there is none."""
         old = self._steps.get((step.kind, step.id))

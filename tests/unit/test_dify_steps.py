@@ -54,11 +54,16 @@ def test_a_thought_that_the_answer_does_not_say_is_told_as_it_grows(told: Told) 
     assert played.answer.text == "Rain."
 
 
-@pytest.mark.parametrize("seen", ["", '{"forecast": "rain"}'], ids=["without a tool", "with its result"])
-def test_a_thought_that_comes_before_its_own_words_is_not_told_twice(told: Told, seen: str) -> None:
-    early = thought("a-1", 1, **CALL, observation=seen) if seen else thought("a-1", 1, thought="Let me look.")
-    played = told(early, agent_message("Let me"), agent_message(" look."), thought("a-1", 1, **CALL, observation=seen),
-                  thought("a-2", 2), agent_message("Rain."), END)  # fmt: skip
+SEEN = {"observation": '{"forecast": "rain"}'}
+
+
+@pytest.mark.parametrize(
+    "early", [{"thought": "Let me look."}, CALL, {**CALL, **SEEN}], ids=["alone", "with a call", "with its result"]
+)
+def test_a_thought_that_comes_before_its_own_words_is_not_told_twice(told: Told, early: dict[str, str]) -> None:
+    played = told(thought("a-1", 1, **early), agent_message("Let me"), agent_message(" look."),
+                  thought("a-1", 1, **CALL), thought("a-1", 1, **CALL, **SEEN), thought("a-2", 2),
+                  agent_message("Rain."), END)  # fmt: skip
     assert (played.answer.text, played.answer.reasoning) == ("Let me look.Rain.", "")
     assert [one.text for one in played.answer.steps] == ["Let me look.", ""]
 

@@ -89,14 +89,14 @@ class StepLog:
                 tells of no thought.
         """
         step = _thought_of(event) if name == "agent_thought" else _step_of(name, event)
-        before = self._steps.text_of(step)
+        first, before = step not in self._steps, self._steps.text_of(step)
         news = self._steps.add(step)
         if news is None:
             return
         thought = news.text.removeprefix(before)
         unsaid = bool(thought.strip()) and said is not None and _words(thought) not in _words(said)
-        if unsaid and not (news.name and news.status == "running"):
-            self._ahead = thought, news  # a tool that runs is told at once
+        if unsaid and first:  # a step's words come behind the first that is told of it
+            self._ahead = thought, news
             return
         if unsaid:
             yield Reasoning(thought)
