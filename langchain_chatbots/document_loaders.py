@@ -10,7 +10,7 @@ from langchain_core.documents import Document
 
 from langchain_chatbots.errors import as_model_errors
 from remote_chatbots import BotUsageError, StoredConversation, StoredMessage
-from remote_chatbots.remembered import Per, records
+from remote_chatbots.remembered import Per, named, records
 
 if TYPE_CHECKING:
     from langchain_chatbots.remote_chat_model import RemoteChatModel
@@ -62,23 +62,23 @@ class RemoteConversationLoader(BaseLoader):
         """
         with as_model_errors():
             client, user = self.bot._sync_client(), self.bot._user(self._user)
-            named, apart = self._named(user), self.bot.reasoning
-            for one in client.each_conversation(user=user, limit=self._limit) if named is None else named:
+            given, apart = self._named(user), self.bot.reasoning
+            for one in client.each_conversation(user=user, limit=self._limit) if given is None else given:
                 yield from self._documents(one, client.history(one.conversation_id, user=user, reasoning=apart))
 
     async def alazy_load(self) -> AsyncIterator[Document]:
         """Yield the Documents as `lazy_load` does, without a thread."""
         with as_model_errors():
             client, user = self.bot._loop_client(), self.bot._user(self._user)
-            named, apart = self._named(user), self.bot.reasoning
-            listed = client.each_conversation(user=user, limit=self._limit) if named is None else _each(named)
+            given, apart = self._named(user), self.bot.reasoning
+            listed = client.each_conversation(user=user, limit=self._limit) if given is None else _each(given)
             async for one in listed:
                 messages = await client.history(one.conversation_id, user=user, reasoning=apart)
                 for document in self._documents(one, messages):
                     yield document
 
     def _named(self, user: str) -> list[StoredConversation] | None:
-        return None if self._ids is None else [StoredConversation(one, user=user) for one in self._ids[: self._limit]]
+        return named(self._ids, limit=self._limit, user=user, platform=self.bot.platform)
 
     def _documents(self, conversation: StoredConversation, messages: Sequence[StoredMessage]) -> Iterator[Document]:
         told = {"bot": self.bot._own_bot_id(), "model_provider": self.bot.platform}
@@ -86,6 +86,6 @@ class RemoteConversationLoader(BaseLoader):
             yield Document(id=record.id, page_content=record.text, metadata=record.metadata)
 
 
-async def _each(named: Sequence[StoredConversation]) -> AsyncIterator[StoredConversation]:
-    for one in named:
+async def _each(given: Sequence[StoredConversation]) -> AsyncIterator[StoredConversation]:
+    for one in given:
         yield one

@@ -11,7 +11,7 @@ from llama_index.core.schema import Document
 from llama_index_chatbots._lazy import LazyDocuments
 from llama_index_chatbots._of_bot import OfBot, OfBotArguments
 from llama_index_chatbots.remote_llm import RemoteLLM
-from remote_chatbots.remembered import Per, Record, records
+from remote_chatbots.remembered import Per, Record, named, records
 from remote_chatbots.stored import StoredConversation, StoredMessage
 
 _FOR_MODELS = ("name",)  # what a model may read of a document's metadata
@@ -72,9 +72,9 @@ class RemoteConversationReader(OfBot, BasePydanticReader):
         Raises:
             BotNotFoundError: If the server does not know a conversation, or it is another user's.
         """
-        named = self._named(conversation_ids, limit)
+        given = self._named(conversation_ids, limit)
         client, user = self.llm._sync_client(), self.llm._user(self.user)
-        for conversation in client.each_conversation(user=user, limit=limit) if named is None else named:
+        for conversation in client.each_conversation(user=user, limit=limit) if given is None else given:
             messages = client.history(conversation.conversation_id, **self._of_reading())
             yield from self._documents(conversation, messages)
 
@@ -91,27 +91,24 @@ class RemoteConversationReader(OfBot, BasePydanticReader):
         return [document async for document in self._alazy(conversation_ids, limit)]
 
     async def _alazy(self, conversation_ids: Sequence[str] | None, limit: int | None) -> AsyncIterator[Document]:
-        named = self._named(conversation_ids, limit)
+        given = self._named(conversation_ids, limit)
         client, user = self.llm._loop_client(), self.llm._user(self.user)
-        listed = client.each_conversation(user=user, limit=limit) if named is None else _each(named)
+        listed = client.each_conversation(user=user, limit=limit) if given is None else _each(given)
         async for conversation in listed:
             messages = await client.history(conversation.conversation_id, **self._of_reading())
             for document in self._documents(conversation, messages):
                 yield document
 
     def _named(self, ids: Sequence[str] | None, limit: int | None) -> list[StoredConversation] | None:
-        if ids is None:
-            return None
-        user = self.llm._user(self.user)
-        return [StoredConversation(one, user=user) for one in ids[:limit]]
+        return named(ids, limit=limit, user=self.llm._user(self.user), platform=self.llm.platform)
 
     def _documents(self, conversation: StoredConversation, messages: Sequence[StoredMessage]) -> Iterator[Document]:
         told = {"bot": self.llm._own_bot_id(), "model_provider": self.llm.platform}
         return map(_document, records(conversation, messages, per=self.per, told=told))
 
 
-async def _each(named: Sequence[StoredConversation]) -> AsyncIterator[StoredConversation]:
-    for one in named:
+async def _each(given: Sequence[StoredConversation]) -> AsyncIterator[StoredConversation]:
+    for one in given:
         yield one
 
 

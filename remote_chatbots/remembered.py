@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from remote_chatbots.errors import BotUsageError
 from remote_chatbots.events import MediaProduced
 from remote_chatbots.metadata import resource
 from remote_chatbots.steps import told_of
+from remote_chatbots.stored import StoredConversation
 
 if TYPE_CHECKING:
-    from remote_chatbots.stored import StoredConversation, StoredMessage
+    from remote_chatbots.stored import StoredMessage
 
 Per = Literal["conversation", "turn"]
 
@@ -53,6 +55,23 @@ def metadata_of(message: StoredMessage, told: Mapping[str, Any]) -> dict[str, An
     }
     known = {name: value for name, value in found.items() if value}
     return {**told, **known} if message.role == "assistant" else known
+
+
+def named(
+    conversation_ids: Sequence[str] | None, *, limit: int | None, user: str, platform: str
+) -> list[StoredConversation] | None:
+    """Return the conversations whose ids are given, no more than `limit`; None if none are given.
+
+    Raises:
+        BotUsageError: If one id stands in the place of several, or `limit` is below 0.
+    """
+    if conversation_ids is None:
+        return None
+    if isinstance(conversation_ids, str):
+        raise BotUsageError(f"{platform}: conversation_ids are several. Give a list, also of one.", platform=platform)
+    if limit is not None and limit < 0:
+        raise BotUsageError(f"{platform}: limit must be 0 or more. Give a number, or None for all.", platform=platform)
+    return [StoredConversation(one, user=user) for one in conversation_ids[:limit]]
 
 
 def records(

@@ -121,6 +121,16 @@ def test_a_turn_that_fails_at_its_beginning_gives_its_claim_back() -> None:
     assert (store.get(KEY), store.claim(KEY)) == ("", True)
 
 
+def test_a_turn_that_never_tells_its_conversation_gives_its_claim_back() -> None:
+    def untold(known: str) -> Flow[None]:
+        yield TextDelta("a")  # a stream of 2023
+
+    store = InMemoryConversations()
+    whose = {"user": "anna", "bot_id": "b", "platform": "dify"}
+    steps(asked_in_session(Session("s", store), untold, **whose, may_begin=True))
+    assert (store.get(KEY), store.claim(KEY)) == ("", True)
+
+
 def test_another_first_turn_is_waited_for_until_its_conversation_is_known() -> None:
     store, seen = InMemoryConversations(), []
     assert store.claim(KEY)
