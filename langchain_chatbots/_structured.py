@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from json import JSONDecodeError
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
@@ -55,10 +54,7 @@ def _is_json_schema(schema: dict[str, Any]) -> bool:
 
 
 def _problem(error: OutputParserException) -> NotInForm:
-    cause = error.__cause__
-    if isinstance(cause, JSONDecodeError):
-        return NotInForm(f"it holds no whole JSON value ({cause.msg} at character {cause.pos}).")
-    found = getattr(cause, "errors", None)  # pydantic's, of either version
+    found = getattr(error.__cause__, "errors", None)  # pydantic's, of either version
     return wrong_values(found()) if found else NotInForm("it does not fit the schema.")
 
 

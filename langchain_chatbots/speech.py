@@ -11,6 +11,7 @@ from langchain_core.documents.base import Blob
 
 from langchain_chatbots.errors import as_model_errors
 from remote_chatbots import Attachment
+from remote_chatbots.arguments import refusals_of
 
 if TYPE_CHECKING:
     from langchain_chatbots.remote_chat_model import RemoteChatModel
@@ -42,13 +43,13 @@ class RemoteSpeechParser(BaseBlobParser):
             BotRejectedError: If the app's speech to text is switched off, or this server does not take the type.
         """
         with as_model_errors():
-            text = self.bot._sync_client().transcribe(_recording(blob), user=self.bot._user(self._user))
+            text = self.bot._sync_client().transcribe(_recording(blob, self.bot.platform), user=self.bot._user(self._user))
             yield self._document(blob, text)
 
     async def alazy_parse(self, blob: Blob) -> AsyncIterator[Document]:
         """Yield as `lazy_parse` does, without a thread; LangChain's own parsers have no async calls."""
         with as_model_errors():
-            text = await self.bot._loop_client().transcribe(_recording(blob), user=self.bot._user(self._user))
+            text = await self.bot._loop_client().transcribe(_recording(blob, self.bot.platform), user=self.bot._user(self._user))
             yield self._document(blob, text)
 
     async def aparse(self, blob: Blob) -> list[Document]:
@@ -62,9 +63,10 @@ class RemoteSpeechParser(BaseBlobParser):
         return Document(page_content=text, metadata={**blob.metadata, **known, **of_bot})
 
 
-def _recording(blob: Blob) -> Any:
+def _recording(blob: Blob, platform: str) -> Any:
     if blob.data is None and blob.path is not None:
-        return Attachment.from_path(blob.path, mime_type=blob.mimetype or "", kind="audio")  # read while it is sent
+        with refusals_of(platform):  # read while it is sent
+            return Attachment.from_path(blob.path, mime_type=blob.mimetype or "", kind="audio")
     data = blob.as_bytes()
     if not data:
         return data  # refused as empty, in the words of the platform

@@ -13,7 +13,6 @@ from llama_index.core.instrumentation.events.llm import (
     LLMStructuredPredictInProgressEvent,
     LLMStructuredPredictStartEvent,
 )
-from llama_index.core.output_parsers import PydanticOutputParser
 from llama_index.core.program.utils import process_streaming_objects
 from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.types import Model, PydanticProgramMode
@@ -21,7 +20,7 @@ from pydantic import ValidationError
 
 from llama_index_chatbots.settings import RemoteLLMSettings
 from remote_chatbots import BotUsageError
-from remote_chatbots.structured import Answered, AnswerForm, NotInForm, json_in, wrong_values
+from remote_chatbots.structured import Answered, AnswerForm, begun_in, wrong_values
 
 _dispatcher = get_dispatcher(__name__)
 _MODES = (PydanticProgramMode.DEFAULT, PydanticProgramMode.LLM)
@@ -175,7 +174,7 @@ class _Talk:
         self._newest = answer
         if not answer.delta:
             return None
-        text = json_in(answer.message.content or "", self._form.schema)
+        text = begun_in(answer.message.content or "", self._form.schema)
         self._objects = process_streaming_objects(
             CompletionResponse(text=text), self._output_cls, cur_objects=self._objects and [self._objects]
         )
@@ -184,15 +183,11 @@ class _Talk:
 
 
 def _form_of(output_cls: type[Model], platform: str) -> AnswerForm[Model]:
-    parser: PydanticOutputParser[Model] = PydanticOutputParser(output_cls=output_cls)
-
     def read(text: str) -> Model:
         try:
-            return parser.parse(text)  # type: ignore[no-any-return]
+            return output_cls.model_validate_json(text)
         except ValidationError as error:
             found = wrong_values(error.errors())
-        except ValueError:
-            found = NotInForm("it holds no JSON object.")
         raise found
 
     return AnswerForm(platform, output_cls.model_json_schema(), read)

@@ -111,7 +111,7 @@ class FileOnDisk:
         except OSError as error:
             raise self._unreadable(error) from error
         if left_bytes:
-            raise BotUsageError(f"files: {str(self.path)!r} was changed while it was sent. Send it again.")
+            raise BotUsageError(f"files: {str(self.path)!r} has another length than when it was given. Give it again.")
 
     @cached_property
     def _size_bytes(self) -> int:

@@ -95,7 +95,7 @@ class Plan:
         text: The question.
         conversation_id: The conversation to go on with; "" begins one.
         inputs: App variables that the history fills: the system message, where the app has a variable for it.
-        files: Files of the new messages.
+        files: Files of the new messages of users and tools.
         system: Digest of the system message that the conversation holds after this turn; "" if none.
         strangers: Whether the history holds conversations of this platform, but none of this bot.
         answer_id: The server's id of the own answer that the history goes on from; "" if it is not known, or not
@@ -162,10 +162,16 @@ def plan(
         inputs[system_input] = system
     elif system and digest != held:
         text = f"{system}\n\n{text}"
-    files = tuple(file for message in new if message.role == "user" for file in message.files)
+    if any(messages[place].files for place in systems):
+        raise BotUsageError("A system message holds a file, and a bot takes files with a question. Put it there.")
+    files = tuple(file for message in new if message.role in _BRING_FILES for file in message.files)
     strangers = own is None and _only_strangers(messages, bot_id)
     answer_id = str(told.get("message_id") or "") if conversation_id is None else ""
     return Plan(text, named, inputs, files, digest, strangers, answer_id)
+
+
+# What a tool found is the caller's; what another bot made is told by its words.
+_BRING_FILES = ("user", "tool")
 
 
 def is_own(message: Message, bot_id: str) -> bool:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 AttachmentKind = Literal["image", "document", "audio", "video", "custom"]
 HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
+_NO_TYPE = re.compile(r"[^ -~]")
 ATTACHMENT_KINDS: tuple[str, ...] = ("image", "document", "audio", "video", "custom")
 _DATA_URL = re.compile(r"data:(?P<type>[^;,]*)(?:;[^;,=]*=[^;,]*)*(?P<base64>;base64)?,", re.IGNORECASE)
 
@@ -40,7 +41,7 @@ class Attachment:
         mime_type: The file's media type; "" if it is not known.
 
     Raises:
-        BotUsageError: If the kind is unknown, or not exactly one of `url`, `file_id` and `data` is given.
+        BotUsageError: If the kind is unknown, not exactly one of `url`, `file_id` and `data` is given, or a text is none.
     """
 
     kind: AttachmentKind
@@ -55,6 +56,11 @@ class Attachment:
     def __post_init__(self) -> None:
         if self.kind not in ATTACHMENT_KINDS:
             raise BotUsageError(f"files: kind must be one of {', '.join(ATTACHMENT_KINDS)}. Give one of these.")
+        for field_name in ("url", "file_id", "name", "mime_type"):
+            value = getattr(self, field_name)
+            _check(isinstance(value, str), f"files: {field_name}", "a string", type(value))
+            if HALF_A_CHARACTER.search(value) or (field_name == "mime_type" and _NO_TYPE.search(value)):
+                raise BotUsageError(f"files: {field_name} holds a character that it cannot have. Give it without.")
         if sum(map(bool, (self.url, self.file_id, self.data))) != 1:
             raise BotUsageError("files: give exactly one of url, file_id and data, and no empty file.")
 
@@ -73,7 +79,9 @@ class Attachment:
         Raises:
             BotUsageError: If there are no bytes.
         """
-        content = data if not isinstance(data, (bytes, bytearray, memoryview)) else Octets(bytes(data))
+        given = isinstance(data, (bytes, bytearray, memoryview))
+        _check(given or (hasattr(data, "__len__") and not isinstance(data, str)), "files: data", "bytes", type(data))
+        content = Octets(bytes(data)) if isinstance(data, (bytes, bytearray, memoryview)) else data
         mime_type = type_of(head_of(content), declared=mime_type, name=name)
         return cls(kind or _kind_of(mime_type), data=content, name=basename(name), mime_type=mime_type)
 
@@ -86,6 +94,7 @@ class Attachment:
         Raises:
             BotUsageError: If it is no base64.
         """
+        _check(isinstance(text, (str, bytes)), "files: base64", "a string", type(text))
         return cls.from_bytes(Base64Text(text), name=name, mime_type=mime_type, kind=kind)
 
     @classmethod
@@ -97,8 +106,10 @@ class Attachment:
         Raises:
             BotUsageError: If it is not there, or cannot be read.
         """
+        _check(isinstance(path, str) or hasattr(path, "__fspath__"), "files: path", "a path", type(path))
         file = Path(path)
-        return cls.from_bytes(FileOnDisk(file), name=name or file.name, mime_type=mime_type, kind=kind)
+        readable = file.name.encode(errors="replace").decode()  # a disk may hold names that are no text
+        return cls.from_bytes(FileOnDisk(file), name=name or readable, mime_type=mime_type, kind=kind)
 
     @classmethod
     def from_url(
@@ -115,6 +126,7 @@ class Attachment:
         Raises:
             BotUsageError: If it is neither. A `file:` URL is not followed: give the path to `from_path`.
         """
+        _check(isinstance(url, str), "files: url", "a string", type(url))
         if found := _DATA_URL.match(url):
             if not found["base64"]:
                 data = unquote_to_bytes(url[found.end() :])

@@ -5,8 +5,10 @@ Pure. Which object the JSON becomes is the framework's affair: a face gives a `r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
+from json import JSONDecodeError, JSONDecoder
 from typing import Any, Generic, TypeVar
 
 from remote_chatbots.errors import BotFormatError, BotUsageError
@@ -23,7 +25,12 @@ Answer with one JSON value that fits this JSON Schema, and with nothing else: no
 {schema}
 ```"""
 _CORRECTION = "Your last answer could not be read: {problem} Give the whole answer again."
-_CLOSED_BY = {"{": "}", "[": "]"}
+_DECODER = JSONDecoder()
+_OPENINGS = {"object": re.compile("{"), "array": re.compile(r"\[")}
+_ANY_OPENING = re.compile(r"[{\[]")
+# A lone word or number may stand in any sentence: it must be all that is said.
+_SCALARS = ("string", "integer", "number", "boolean", "null")
+_ALONE = re.compile(r"(?:```\w*)?\s*(?P<value>.*?)\s*(?:```)?", re.DOTALL)
 _IDS = ("conversation_id", "message_id", "task_id", "workflow_run_id")
 
 
@@ -67,7 +74,7 @@ class AnswerForm(Generic[T]):
         while True:
             answered = yield say
             try:
-                return self.read(json_in(answered.text, self.schema))
+                return self._object_in(answered.text)
             except NotInForm as wrong:
                 problem = str(wrong)
             if say is not instruction or not _may_be_repaired(answered.told):
@@ -75,6 +82,15 @@ class AnswerForm(Generic[T]):
             # The schema again: a bot may be set to remember nothing.
             say, when = f"{_CORRECTION.format(problem=problem)}\n\n{instruction}", "also after a repair turn"
         raise self._refusal(answered, problem, when)  # outside the except: a parser's error holds the text
+
+    def _object_in(self, text: str) -> T:
+        wrong: list[NotInForm] = []
+        for value in values_in(text, self.schema):
+            try:
+                return self.read(value)
+            except NotInForm as problem:
+                wrong.append(problem)
+        raise wrong[0]
 
     def _instruction(self) -> str:
         try:
@@ -103,14 +119,67 @@ def _may_be_repaired(told: Mapping[str, Any]) -> bool:
     return told.get("finish_reason", "stop") == "stop" and bool(told.get("conversation_id"))
 
 
-def json_in(text: str, schema: Mapping[str, Any]) -> str:
-    """Return the part of a text that may be the JSON value: without thoughts, and what stands before or after it."""
+def values_in(text: str, schema: Mapping[str, Any]) -> list[str]:
+    """Return the JSON values in a text that may be the answer, the longest first; what stands around them is left out.
+
+    Raises:
+        NotInForm: If there is none, or one is broken: no part of it is taken for the whole.
+    """
+    text = _without_thoughts(text)
+    if schema.get("type") in _SCALARS:
+        return [_alone_in(text)]
+    openings = _openings(schema)
+    found, at = [], 0
+    while begun := openings.search(text, at):
+        begin = begun.start()
+        broken = None
+        try:
+            _, at = _DECODER.raw_decode(text, begin)
+        except JSONDecodeError as error:
+            broken, at = error, begin + 1
+        except RecursionError:
+            raise NotInForm("it is nested too deeply.") from None
+        if broken is None:
+            found.append(text[begin:at])
+        elif text[at : broken.pos].strip() or broken.msg.startswith("Unterminated"):  # else a mere bracket
+            raise _broken(broken)
+    if not found:
+        raise NotInForm("it holds no JSON value.")
+    return sorted(found, key=len, reverse=True)
+
+
+def _alone_in(text: str) -> str:
+    alone = _ALONE.fullmatch(text)
+    value = alone["value"] if alone else text
+    try:
+        _DECODER.decode(value)
+    except JSONDecodeError as error:
+        broken = _broken(error)
+    else:
+        return value
+    raise broken
+
+
+def _broken(error: JSONDecodeError) -> NotInForm:
+    return NotInForm(f"it holds no whole JSON value ({error.msg} at character {error.pos}).")
+
+
+def begun_in(text: str, schema: Mapping[str, Any]) -> str:
+    """Return the JSON value that a text has begun with, as far as it goes; "" before it."""
+    text = _without_thoughts(text)
+    begun = _openings(schema).search(text)
+    return text[begun.start() :] if begun else ""
+
+
+def _openings(schema: Mapping[str, Any]) -> re.Pattern[str]:
+    kind = schema.get("type", "object" if "properties" in schema else None)
+    return _OPENINGS.get(kind, _ANY_OPENING) if isinstance(kind, str) else _ANY_OPENING
+
+
+def _without_thoughts(text: str) -> str:
     splitter = ThinkSplitter()
     said = [*splitter.cut([TextDelta(text)]), *splitter.rest()]
-    text = "".join(one.text for one in said if isinstance(one, TextDelta)).strip()
-    opened = "[" if schema.get("type") == "array" else "{"
-    begin, end = text.find(opened), text.rfind(_CLOSED_BY[opened])
-    return text if begin < 0 else text[begin : end + 1 if end > begin else None]
+    return "".join(one.text for one in said if isinstance(one, TextDelta)).strip()
 
 
 def checked_method(platform: str, method: str, strict: bool | None) -> None:
@@ -141,7 +210,7 @@ def missing_keys(value: Any, schema: Mapping[str, Any]) -> Any:
     Raises:
         NotInForm: If it is not.
     """
-    if schema.get("type", "object") != "object":
+    if schema.get("type", "object" if "properties" in schema else "") != "object":
         return value
     if not isinstance(value, dict):
         raise NotInForm("it is no JSON object.")

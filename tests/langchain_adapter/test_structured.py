@@ -71,7 +71,7 @@ async def test_an_answer_in_words_is_repaired_in_its_conversation(
     assert told["parsing_error"] is None
     held = told["raw"].response_metadata["conversation_id"]
     repair = questions_in(emulator, held)[-1]
-    assert "could not be read: it holds no whole JSON value" in repair
+    assert "could not be read: it holds no JSON value" in repair
     assert QUESTION not in repair
     assert [one.text for one in history_of(model, held) if one.role == "user"][-1] == repair
     assert len(history_of(model, held)) == 4

@@ -53,7 +53,7 @@ async def test_words_are_repaired_in_their_conversation(bot: RemoteLLM, do: Do) 
     assert isinstance(found, Departure)
     _, asked, repair = questions(bot, held)
     assert asked.startswith("[[prose]]When does the ferry leave?\n\nAnswer with one JSON value")
-    assert "could not be read: it holds no JSON object." in repair
+    assert "could not be read: it holds no JSON value." in repair
 
 
 async def test_after_one_repair_the_refusal_is_typed_and_nothing_more_is_posted(bot: RemoteLLM, do: Do) -> None:

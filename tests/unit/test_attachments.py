@@ -120,6 +120,15 @@ def test_a_file_of_this_machine_has_its_name_and_type(tmp_path: Path) -> None:
     assert Attachment.from_path(path, name="x", kind="custom").file_name == "x.png"
 
 
+def test_a_name_on_disk_that_is_no_text_is_told_as_far_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "sky\udcff.png"
+    try:
+        path.write_bytes(PNG)
+    except OSError:
+        pytest.skip("this disk takes no such name")
+    assert Attachment.from_path(path).file_name == "sky?.png"
+
+
 def test_a_data_url_is_the_file_in_it() -> None:
     file = Attachment.from_url(f"data:image/jpeg;base64,{b64encode(PNG).decode()}")
     assert (file.kind, file.mime_type, b"".join(file.content), file.url) == ("image", "image/png", PNG, "")
@@ -144,6 +153,13 @@ def test_an_address_tells_kind_and_name_by_its_path() -> None:
         (lambda: Attachment.from_url("sky.png"), "begins with https"),
         (lambda: Attachment.from_path("/nowhere/sky.png"), "no file '/nowhere/sky.png'"),
         (lambda: Attachment.from_path("/"), "no file '/'"),
+        (lambda: Attachment.from_path(None), "path must be a path, not NoneType"),  # type: ignore[arg-type]
+        (lambda: Attachment.from_bytes("text"), "data must be bytes, not str"),  # type: ignore[arg-type]
+        (lambda: Attachment.from_base64(None), "base64 must be a string, not NoneType"),  # type: ignore[arg-type]
+        (lambda: Attachment.from_url(None), "url must be a string, not NoneType"),  # type: ignore[arg-type]
+        (lambda: Attachment.from_bytes(PNG, name="\udc80"), "name holds a character"),
+        (lambda: Attachment.from_bytes(b"\0", mime_type="image/png\r\nX: 1"), "mime_type holds a character"),
+        (lambda: Attachment("image", url="https://h", mime_type="image/é"), "mime_type holds a character"),
     ],
 )
 def test_what_is_no_file_is_refused_where_it_is_given(make: Any, why: str) -> None:

@@ -228,6 +228,11 @@ def test_a_file_for_a_variable_that_is_none_or_no_file_is_refused(app: DifyApp, 
     assert played.paths == ["/v1/parameters"]
 
 
+def test_files_without_a_text_are_refused_before_anything_is_sent(app: DifyApp) -> None:
+    with pytest.raises(BotUsageError, match=r"^dify: a question is more than its files\. Give a text"):
+        app.ask(Question("", user="ann", files=[PICTURE]))
+
+
 def test_without_the_rules_the_server_decides(app: DifyApp, drive: Any, answer: Any) -> None:
     played = drive(app.ask(asking(PICTURE)), refused("no", "app_unavailable"), uploaded("f-1"), answer)
 

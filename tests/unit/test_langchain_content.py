@@ -11,6 +11,7 @@ from langchain_core.messages import (
     ChatMessage,
     RemoveMessage,
     SystemMessage,
+    ToolMessage,
 )
 
 from remote_chatbots import Attachment, BotUsageError
@@ -164,6 +165,21 @@ def test_files_of_older_turns_are_not_sent_again() -> None:
     image = {"type": "image", "url": "https://h/sky.png"}
 
     assert planned(human([image]), own(), human("And now?")).files == ()
+
+
+IMAGE = {"type": "image", "url": "https://h/sky.png"}
+
+
+def test_a_file_that_a_tool_found_goes_with_the_question_and_one_of_another_answer_does_not() -> None:
+    found = ToolMessage([{"type": "text", "text": "Here."}, IMAGE], tool_call_id="t-1")
+    answer = AIMessage([{"type": "text", "text": "Seen."}, {"type": "image", "url": "https://h/other.png"}])
+
+    assert [file.url for file in planned(own(), found, answer, human("And?")).files] == ["https://h/sky.png"]
+
+
+def test_a_file_in_a_system_message_is_refused_in_place_of_being_lost() -> None:
+    with pytest.raises(BotUsageError, match="A system message holds a file"):
+        planned(SystemMessage([{"type": "text", "text": "Be brief."}, IMAGE]), human("Hi"))
 
 
 def test_files_of_all_new_messages_go_in_order() -> None:

@@ -42,6 +42,13 @@ def planned(*messages: ChatMessage, **options: Any) -> Plan:
     return plan([Said(message) for message in messages], bot_id=BOT, **options)
 
 
+def test_a_file_in_a_system_message_is_refused_and_one_of_a_tool_goes() -> None:
+    picture = ImageBlock(url="https://h/sky.png")
+    with pytest.raises(BotUsageError, match="A system message holds a file"):
+        planned(say([TextBlock(text="Be brief."), picture], "system"), say("Hi"))
+    assert len(planned(own(), say([TextBlock(text="Here."), picture], "tool"), say("And?")).files) == 1
+
+
 @pytest.mark.parametrize(
     ("messages", "expected"),
     [

@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from remote_chatbots import BotFormatError, BotUsageError
-from remote_chatbots.structured import Answered, AnswerForm, NotInForm, checked_method, json_in, missing_keys
+from remote_chatbots.structured import (
+    Answered,
+    AnswerForm,
+    NotInForm,
+    begun_in,
+    checked_method,
+    missing_keys,
+    values_in,
+)
 
 OBJECT = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 ARRAY = {"type": "array", "items": {"type": "integer"}}
@@ -37,20 +45,64 @@ def outcome_of(turns: Generator[str, Answered, Any], *answers: Answered) -> tupl
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ('{"a": 1}', '{"a": 1}'),
-        ('Here it is:\n```json\n{"a": {"b": 1}}\n```\nDone [1].', '{"a": {"b": 1}}'),
-        ('<think>{"no": 0}</think>\n{"a": 1} $[1]$', '{"a": 1}'),
-        ('{"a": [1, ', '{"a": [1,'),
-        (" words ", "words"),
-        ("} {", "{"),
+        ('{"a": 1}', ['{"a": 1}']),
+        ('Here it is:\n```json\n{"a": {"b": 1}}\n```\nDone [1].', ['{"a": {"b": 1}}']),
+        ('<think>{"no": 0}</think>\n{"a": 1} $[1]$', ['{"a": 1}']),
+        ('Fill {this} and { that }: {"a": 1}. Mind {the rest}.', ['{"a": 1}']),
+        ('By {"type": "object"}: {"a": 1}', ['{"type": "object"}', '{"a": 1}']),
+        ('{"a": "}\\"{"}', ['{"a": "}\\"{"}']),
     ],
 )
-def test_what_stands_around_the_json_is_left_out(text: str, found: str) -> None:
-    assert json_in(text, OBJECT) == found
+def test_what_stands_around_the_json_is_left_out(text: str, found: list[str]) -> None:
+    assert values_in(text, OBJECT) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (" words ", "no JSON value"),
+        ("} {", "no JSON value"),
+        ("{'a': 1}", "no JSON value"),
+        ('{"a": 1, "of": [{"a": 2}, {"a"', "no whole JSON value"),
+        ('{"a": {"a": 2}, oops', "no whole JSON value"),
+        ('{"a": 1} and {"a": "b', "no whole JSON value"),
+        ('{"a', "no whole JSON value"),
+        ('{"a": ' * 100_000, "nested too deeply"),
+    ],
+    ids=str,
+)
+def test_no_part_of_a_broken_value_is_taken_for_the_whole(text: str, why: str) -> None:
+    with pytest.raises(NotInForm, match=why):
+        values_in(text, OBJECT)
 
 
 def test_of_an_array_the_brackets_count() -> None:
-    assert json_in('Sure: [{"a": 1}, {"a": 2}].', ARRAY) == '[{"a": 1}, {"a": 2}]'
+    assert values_in('Sure [1]: [{"a": 1}, {"a": 2}].', ARRAY) == ['[{"a": 1}, {"a": 2}]', "[1]"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"), [("integer", "12"), ("string", '"a b"'), ("boolean", "true"), ("null", "null")]
+)
+def test_a_lone_value_must_be_all_that_is_said(kind: str, text: str) -> None:
+    schema = {"type": kind}
+    assert values_in(f"```json\n{text}\n```", schema) == values_in(f" {text}\n", schema) == [text]
+    with pytest.raises(NotInForm, match="no whole JSON value"):
+        values_in(f"It is {text}.", schema)
+
+
+def test_where_either_may_be_both_brackets_count() -> None:
+    assert values_in('[{"a": 1}]', {"anyOf": [OBJECT, ARRAY]}) == ['[{"a": 1}]']
+    assert missing_keys([1], {"anyOf": [OBJECT, ARRAY]}) == [1]
+
+
+def test_of_several_values_that_which_fits_is_the_answer() -> None:
+    answer = Answered('By the schema {"type": "object", "title": "A"} it is {"a": 1}.', TOLD)
+    assert outcome_of(AnswerForm("dify", OBJECT, read).asked(), answer)[1] == {"a": 1}
+
+
+def test_a_value_under_way_is_told_as_far_as_it_goes() -> None:
+    assert begun_in('<think>{"b"</think>Here: {"a": [1', OBJECT) == '{"a": [1'
+    assert begun_in("Here: ", OBJECT) == ""
 
 
 def test_an_answer_in_the_form_ends_the_talk() -> None:

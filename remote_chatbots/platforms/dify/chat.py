@@ -85,10 +85,12 @@ class DifyApp:
         """Return the flow of one turn (Dify API reference, "Send chat message").
 
         Raises:
-            BotUsageError: At once, if the question names no user, or an option that there is not; or if its inputs do
-                not fit the app's form, as `parameters` told it last.
+            BotUsageError: At once, if the question names no user, has no text (Dify asks for one beside files), or an
+                option that there is not; or if its inputs do not fit the app's form, as `parameters` told it last.
         """
         self._check_user(question.user)
+        if not question.text.replace("\0", ""):  # recorded: err-query-empty, chat-block-query-with-nul
+            raise BotUsageError(f"{NAME}: a question is more than its files. Give a text with them.", platform=NAME)
         options = self.options.with_those_of(question.options)
         if not options.workflow_id:  # another version has a form of its own
             discovery.check_inputs(question, self.learned)
