@@ -352,9 +352,10 @@ class RemoteChatModel(RemoteModelSettings):
         if not isinstance(message, AIMessage):
             return None
         told = message.response_metadata
-        # A chunk of a stream may hold nothing but the server's id.
+        # A chunk of a stream may hold nothing but the server's id; where the server told none, LangChain's is there.
         of_chunk = isinstance(message, AIMessageChunk) and told.get("model_provider") == self.platform
-        return {"message_id": message.id, **told} if of_chunk else told
+        own_id = "" if (message.id or "").startswith("lc_") else message.id
+        return {"message_id": own_id, **told} if of_chunk else told
 
     def _turn(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]

@@ -43,13 +43,15 @@ class RemoteSpeechParser(BaseBlobParser):
             BotRejectedError: If the app's speech to text is switched off, or this server does not take the type.
         """
         with as_model_errors():
-            text = self.bot._sync_client().transcribe(_recording(blob, self.bot.platform), user=self.bot._user(self._user))
+            recording = _recording(blob, self.bot.platform)
+            text = self.bot._sync_client().transcribe(recording, user=self.bot._user(self._user))
             yield self._document(blob, text)
 
     async def alazy_parse(self, blob: Blob) -> AsyncIterator[Document]:
         """Yield as `lazy_parse` does, without a thread; LangChain's own parsers have no async calls."""
         with as_model_errors():
-            text = await self.bot._loop_client().transcribe(_recording(blob, self.bot.platform), user=self.bot._user(self._user))
+            recording = _recording(blob, self.bot.platform)
+            text = await self.bot._loop_client().transcribe(recording, user=self.bot._user(self._user))
             yield self._document(blob, text)
 
     async def aparse(self, blob: Blob) -> list[Document]:

@@ -151,7 +151,7 @@ def test_clients_take_the_answer_in_the_place_of_its_id(emulator: Emulator) -> N
             answer = client.ask(FERRY)
             client.feedback(answer, "like")
             assert client.suggestions(answer) == client.suggestions(answer.message_id)
-            with pytest.raises(BotUsageError, match=rf"^{platform}: a list names no answer"):
+            with pytest.raises(BotUsageError, match=rf"^{platform}: this list names no answer"):
                 client.feedback([], "like")  # type: ignore[arg-type]
 
         async def asked(bot: Any = bot) -> Any:
@@ -195,6 +195,15 @@ def test_chunks_and_messages_of_the_servers_history_name_their_answer(emulator: 
         assert rating_of(model, total) == "dislike"
 
 
+def test_langchains_id_of_a_run_is_not_taken_for_an_answers(emulator: Emulator, tell: Tell) -> None:
+    model = ChatGPTBots(**reached("gptbots", emulator), api_version="v1")  # whose stream tells no id
+    chunk = next(iter(model.stream(FERRY)))
+    asked = len(emulator.requests)
+    with pytest.raises(BotUsageError, match=r"^gptbots: this RemoteMessageChunk names no answer.*it is in the history"):
+        tell(model.feedback, chunk, "like")
+    assert len(emulator.requests) == asked
+
+
 def test_who_asked_is_read_from_the_servers_history_as_well(emulator: Emulator, tell: Tell) -> None:
     chat = ChatDify(**reached("dify", emulator))
     answer = chat.invoke(FERRY, user="bert")
@@ -211,7 +220,8 @@ def test_refusals_are_langchains_errors_as_well(emulator: Emulator, tell: Tell) 
 
     model = ChatDify(**{**reached("dify", emulator), "api_key": emulator.key("chat-required")})
     answer = model.invoke(FERRY, inputs={"city": "Oslo"})
-    with pytest.raises(BotRejectedError, match="Suggested Questions Is Disabled") as refusal:
+    cure = "Switch follow-up questions on in the app's features"
+    with pytest.raises(BotRejectedError, match=rf"Suggested Questions Is Disabled\. {cure}") as refusal:
         tell(model.suggestions, answer)
     assert isinstance(refusal.value, ModelInvalidRequestError)
     with pytest.raises(ModelNotFoundError):

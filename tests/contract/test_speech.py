@@ -161,7 +161,7 @@ def test_either_a_text_or_an_answer_is_spoken(bot: BotProtocol, call: Call, name
 
 
 def test_an_object_that_names_no_answer_is_refused(bot: BotProtocol, call: Call) -> None:
-    with pytest.raises(BotUsageError, match="a dict names no answer"):
+    with pytest.raises(BotUsageError, match="this dict names no answer"):
         call(bot, "speak", message_id={})
 
 

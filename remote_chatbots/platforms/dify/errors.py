@@ -64,6 +64,8 @@ ERROR_TABLE: tuple[Row, ...] = (
     Row(400, "invalid_param", BotRejectedError, "Switch text to speech on in the app's features, or name a voice.",
         "TTS is not enabled"),
     Row(None, "invalid_param", BotRejectedError, "Correct what the message names: inputs, files, user or ids."),
+    Row(400, "bad_request", BotRejectedError, "Switch follow-up questions on in the app's features.",
+        "Suggested Questions Is Disabled"),
     Row(None, "bad_request", BotRejectedError, "Correct what the message names."),
     Row(None, "app_unavailable", BotRejectedError, "Publish the app, or complete its settings in Dify."),
     Row(None, "not_chat_app", BotRejectedError, "The key opens another kind of app: use a chatbot, agent or chatflow."),
