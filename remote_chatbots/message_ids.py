@@ -34,8 +34,8 @@ def message_id_of(message: Named, platform: str = "") -> str:
     if not isinstance(id_, str) or not id_:
         begin = f"{platform}: " if platform else ""
         raise BotUsageError(
-            f"{begin}this {type(message).__name__} names no answer. Give the bot's answer or its id; where a stream told "
-            "none (v1 of GPTBots' send call), it is in the history.",
+            f"{begin}this {type(message).__name__} names no answer. Give the bot's answer or its id; where a stream "
+            "told none (v1 of GPTBots' send call), it is in the history.",
             platform=platform,
         )
     return id_

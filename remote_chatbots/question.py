@@ -41,7 +41,7 @@ class Attachment:
         mime_type: The file's media type; "" if it is not known.
 
     Raises:
-        BotUsageError: If the kind is unknown, not exactly one of `url`, `file_id` and `data` is given, or a text is none.
+        BotUsageError: If the kind is unknown, a text is none, or there is not exactly one of `url`, `file_id`, `data`.
     """
 
     kind: AttachmentKind

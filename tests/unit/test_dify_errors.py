@@ -39,6 +39,7 @@ CASES: list[tuple[int, str, str, type[BotReplyError]]] = [
     (400, "invalid_param", "Speech to text is not enabled", BotRejectedError),
     (400, "invalid_param", "TTS is not enabled", BotRejectedError),
     (400, "bad_request", "Suggested Questions Is Disabled.", BotRejectedError),
+    (400, "bad_request", "Agent App only supports streaming response mode.", BotRejectedError),
     (400, "app_unavailable", "App unavailable, please check your app configurations.", BotRejectedError),
     (400, "not_chat_app", "Please check if your app mode matches the right API route.", BotRejectedError),
     (400, "not_completion_app", "Please check if your app mode matches the right API route.", BotRejectedError),
