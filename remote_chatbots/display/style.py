@@ -10,7 +10,7 @@ STYLE = Html(
     """
 .rcb{color:inherit;font-size:14px;line-height:1.5;max-width:760px;overflow-wrap:anywhere}
 .rcb p{margin:.4em 0}
-.rcb h1,.rcb h2,.rcb h3,.rcb h4,.rcb h5,.rcb h6{font-size:1.1em;line-height:1.3;margin:.8em 0 .3em}
+.rcb h1,.rcb h2,.rcb h3,.rcb h4,.rcb h5,.rcb h6{font-size:1.1em;font-weight:600;line-height:1.3;margin:.8em 0 .3em}
 .rcb a{color:inherit;text-decoration:underline;text-underline-offset:2px}
 .rcb sup{line-height:0}
 .rcb a.rcb-cite{text-decoration:none;font-size:.95em;padding:0 1px;font-weight:600}
