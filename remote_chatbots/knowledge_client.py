@@ -80,6 +80,8 @@ class KnowledgeClient(_Client):
             BotError: If the search fails; of several knowledge bases, if one does.
         """
         search = self.knowledge.retrieve(query, **options)
+        if search.first is not None:
+            self._outcome(search.first)
         return search.merged([self._found(part) for part in search.parts])
 
     def knowledge_bases(self, *, limit: int | None = None) -> list[StoredKnowledgeBase]:
@@ -153,6 +155,8 @@ class AsyncKnowledgeClient(_Client):
     async def retrieve(self, query: str, **options: Any) -> list[Source]:
         """Return as `KnowledgeClient.retrieve`; several knowledge bases are asked at once."""
         search = self.knowledge.retrieve(query, **options)
+        if search.first is not None:
+            await self._outcome(search.first)
         asked = [asyncio.ensure_future(self._found(part)) for part in search.parts]
         try:
             return search.merged(await asyncio.gather(*asked))

@@ -18,10 +18,12 @@ class Search:
     Attributes:
         parts: For each knowledge base a flow, whose events are `SourcesFound` and `Finished`. They may run at once.
         k: No more than so many passages in all; None is all.
+        first: What has to be over before the parts begin. It has no events. None is nothing.
     """
 
     parts: tuple[Flow[None], ...]
     k: int | None = None
+    first: Flow[None] | None = None
 
     def merged(self, found: Sequence[Sequence[Source]]) -> list[Source]:
         """Return what the parts found as one list of at most `k`.
@@ -49,7 +51,7 @@ def repeatable(part: Flow[None]) -> Flow[None]:
     except (BotTransportError, BotServerError) as error:
         if error.retryable:
             raise
-        told = f"{error.message} A search changes nothing: make it again."
+        told = f"{error.message} This was a search, which changes nothing: make it again."
         raise copy_of(error, retryable=True, message=told) from error.__cause__
 
 

@@ -89,7 +89,10 @@ def test_k_alone_leaves_the_search_as_the_base_is_set_up(
 
 
 def test_several_bases_give_rank_by_rank(emulator: Emulator, ask: Call) -> None:
+    before = len(emulator.requests)
     found = ask(of(emulator, *BOTH), "retrieve", FERRY, k=3)
+    # How the bases are set up is looked up once, not once for each.
+    assert [request.method for request in emulator.requests[before:]] == ["GET", "POST", "POST"]
     ids = [emulator.datasets[name] for name in BOTH]
     assert [source.dataset_id for source in found] == [ids[0], ids[1], ids[0]]
     turned = ask(of(emulator), "retrieve", FERRY, k=3, dataset_id=ids[::-1])

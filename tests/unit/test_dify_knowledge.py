@@ -28,6 +28,7 @@ from remote_chatbots import (
     Source,
     SourcesFound,
 )
+from remote_chatbots.flow import Flow
 from remote_chatbots.passages import found_passages
 from remote_chatbots.searching import Search
 from remote_chatbots.wire import ResponseHead
@@ -56,8 +57,12 @@ def listed(*bases: Mapping[str, Any], has_more: bool = False) -> tuple[ResponseH
 
 
 def sent(drive: Drive, search: Search, *asides: Any, body: Any = None, **headers: str) -> Played:
-    (part,) = search.parts
-    return drive(part, replied({"records": []} if body is None else body, **headers), asides=asides)
+    def whole() -> Flow[None]:
+        yield from search.first or ()
+        yield from search.parts[0]
+
+    assert len(search.parts) == 1
+    return drive(whole(), replied({"records": []} if body is None else body, **headers), asides=asides)
 
 
 def test_the_example_of_the_api_reference_goes_as_it_stands(drive: Drive, knowledge: DifyKnowledge) -> None:
@@ -365,7 +370,7 @@ def test_what_fails_on_the_way_may_be_tried_again_and_says_so(
     error = drive(knowledge.retrieve("x").parts[0], reply).error
     assert error is not None
     assert error.retryable
-    assert str(error).endswith("A search changes nothing: make it again.")
+    assert str(error).endswith("This was a search, which changes nothing: make it again.")
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 

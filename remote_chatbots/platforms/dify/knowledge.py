@@ -94,8 +94,10 @@ class DifyKnowledge:
             )
         query = checked_query(query, NAME, MOST_CHARACTERS)
         calls = self._calls(query)
-        parts = (self._part(calls, one, query, asked) for one in dict.fromkeys(ids))
-        return Search(tuple(map(repeatable, parts)), asked.k)
+        ids = tuple(dict.fromkeys(ids))
+        parts = (self._part(calls, one, query, asked) for one in ids)
+        first = self._learn(calls, ids) if asked.asks_the_base else None
+        return Search(tuple(map(repeatable, parts)), asked.k, first)
 
     def check(self, *, dataset_id: Any = None, **options: Any) -> None:
         """Refuse what no search could be told.
@@ -137,8 +139,7 @@ class DifyKnowledge:
 
     def _part(self, calls: Calls, dataset_id: str, query: str, options: DifyRetrieval) -> Flow[None]:
         path = f"/datasets/{path_part(dataset_id)}/retrieve"
-        own = (yield from self._own_model(calls, dataset_id)) if options.asks_the_base else {}
-        model = options.retrieval_model(own)
+        model = options.retrieval_model(self._learnt.get(dataset_id, {}) if options.asks_the_base else {})
         head, told = yield from self._opened(
             calls.submit("POST", path, {"query": query} | ({"retrieval_model": model} if model else {}))
         )
@@ -150,15 +151,14 @@ class DifyKnowledge:
         found = [_source(one, dataset_id) for one in records if isinstance(one, dict)]
         yield from found_events(found[: options.k])
 
-    def _own_model(self, calls: Calls, dataset_id: str) -> Flow[dict[str, Any]]:
-        """Return how a knowledge base is set up, as far as that can be had."""
+    def _learn(self, calls: Calls, ids: Sequence[str]) -> Flow[None]:
+        """Look up how knowledge bases are set up, as far as that can be had."""
         page, has_more = 1, True
-        while dataset_id not in self._learnt and has_more:
+        while has_more and not self._learnt.keys() >= set(ids):
             told = mapping((yield from look_up(calls.reading("/datasets", {"page": page, "limit": PAGE_SIZE}))))
             listed = objects(told.get("data"))
             self._learnt.update({text(one.get("id")): own_model(one) for one in listed})
             page, has_more = page + 1, bool(listed) and bool(told.get("has_more"))
-        return self._learnt.get(dataset_id, {})
 
     def _listed(self, path: str, limit: int | None) -> Flow[list[dict[str, Any]]]:
         calls, size = self._calls(), PAGE_SIZE if limit is None else min(PAGE_SIZE, limit)
