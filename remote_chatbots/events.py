@@ -91,7 +91,11 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """More of the answer; append it."""
+    """More of the answer; append it.
+
+    Attributes:
+        text: The piece.
+    """
 
     text: str
 
@@ -111,7 +115,11 @@ class TextReplaced:
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """More of what the model thinks, apart from the answer; append it."""
+    """More of what the model thinks, apart from the answer; append it.
+
+    Attributes:
+        text: The piece.
+    """
 
     text: str
 
@@ -186,14 +194,22 @@ class MediaProduced:
 
 @dataclass(frozen=True, slots=True)
 class SourcesFound:
-    """The passages behind the answer, in the server's order."""
+    """The passages behind the answer.
+
+    Attributes:
+        sources: The passages, in the server's order.
+    """
 
     sources: tuple[Source, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class UsageReported:
-    """What the turn cost. At most once in a turn."""
+    """What the turn cost. At most once in a turn.
+
+    Attributes:
+        usage: Tokens, price and times, as the server counts them.
+    """
 
     usage: Usage
 

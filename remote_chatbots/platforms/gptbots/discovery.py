@@ -1,4 +1,7 @@
-"""What a GPTBots agent says of itself ("Get agent detail"); nothing of its custom variables, files and speech."""
+"""What a GPTBots agent says of itself: nothing of its custom variables, files and speech.
+
+Source: GPTBots API reference, "Get agent detail".
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """What a GPTBots agent keeps, and can be told, beside its answers.
 
-There is no call that deletes or renames a conversation, or stops an answer.
+Names in quotes are pages of the GPTBots API reference. There is no call that deletes or renames a
+conversation, or stops an answer.
 """
 
 from __future__ import annotations

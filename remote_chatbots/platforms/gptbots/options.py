@@ -1,4 +1,7 @@
-"""What a GPTBots turn may be told beside the question: set on the agent, or per question."""
+"""What a GPTBots turn may be told beside the question: set on the agent, or per question.
+
+Source: GPTBots API reference, "Send message" and "Send message v2".
+"""
 
 from __future__ import annotations
 
