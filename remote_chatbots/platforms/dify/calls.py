@@ -70,7 +70,7 @@ class Calls:
     def _done(self, request: HttpRequest) -> Flow[dict[str, Any]]:
         """Make a call that only needs to be done, and return what was said of it.
 
-        That is an object mostly, a bare word in 2023, and nothing at all after a deletion in 1.14 (status 204; recorded).
+        Recorded: an object mostly, and nothing at all after a deletion in 1.14 (status 204). In 2023, a bare word.
         """
         head = yield from open_reply(request, error_of=self._error_of, policy=self._policy())
         body = yield from read_body(self.settings.max_event_bytes, NAME)

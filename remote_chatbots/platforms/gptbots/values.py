@@ -1,7 +1,7 @@
 """GPTBots' JSON objects as values of ours: usage, sources, steps. Whatever is absent or odd becomes None or "".
 
-Sources: GPTBots API reference, "Send message", "Send message v2" and "Get correlated dataset"; the agent skills for what
-tools did.
+Sources: GPTBots API reference, "Send message", "Send message v2" and "Get correlated dataset"; the agent skills for
+what tools did.
 """
 
 from __future__ import annotations
