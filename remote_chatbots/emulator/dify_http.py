@@ -31,6 +31,7 @@ from .encoding import spaced_event
 from .fault_registry import FaultSet
 from .faults import JsonAnswer, ReducedErrorEvent
 from .ids import Ids
+from .preflight import preflight_response
 from .profiles import Profile
 from .received import ReceivedRequest
 from .reception import faults_here, work_on
@@ -112,6 +113,8 @@ class DifyFace:
         if isinstance(error, Refusal):
             return refusal_response(self._profile, request.path, error)
         if isinstance(error, web.HTTPMethodNotAllowed):
+            if request.method == hdrs.METH_OPTIONS:
+                return preflight_response(request, error.allowed_methods, self._profile.headers)
             # recorded: 1.14.2/err-get-chat-messages
             message = "The method is not allowed for the requested URL."
             not_allowed = Refusal(error.status, "method_not_allowed", message)

@@ -154,7 +154,7 @@ def recording(version: str, name: str) -> Recording:
 @cache
 def questions() -> tuple[Recording, ...]:
     """Return every recording of `POST /v1/chat-messages`."""
-    return tuple(each for each in _all() if (each.method, each.target) == ("POST", "/v1/chat-messages"))
+    return tuple(each for each in every() if (each.method, each.target) == ("POST", "/v1/chat-messages"))
 
 
 @cache
@@ -173,35 +173,36 @@ def calls_of_turn(exchange: Recording) -> tuple[Recording, ...]:
 @cache
 def small_calls() -> tuple[Recording, ...]:
     """Return every recording of what is kept of conversations and answers, and of the call that stops one."""
-    return tuple(each for each in _all() if _SMALL_CALL.match(each.target))
+    return tuple(each for each in every() if _SMALL_CALL.match(each.target))
 
 
 @cache
 def calls_about_the_app() -> tuple[Recording, ...]:
     """Return every recording of what an app says of itself."""
-    return tuple(each for each in _all() if _ABOUT_ITSELF.match(each.target))
+    return tuple(each for each in every() if _ABOUT_ITSELF.match(each.target))
 
 
 @cache
 def calls_of_knowledge() -> tuple[Recording, ...]:
     """Return every recording of a search of a knowledge base, of the list of these, and of one's documents."""
-    return tuple(each for each in _all() if each.target.startswith("/v1/datasets"))
+    return tuple(each for each in every() if each.target.startswith("/v1/datasets"))
 
 
 @cache
 def speech() -> tuple[Recording, ...]:
     """Return every recording of what was heard or spoken."""
-    return tuple(each for each in _all() if _SPEECH.match(each.target))
+    return tuple(each for each in every() if _SPEECH.match(each.target))
 
 
 @cache
 def calls_of_files() -> tuple[Recording, ...]:
     """Return every recording of an upload, and of a file that is fetched."""
-    return tuple(each for each in _all() if each.target.startswith("/v1/files/"))
+    return tuple(each for each in every() if each.target.startswith("/v1/files/"))
 
 
 @cache
-def _all() -> tuple[Recording, ...]:
+def every() -> tuple[Recording, ...]:
+    """Return every recording."""
     return tuple(recording(path.parent.name, path.stem) for path in sorted(WIRE.glob("*/*.json")))
 
 
