@@ -26,7 +26,8 @@ from langchain_core.exceptions import (
 from remote_chatbots import errors
 
 
-class _Twin(errors.BotError, ModelError):
+# A RuntimeError, because LangGraph's RetryPolicy tries again by default whatever is none of Python's own errors.
+class _Twin(errors.BotError, ModelError, RuntimeError):
     # LangChain's own classes say it of all of a kind; here it is asked of the single error.
     is_retryable = cast("bool", property(lambda self: self.retryable))
 
@@ -119,7 +120,8 @@ SAFE_TO_POST_AGAIN = (ChatbotConnectionError, ChatbotRateLimitError)
 def retryable(error: BaseException) -> bool:
     """Return whether the same message may be posted again without the risk of posting it twice.
 
-    For LangGraph's `RetryPolicy(retry_on=retryable)`, whose default tries again whatever was raised.
+    For LangGraph's `RetryPolicy(retry_on=retryable)`, whose default tries none of these errors again, not even those
+    that are safe; and for `with_retry` of a chain, whose default tries all again.
     """
     return isinstance(error, errors.BotError) and error.retryable
 
