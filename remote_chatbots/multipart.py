@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 
@@ -43,5 +44,8 @@ def multipart_request(
 
 
 def _quoted(name: str) -> str:
-    """Return a name as it stands between quotes (WHATWG HTML, "Multipart form data")."""
-    return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+    """Return a name as it stands between quotes (WHATWG HTML, "Multipart form data"), without control characters."""
+    return _NOT_BETWEEN_QUOTES.sub(lambda found: f"%{ord(found[0]):02X}", name)
+
+
+_NOT_BETWEEN_QUOTES = re.compile(r'[\x00-\x1f\x7f"]')
