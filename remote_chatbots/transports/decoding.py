@@ -8,6 +8,8 @@ from typing import Any
 from remote_chatbots.wire import ResponseHead
 
 _GZIP = 16 + zlib.MAX_WBITS
+# What one read may grow to: text that compresses a hundredfold is none that a bot says.
+MOST_BYTES = 16 * 1024 * 1024
 _WINDOWS = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": zlib.MAX_WBITS}
 
 
@@ -31,7 +33,8 @@ class Decoder:
         """Do nothing as long as more can be read.
 
         Raises:
-            UnreadableError: If what came last was broken, or the coding is none that this client reads.
+            UnreadableError: If what came last was broken or far too large, or the coding is none that this client
+                reads.
         """
         if self._inflater is None:
             raise UnreadableError
@@ -51,9 +54,13 @@ class Decoder:
                 self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         before = self._inflater.copy()
         try:
-            return self._inflater.decompress(chunk)
+            readable = self._inflater.decompress(chunk, MOST_BYTES)
         except zlib.error:
             self._inflater = None
+        else:
+            if self._inflater.unconsumed_tail:
+                self._inflater = None
+            return readable
         if readable := _up_to_the_fault(before, chunk):
             return readable
         raise UnreadableError
@@ -69,7 +76,7 @@ def _up_to_the_fault(inflater: Any, chunk: bytes) -> bytes:
     readable = bytearray()
     try:
         for at in range(len(chunk)):
-            readable += inflater.decompress(chunk[at : at + 1])
+            readable += inflater.decompress(chunk[at : at + 1], MOST_BYTES)
     except zlib.error:
         pass
     return bytes(readable)

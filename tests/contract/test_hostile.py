@@ -27,6 +27,7 @@ from remote_chatbots import (
     TextDelta,
     Timeouts,
 )
+from remote_chatbots.transports.decoding import MOST_BYTES, Decoder, UnreadableError
 from tests.contract.scripted import (
     CHUNKED,
     END,
@@ -253,6 +254,26 @@ def test_compression_that_breaks_loses_nothing_of_what_came_before(
     else:
         assert isinstance(turn.error, BotProtocolError)
         assert turn.error.partial_text == "Hel"
+
+
+@pytest.mark.parametrize("status", ["200 OK", "500 Internal Server Error"])
+def test_a_bomb_of_compressed_bytes_is_not_blown_up(serve: Serve, driver: Driver, status: str) -> None:
+    packer = zlib.compressobj(9, wbits=31)
+    padding = packer.compress(b": " + b"\0" * 1_000_000 + b"\n\n")
+    body = packer.compress(text("Hel")) + packer.flush(zlib.Z_SYNC_FLUSH) + padding
+    body += b"".join(packer.compress(b"\0" * 1_000_000) for _ in range(60)) + packer.flush()
+    head = HEAD.replace(b"200 OK", status.encode())
+    server = serve([head + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body), body])
+    error = driver.one(server.url).error
+    assert isinstance(error, BotProtocolError if status == "200 OK" else BotServerError)
+    assert len(server.received) == 1
+
+
+def test_a_read_grows_to_no_more_than_it_may() -> None:
+    decoder = Decoder("gzip")
+    assert len(decoder.feed(gzip.compress(b"\0" * 100_000_000))) == MOST_BYTES
+    with pytest.raises(UnreadableError):
+        decoder.check()
 
 
 def test_another_protocol_is_no_answer(serve: Serve, driver: Driver) -> None:
