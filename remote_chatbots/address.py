@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import re
+import warnings
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +27,9 @@ def base_url_of(value: Any, *, default_version: str = "", example: str = "https:
             a version of their own: the base then has none.
         example: An address of the platform, for the error.
 
+    Warns:
+        UserWarning: Once a process, if the key would go unencrypted to a host that is not this machine.
+
     Raises:
         BotUsageError: If it is no http(s) address, or holds a user, a query or a fragment.
     """
@@ -40,6 +45,8 @@ def base_url_of(value: Any, *, default_version: str = "", example: str = "https:
         raise BotUsageError(f"base_url is no address. Give one like {example}, with http:// or https://.")
     if parts.username is not None or parts.query or parts.fragment:
         raise BotUsageError("base_url must hold no user, query or fragment. Give the address of the API alone.")
+    if parts.scheme == "http" and not on_this_machine(parts.hostname):
+        _warn_of_plain_http(parts.netloc.lower())
     path = [part for part in parts.path.rstrip("/").removesuffix("/chat-messages").split("/") if part]
     if not default_version:
         path = path[: next((at for at, part in enumerate(path) if _VERSION.fullmatch(part)), len(path))]
@@ -50,6 +57,24 @@ def base_url_of(value: Any, *, default_version: str = "", example: str = "https:
     return f"{parts.scheme}://{parts.netloc.lower()}/{'/'.join(path)}"
 
 
+def on_this_machine(hostname: str) -> bool:
+    """Return whether what is sent to this host never leaves the machine."""
+    try:
+        return ipaddress.ip_address(hostname).is_loopback
+    except ValueError:
+        return hostname == "localhost" or hostname.endswith(".localhost")
+
+
+def _warn_of_plain_http(host: str) -> None:
+    if host not in _WARNED_OF:
+        _WARNED_OF.add(host)
+        warnings.warn(
+            f"The key goes unencrypted to {host}: whoever is on the way can read it. Use https://, or filter this "
+            "warning if that network is your own.",
+            stacklevel=5,
+        )
+
+
 def bot_id_of(platform: str, base_url: str, api_key: str) -> str:
     """Return what tells a bot from others: equal in every process and framework, different for two of one server."""
     digest = hashlib.sha256(f"remote-chatbots\0{platform}\0{api_key}".encode()).hexdigest()
@@ -57,7 +82,7 @@ def bot_id_of(platform: str, base_url: str, api_key: str) -> str:
 
 
 class Key(str):
-    """A key. A traceback that shows locals does not show it."""
+    """A key, or a header that may hold one. A traceback that shows locals does not show it."""
 
     __slots__ = ()
 
@@ -94,7 +119,7 @@ def checked_headers(headers: Any) -> dict[str, str]:
             raise BotUsageError(f"default_headers: {name} is set by the client alone. Leave it out.")
         if not isinstance(value, str) or _NO_HEADER_VALUE.search(value):
             raise BotUsageError(f"default_headers: the value of {name} is none that HTTP allows. Give one line.")
-    return {name: value.strip() for name, value in headers.items()}
+    return {name: Key(value.strip()) for name, value in headers.items()}
 
 
 def sent_headers(api_key: str, headers: Mapping[str, str]) -> dict[str, str]:
@@ -102,13 +127,14 @@ def sent_headers(api_key: str, headers: Mapping[str, str]) -> dict[str, str]:
     return {
         "User-Agent": "remote-chatbots",
         **headers,
-        "Authorization": f"Bearer {api_key}",
+        "Authorization": Key(f"Bearer {api_key}"),
         "Accept": "text/event-stream, application/json",
         # Compressed, a stream would arrive when the compressor's buffer is full, not when a token is said.
         "Accept-Encoding": "identity",
     }
 
 
+_WARNED_OF: set[str] = set()  # a bot is made anew wherever it is used
 _OURS = frozenset({"authorization", "content-type", "accept", "accept-encoding"})
 # What speaks of the connection, or of how a message is cut on it, is the HTTP library's to say.
 _OF_THE_CONNECTION = frozenset(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from remote_chatbots.address import on_this_machine
 from remote_chatbots.contents import Content
 
 
@@ -39,7 +40,7 @@ class HttpRequest:
     @property
     def loopback(self) -> bool:
         """Whether the server is on this machine: then no proxy stands between."""
-        return self.hostname in ("localhost", "::1") or self.hostname.startswith("127.")
+        return on_this_machine(self.hostname)
 
 
 @dataclass(frozen=True, slots=True)

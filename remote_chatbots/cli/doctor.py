@@ -8,7 +8,9 @@ import sys
 import time
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
+from remote_chatbots.address import on_this_machine
 from remote_chatbots.cli import diagnosis_shown
 from remote_chatbots.cli.bots import Bot, add_bot_options, bot_of, inputs_of, user_of
 from remote_chatbots.cli.diagnosis import Problem, diagnosed
@@ -198,7 +200,8 @@ def _opened_by(bot: DifyApp, timeout_s: float) -> list[str]:
 def hints_of(report: Report) -> list[str]:
     """Return what might be better, of a bot that told how it is set up."""
     hints = []
-    if report.base_url.startswith("http://") and not report.base_url.startswith(("http://127.", "http://localhost")):
+    address = urlsplit(report.base_url)
+    if address.scheme == "http" and not on_this_machine(address.hostname or ""):
         hints.append("The key goes over http:// unencrypted: use https://, if this is no network of your own.")
     told = report.parameters
     if told is None:

@@ -67,7 +67,7 @@ def test_a_limit_of_the_whole_turn_that_ends_while_connecting_says_that_nothing_
 
 @pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".test"])
 def test_a_host_name_that_is_none_is_the_callers_mistake(driver: Driver, host: str) -> None:
-    error = driver.one(f"http://{host}").error
+    error = driver.one(f"https://{host}").error
     assert isinstance(error, BotUsageError)
     assert "Nothing was sent" in str(error)
 

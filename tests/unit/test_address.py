@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from remote_chatbots import BotUsageError, DifyApp
+from remote_chatbots import BotUsageError, DifyApp, address
 from remote_chatbots.address import base_url_of, checked_headers, checked_key
 
 
@@ -36,6 +36,21 @@ from remote_chatbots.address import base_url_of, checked_headers, checked_key
 )
 def test_an_address_is_brought_to_one_form(given: str, base: str) -> None:
     assert base_url_of(given, default_version="v1") == base
+
+
+@pytest.mark.parametrize("host", ["dify.plain-http", "10.255.3.7:5001", "[fd00::7]", "127.0.0.1.plain-http"])
+def test_plain_http_to_another_machine_warns_once(host: str) -> None:
+    with pytest.warns(UserWarning, match="unencrypted") as caught:
+        DifyApp("app-a-key-that-must-not-show", f"http://{host}")
+    assert host in str(caught[0].message)
+    assert "app-a-key" not in str(caught[0].message)
+    assert caught[0].filename != address.__file__
+    DifyApp("app-another-key", f"http://{host}/v1")  # a second warning would be an error
+
+
+@pytest.mark.parametrize("url", ["http://127.9.9.9", "http://[::1]:5001", "http://localhost:80", "https://dify.plain"])
+def test_what_stays_on_the_machine_or_is_encrypted_does_not_warn(url: str) -> None:
+    DifyApp("app-a-key", url)
 
 
 def test_the_default_version_is_the_platforms() -> None:

@@ -30,7 +30,7 @@ settings.register_profile(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-settings.register_profile("long", settings.get_profile("quick"), max_examples=5_000, derandomize=False)
+settings.register_profile("long", settings.get_profile("quick"), max_examples=2_000, derandomize=False)
 settings.load_profile(os.environ.get("FUZZ", "quick"))
 
 PIECES_OF_SYNTAX = (

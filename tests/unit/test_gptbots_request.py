@@ -308,7 +308,7 @@ def test_ids_with_odd_characters_stay_inside_their_query(agent: GPTBotsAgent, dr
         ("https://API.gptbots.ai/v1", "https://api.gptbots.ai"),
         ("https://api.gptbots.ai/v1/conversation/message", "https://api.gptbots.ai"),
         ("https://api.gptbots.ai/v2/conversation/message/", "https://api.gptbots.ai"),
-        ("http://10.0.0.7:8080/tools/bots/v2", "http://10.0.0.7:8080/tools/bots"),
+        ("https://10.0.0.7:8080/tools/bots/v2", "https://10.0.0.7:8080/tools/bots"),
         ("http://127.0.0.1:5001/gptbots", "http://127.0.0.1:5001/gptbots"),
     ],
 )
