@@ -160,6 +160,11 @@ class LostAnswer:
         answers = (one for one in reversed(messages) if one.role == "assistant")
         return next((one for one in answers if wanted & {one.message_id, one.parent_message_id} - {""}), None)
 
+    def is_whole(self, text: str) -> bool:
+        """Return whether a text may be all of it: there is one, and it is no mere beginning of what had arrived."""
+        kept, said = text.rstrip(), self.said.rstrip()
+        return bool(kept) and (kept == said or not said.startswith(kept))
+
     def not_kept(self, platform: str, why: str) -> BotNotFoundError:
         """Return the error that says that the server has no text of it, and why that may be."""
         return BotNotFoundError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,13 +15,16 @@ from remote_chatbots import (
     BotClient,
     BotError,
     BotNotFoundError,
+    BotTruncatedError,
     BotUsageError,
     DifyApp,
     GPTBotsAgent,
     LostAnswer,
+    Question,
 )
 from remote_chatbots.emulator import Cut, Emulator
 from remote_chatbots.protocol import BotProtocol
+from tests.contract.scripted import CHUNKED, Close, Driver, Scripted, chunk, text
 
 Call = Callable[..., Any]
 QUESTION = "When does the ferry leave?"
@@ -120,3 +124,13 @@ def test_gptbots_has_no_forms_and_says_it(agent: GPTBotsAgent) -> None:
     with BotClient(agent, user="anna") as client, pytest.raises(BotUsageError) as refused:
         client.submit(paused, "approve")
     assert refused.value.message.startswith("gptbots: there is no call for 'submit'")
+
+
+def test_half_an_answer_in_the_history_is_not_the_whole_one(serve: Callable[..., Scripted], driver: Driver) -> None:
+    kept = json.dumps({"data": [{"id": "m-1", "conversation_id": "c-1", "query": "Hello?", "answer": "Hel"}]}).encode()
+    history = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(kept) + kept
+    server = serve([CHUNKED, chunk(text("Hel", "lo, An")), Close], [history])
+    turn = driver.ask(server.url, Question("Hello?", user="anna", on_break="recover"))[0]
+    assert isinstance(turn.error, BotTruncatedError)
+    assert turn.error.partial_text == "Hello, An"
+    assert [request.line.split()[0] for request in server.received] == ["POST", "GET"]

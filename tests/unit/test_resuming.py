@@ -115,3 +115,21 @@ def test_an_answer_that_is_not_there_is_not_mistaken_for_another() -> None:
     assert found(GPTBOTS, question="More?") is None  # the question has arrived, its answer has not
     assert found(GPTBOTS, question="Else?") is None
     assert found([StoredMessage("user", ""), StoredMessage("assistant", "A.")]) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "kept", "whole"),
+    [
+        ("", "", False),
+        ("", " \n", False),
+        ("", "Rain.", True),
+        ("Rai", "Rain.", True),
+        ("Rain.", "Rain.", True),
+        ("Rain. ", "Rain.", True),
+        ("Rain.", "R", False),
+        ("Rain.", "", False),
+        ("Rain.", "No.", True),
+    ],
+)
+def test_a_mere_beginning_of_what_had_arrived_is_not_the_whole_answer(said: str, kept: str, whole: bool) -> None:
+    assert LostAnswer("c-1", said=said).is_whole(kept) is whole

@@ -85,7 +85,7 @@ class Runs:
         """Return the flow of a whole answer whose turn broke off: from its run, or else from the history.
 
         Raises:
-            BotNotFoundError: If the server has no text of it.
+            BotNotFoundError: If the server has no text of it, or less than had arrived.
             BotError: If the run failed.
         """
         if lost.workflow_run_id:
@@ -99,7 +99,7 @@ class Runs:
                 yield from self._reader(JoinedTurn(self._turn(), self, lost), lost).events()
                 return
         kept = yield from self.kept(lost)
-        if kept is None or not kept.text:
+        if kept is None or not lost.is_whole(kept.text):
             raise lost.not_kept(NAME, _NOT_KEPT)
         yield from events_of(kept, *lost.filters())
 

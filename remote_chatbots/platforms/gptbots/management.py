@@ -218,7 +218,7 @@ class Management:
         """
         for _ in range(LOOKED_UP_TIMES if lost.conversation_id else 0):
             kept = lost.among((yield from self.history(lost.conversation_id)))
-            if kept is not None and kept.text and len(kept.text) >= len(lost.said):
+            if kept is not None and lost.is_whole(kept.text):
                 yield from events_of(kept, *filters)
                 return
             yield Sleep(LOOKED_UP_AFTER_S)
