@@ -209,6 +209,21 @@ def test_a_file_that_is_not_there_is_refused_where_it_is_named(emulator: Emulato
     assert emulator.requests == []
 
 
+@pytest.mark.parametrize("platform", ["dify", "gptbots"])
+def test_a_file_that_is_gone_by_now_is_refused_by_the_platform_and_nothing_is_posted(
+    platform: str, app: DifyApp, emulator: Emulator, call: Callable[..., Any], tmp_path: Any
+) -> None:
+    bot = app if platform == "dify" else GPTBotsAgent(emulator.gptbots_key, emulator.gptbots_url)
+    path = tmp_path / "sky.png"
+    path.write_bytes(PNG)
+    file = Attachment.from_path(path)
+    path.unlink()
+
+    with pytest.raises(BotUsageError, match=rf"^{platform}: files: .*sky.png' cannot be read .* Give a file that can"):
+        call(bot, "ask", ASKED, files=[file])
+    assert {request.method for request in emulator.requests} <= {"GET"}
+
+
 def test_an_upload_goes_with_many_questions_of_its_user_and_with_nobody_elses(
     app: DifyApp, emulator: Emulator, call: Callable[..., Any], tmp_path: Any
 ) -> None:

@@ -158,6 +158,8 @@ def test_an_address_tells_kind_and_name_by_its_path() -> None:
         (lambda: Attachment.from_base64(None), "base64 must be a string, not NoneType"),  # type: ignore[arg-type]
         (lambda: Attachment.from_url(None), "url must be a string, not NoneType"),  # type: ignore[arg-type]
         (lambda: Attachment.from_bytes(PNG, name="\udc80"), "name holds a character"),
+        (lambda: Attachment("image", "https://x.example.com/\ud800.png"), "url holds a character"),
+        (lambda: Attachment("image", "https://x.example.com/a.png", name="\udfff.png"), "name holds a character"),
         (lambda: Attachment.from_bytes(b"\0", mime_type="image/png\r\nX: 1"), "mime_type holds a character"),
         (lambda: Attachment("image", url="https://h", mime_type="image/é"), "mime_type holds a character"),
     ],

@@ -13,6 +13,7 @@ from functools import partial
 from posixpath import splitext
 from typing import Any
 
+from remote_chatbots.arguments import refusals_of
 from remote_chatbots.described import AppParameters, FileRules, Learned
 from remote_chatbots.errors import BotError, BotRejectedError, BotUsageError
 from remote_chatbots.flow import Flow, open_reply, read_body
@@ -116,7 +117,8 @@ class Files(Calls):
         for file in _files_in(question):
             if file.data:
                 upload = partial(self._upload_id, file, question.user)
-                found.append((yield from self.uploads.id_of(file, question.user, upload)))
+                with refusals_of(NAME):
+                    found.append((yield from self.uploads.id_of(file, question.user, upload)))
         return found
 
     def _upload_id(self, file: Attachment, user: str) -> Flow[str]:

@@ -10,7 +10,8 @@ from posixpath import splitext
 from typing import Any, Literal
 from urllib.parse import urlencode
 
-from remote_chatbots.contents import AsBase64, Content, Joined, Octets
+from remote_chatbots.arguments import refusals_of
+from remote_chatbots.contents import AsBase64, Content, Joined, Octets, head_of
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.platforms.gptbots.errors import NAME
 from remote_chatbots.platforms.gptbots.options import GPTBotsOptions
@@ -143,6 +144,8 @@ def checked(question: Question, options: GPTBotsOptions) -> None:
                 "Send a smaller one, or give its url.",
                 platform=NAME,
             )
+        with refusals_of(NAME):
+            head_of(file.content)  # a file that is gone would be noticed in the middle of the message
         if file.data and not splitext(file.file_name)[1]:
             raise BotUsageError(
                 f"{NAME}: files: the {file.kind} has no name with an extension, which tells GPTBots its type. Give "
