@@ -21,6 +21,9 @@ from remote_chatbots.reading import text
 
 _MOST_OF_PASSAGE = 4_000
 _MOST_SOURCES = 200
+_MOST_MEDIA = 50
+_MOST_FORMS = 5
+_MOST_ACTIONS = 20
 _MOST_SOUND = 5 * 1024 * 1024  # it is stored in the notebook
 _SOUND = re.compile(r"audio/[a-z0-9.+-]{1,40}")
 # So are marks of money no formulas, and no language of formulas is let at a bot's words.
@@ -48,15 +51,17 @@ def _parts(view: View, anchor: str, load_media: bool) -> Iterator[Html]:
     yield tag("div", said, class_="rcb-answer", dir="auto")
     if view.under_way:
         yield tag("p", "… answering", class_="rcb-small")
-    for one in view.media:
+    for one in view.media[:_MOST_MEDIA]:
         yield tag("p", _medium(one, load_media), class_="rcb-medium")
-    for form in view.forms:
-        titles = [tag("li", f"{title or id_} ", tag("code", id_)) for id_, title in actions(form)]
+    yield from _more(len(view.media) - _MOST_MEDIA, "files")
+    for form in view.forms[:_MOST_FORMS]:
+        titles = [tag("li", f"{title or id_} ", tag("code", id_)) for id_, title in actions(form)[:_MOST_ACTIONS]]
         yield tag("div", markdown(text(form.get("form_content"))), tag("ul", *titles), class_="rcb-note", dir="auto")
     if view.sources:
         listed = [_source(source, anchor) for source in view.sources[:_MOST_SOURCES]]
         yield tag("p", "Sources", class_="rcb-head")
         yield tag("ul", *listed, class_="rcb-sources")
+        yield from _more(len(view.sources) - _MOST_SOURCES, "sources")
     yield from _timeline(view)
     if told := facts(view):
         yield tag("p", " · ".join(told), class_="rcb-small")
@@ -67,8 +72,12 @@ def _timeline(view: View) -> Iterator[Html]:
     if not line.steps:
         return
     failed = [tag("p", f"✗ {step.name}: {step.error}", class_="rcb-failed") for step in line.failed if step.error]
-    rest = [tag("p", f"… and {line.left_out} steps more.", class_="rcb-small")] if line.left_out else []
-    yield _folded(summary(line), joined([drawn(line), *rest, *failed]), open_=True)
+    yield _folded(summary(line), joined([drawn(line), *_more(line.left_out, "steps"), *failed]), open_=True)
+
+
+def _more(left_out: int, what: str) -> Iterator[Html]:
+    if left_out > 0:
+        yield tag("p", f"… and {left_out} {what} more.", class_="rcb-small")
 
 
 def _folded(head: str, inner: Html, *, open_: bool = False) -> Html:

@@ -150,11 +150,15 @@ def test_speech_plays_from_the_notebook_itself() -> None:
 
 def test_what_is_too_much_for_a_page_is_cut_and_said_so() -> None:
     steps = [{"id": str(n), "name": f"step {n}", "kind": "node"} for n in range(1_000)]
-    resources = [{"content": "x" * 10_000_000}]
-    made = page(view_of("y " * 1_000_000, {"steps": steps, "retriever_resources": resources}), prefix="p")
+    resources = [{"content": "x" * 10_000_000}] + [{"title": "z"}] * 999
+    files = [{"kind": "image", "url": f"https://example.org/{n}"} for n in range(1_000)]
+    forms = [{"form_content": "f", "actions": [{"id": "x" * 1_000, "title": "x" * 1_000}] * 1_000}] * 1_000
+    told = {"steps": steps, "retriever_resources": resources, "media": files, "input_required": forms}
+    made = page(view_of("y " * 1_000_000, told), prefix="p")
     assert len(made) < 300_000
     assert "1950000 characters more" in made
-    assert "920 steps more" in made
+    for left_out in ("920 steps more", "800 sources more", "950 files more"):
+        assert left_out in made
 
 
 @pytest.mark.parametrize("nested", ["[", "![", "*a **b ", "> ", "- ", "`", "<", "[a](", "| ", "\\", "&", "_a", "~~"])

@@ -17,6 +17,7 @@ from langchain_chatbots import (
     GPTBotsKnowledgeRetriever,
     RemoteChatModel,
     RemoteModelSettings,
+    show_live,
     sources,
 )
 from remote_chatbots import AppParameters, Timeouts
@@ -49,6 +50,7 @@ assert_type(model.invoke("Hello", user="anna", conversation_id=""), AIMessage)
 assert_type(next(model.stream("Hello")), AIMessageChunk)
 assert_type(model.as_tool(name="harbour"), BaseTool)
 assert_type(sources(model.invoke("Hello")), list[Document])
+assert_type(show_live(model.stream("Hello")), AIMessage)
 assert_type(settings.api_key, SecretStr)
 assert_type(ChatDify().discover(), ChatDify)
 assert_type(model.learned.parameters, AppParameters | None)
