@@ -1,118 +1,58 @@
-"""A third platform, which answers by being polled, written in this file and run by everything as it is.
+"""A third platform, which answers by being polled: the one that CONTRIBUTING.md builds, taken from there and run.
 
-It shows that drivers, clients and faces know no platform: if this file needed a change elsewhere, their design would
-be wrong.
+It shows that drivers, clients and faces know no platform, and that the guide is true.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import pickle
+import re
+import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessageChunk
 
-from langchain_chatbots import RemoteChatModel
-from llama_index_chatbots import RemoteChatEngine, RemoteLLM
+from llama_index_chatbots import RemoteChatEngine
 from remote_chatbots import (
     AsyncBotClient,
+    BotAuthError,
     BotClient,
-    BotError,
     BotNotFoundError,
     BotServerError,
     BotUsageError,
     Event,
     Finished,
-    Question,
-    Settings,
     Started,
-    StoredMessage,
     TextDelta,
 )
-from remote_chatbots.flow import Flow, Sleep, call_json
 from remote_chatbots.protocol import BotProtocol
-from remote_chatbots.retry import RetryPolicy
-from remote_chatbots.wire import HttpRequest, ResponseHead, json_request
 
-STANDARD = Settings()
-
-
-# The platform: create a task, poll it, list the tasks of a talk.
+GUIDE = Path(__file__).parents[2] / "CONTRIBUTING.md"
+*FILE, TRIAL = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+KEY = "poller-5ecret"
 
 
-@dataclass(frozen=True)
-class PollingBot:
-    """Answers grow while they are asked for."""
-
-    base_url: str
-    name: str = "poller"
-    memory: Any = "server"
-    settings: Settings = STANDARD
-    bot_id: str = "poller:here"
-
-    def ask(self, question: Question) -> Flow[None]:
-        task = yield from self._call("POST", "/tasks", {"say": question.text, "talk": question.conversation_id})
-        yield Started(conversation_id=task["talk"], message_id=task["id"])
-        said = 0
-        while not task.get("done"):
-            yield Sleep(0.001)
-            task = yield from self._call("GET", f"/tasks/{task['id']}")
-            yield TextDelta(task["text"][said:])
-            said = len(task["text"])
-        yield Finished()
-
-    def history(self, conversation_id: str, *, user: str = "", limit: int | None = None) -> Flow[list[StoredMessage]]:
-        told = yield from self._call("GET", f"/talks/{conversation_id}")
-        return [
-            StoredMessage(role, text) for task in told for role, text in (("user", task[0]), ("assistant", task[1]))
-        ]
-
-    def _call(self, method: str, path: str, payload: object = None) -> Flow[Any]:
-        url = self.base_url + path
-        request = json_request(method, url, {}, payload) if payload else HttpRequest(method, url, {})
-        _, _, told = yield from call_json(
-            request, error_of=_refusal, policy=RetryPolicy(), limit_bytes=4096, platform=self.name
-        )
-        return told
+def _made() -> ModuleType:
+    """Return the guide's file as a module; pydantic and pickle look for it by its name."""
+    module = sys.modules.setdefault("poller", ModuleType("poller"))
+    exec(compile("\n\n".join(FILE), str(GUIDE), "exec"), module.__dict__)
+    return module
 
 
-def _refusal(head: ResponseHead, body: bytes) -> BotError:
-    kind = BotNotFoundError if head.status == 404 else BotServerError
-    return kind(f"poller: {head.status}. Ask for something else.", platform="poller", http_status=head.status)
+poller: Any = _made()
+ChatPolling, Polling = poller.ChatPolling, poller.Polling
 
 
-class ChatPolling(RemoteChatModel):
-    """The LangChain face of it."""
-
-    api_key: Any = "none"
-    base_url: str
-    platform: ClassVar[str] = "poller"
-    _environment: ClassVar[Any] = {"api_key": ("POLLER_KEY",), "user": ("POLLER_USER",)}
-
-    def __init__(self, **given: Any) -> None:
-        super().__init__(**{"api_key": "none", **given})
-
-    def _bot(self) -> BotProtocol:
-        return PollingBot(self.base_url)
-
-
-class Polling(RemoteLLM):
-    """The LlamaIndex face of it."""
-
-    base_url: str
-    platform: ClassVar[str] = "poller"
-    _environment: ClassVar[Any] = {"api_key": ("POLLER_KEY",), "user": ("POLLER_USER",)}
-
-    def __init__(self, **given: Any) -> None:
-        super().__init__(**{"api_key": "none", **given})
-
-    def _bot(self) -> BotProtocol:
-        return PollingBot(self.base_url)
+def _bot(url: str, key: str = KEY) -> Any:
+    return poller.PollingBot(poller.Key(key), url)
 
 
 # A server of it.
@@ -125,6 +65,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self._stranger():
+            return
         self.server.posts += 1
         if "fail" in asked["say"]:
             self._answer(500, {})
@@ -138,6 +80,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, {"id": id_, "talk": talk})
 
     def do_GET(self) -> None:
+        if self._stranger():
+            return
         _, kind, id_ = self.path.split("/")
         if kind == "talks":
             self._answer(200 if id_ in self.server.talks else 404, self.server.talks.get(id_))
@@ -145,6 +89,16 @@ class _Handler(BaseHTTPRequestHandler):
         task = self.server.tasks[id_]
         task[2] += 4
         self._answer(200, {"id": id_, "text": task[1][: task[2]], "done": task[2] >= len(task[1])})
+
+    def do_DELETE(self) -> None:
+        self.server.stopped.append(self.path.rpartition("/")[2])
+        self._answer(200, {})
+
+    def _stranger(self) -> bool:
+        known = self.headers["Authorization"] == f"Bearer {KEY}"
+        if not known:
+            self._answer(401, {})
+        return not known
 
     def _answer(self, status: int, told: Any) -> None:
         body = json.dumps(told).encode()
@@ -164,6 +118,7 @@ class _Server(ThreadingHTTPServer):
         self.posts = 0
         self.talks: dict[str, list[tuple[str, str]]] = {}
         self.tasks: dict[str, list[Any]] = {}
+        self.stopped: list[str] = []
 
     @property
     def url(self) -> str:
@@ -186,7 +141,7 @@ async def _streamed(bot: BotProtocol, text: str, **named: Any) -> list[Event]:
 
 
 def test_both_drivers_give_the_same_events_of_it(server: _Server) -> None:
-    bot = PollingBot(server.url)
+    bot = _bot(server.url)
     with BotClient(bot, user="anna") as client:
         events = list(client.stream("Hello", conversation_id="here"))
     server.talks.clear()
@@ -197,7 +152,7 @@ def test_both_drivers_give_the_same_events_of_it(server: _Server) -> None:
 
 
 def test_a_client_continues_its_conversation_and_reads_its_history(server: _Server) -> None:
-    with BotClient(PollingBot(server.url), user="anna") as client:
+    with BotClient(_bot(server.url), user="anna") as client:
         first = client.ask("Hello")
         second = client.ask("Again", conversation_id=first.conversation_id)
 
@@ -208,14 +163,65 @@ def test_a_client_continues_its_conversation_and_reads_its_history(server: _Serv
             "Again",
             second.text,
         ]
-        with pytest.raises(BotNotFoundError, match=r"^poller: 404"):
+        with pytest.raises(BotNotFoundError, match=r"^poller: HTTP 404"):
             client.history("nowhere")
         with pytest.raises(BotUsageError, match=r"^poller: there is no call for 'delete'"):
             client.delete(first.conversation_id)
 
 
+def test_the_guide_s_own_trial_runs(server: _Server, capsys: pytest.CaptureFixture[str]) -> None:
+    trial = TRIAL.replace("poller-…", KEY).replace("https://poller.example.com", server.url)
+    exec(compile(trial, f"{GUIDE}, the trial", "exec"), dict(vars(poller)))
+    assert capsys.readouterr().out.splitlines() == ["Turn 1: Hello | Turn 2: Again", "Turn 1: Hello", "Turn 1: Hello"]
+
+
+def test_leaving_it_early_stops_its_server_in_both_colours(server: _Server) -> None:
+    bot = _bot(server.url)
+    with BotClient(bot, user="anna") as client, client.stream("Hello") as events:
+        next(iter(events))
+        next(iter(events))
+
+    async def leave() -> None:
+        async with AsyncBotClient(bot, user="anna") as client, client.stream("Hello") as events:
+            async for event in events:
+                if isinstance(event, TextDelta):
+                    break
+
+    asyncio.run(leave())
+    assert server.stopped == ["task-1", "task-2"]
+
+
+def test_what_it_cannot_send_is_refused_and_nothing_is_posted(server: _Server) -> None:
+    for kind in (ChatPolling, Polling):
+        model = kind(api_key=KEY, base_url=server.url, user="anna", stop=["\n"])
+        ask = model.invoke if kind is ChatPolling else model.complete
+        with pytest.raises(BotUsageError, match=r"^poller: it takes words alone"):
+            ask("Hello")
+        model.close()
+    assert server.posts == 0
+
+
+def test_its_key_shows_nowhere_and_a_wrong_one_is_refused_as_such(server: _Server) -> None:
+    for kind in (ChatPolling, Polling):
+        model = kind(api_key=KEY, base_url=server.url, user="anna")
+        assert KEY not in f"{model!r} {model} {model.model_dump()} {model._bot()!r}"
+        assert pickle.loads(pickle.dumps(model))._bot() == model._bot()
+    with BotClient(_bot(server.url, "poller-0ther"), user="anna") as client, pytest.raises(BotAuthError) as caught:
+        client.ask("Hello")
+    assert "0ther" not in str(caught.value)
+
+
+def test_its_address_and_key_are_read_from_the_environment(server: _Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("POLLER_API_KEY", KEY), ("POLLER_URL", server.url), ("POLLER_USER", "anna")):
+        monkeypatch.setenv(name, value)
+    model, llm = ChatPolling(), Polling()
+    assert (model.invoke("Hello").text, llm.complete("Hello").text) == ("Turn 1: Hello", "Turn 1: Hello")
+    model.close()
+    llm.close()
+
+
 def test_what_it_refuses_is_an_error_in_both_colours_and_posted_once(server: _Server) -> None:
-    bot = PollingBot(server.url)
+    bot = _bot(server.url)
     with BotClient(bot, user="anna") as client, pytest.raises(BotServerError):
         client.ask("please fail")
     with pytest.raises(BotServerError):
@@ -224,7 +230,7 @@ def test_what_it_refuses_is_an_error_in_both_colours_and_posted_once(server: _Se
 
 
 def test_the_langchain_face_streams_it_and_continues_its_conversation(server: _Server) -> None:
-    model = ChatPolling(base_url=server.url, user="anna")
+    model = ChatPolling(api_key=KEY, base_url=server.url, user="anna")
 
     chunks = list(model.stream("Hello"))
     first = chunks[0]
@@ -246,7 +252,7 @@ def test_the_langchain_face_streams_it_and_continues_its_conversation(server: _S
 
 
 def test_the_llama_index_face_streams_it_and_continues_its_conversation(server: _Server) -> None:
-    engine = RemoteChatEngine.from_llm(Polling(base_url=server.url, user="anna"))
+    engine = RemoteChatEngine.from_llm(Polling(api_key=KEY, base_url=server.url, user="anna"))
 
     first = engine.stream_chat("Hello")
     assert list(first.response_gen) == ["Turn", " 1: ", "Hell", "o"]
@@ -261,7 +267,7 @@ def test_the_llama_index_face_streams_it_and_continues_its_conversation(server: 
 
 @pytest.mark.parametrize("kind", [ChatPolling, Polling])
 def test_a_platform_that_tells_nothing_of_itself_says_so_when_it_is_asked(server: _Server, kind: Any) -> None:
-    model = kind(base_url=server.url, user="anna")
+    model = kind(api_key=KEY, base_url=server.url, user="anna")
     for find_out in (model.discover, lambda: asyncio.run(model.adiscover())):
         with pytest.raises(BotUsageError, match=r"^poller: there is no call for 'parameters' on this platform"):
             find_out()
