@@ -1,4 +1,4 @@
-"""The README's Python runs, block by block in one namespace, on the emulator in place of the reader's servers."""
+"""The Python of the README and of the pages runs, each page's blocks in one namespace, on the emulator."""
 
 from __future__ import annotations
 
@@ -13,8 +13,19 @@ from llama_index_chatbots import Dify
 from remote_chatbots import BotClient, DifyApp
 from remote_chatbots.emulator import Emulator
 
-README = Path(__file__).parents[2] / "README.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+HERE = Path(__file__).parents[2]
+PAGES = ("README.md", "langchain_chatbots/README.md", "llama_index_chatbots/README.md", "remote_chatbots/README.md")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+FENCED = re.compile(r"```.*?```", re.DOTALL)
+
+
+def text_of(page: Path | str) -> str:
+    return (HERE / page).read_text(encoding="utf-8")
+
+
+def blocks_of(page: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", text_of(page), re.DOTALL)
 
 
 def on(emulator: Emulator, block: str) -> str:
@@ -31,19 +42,39 @@ def on(emulator: Emulator, block: str) -> str:
     )
 
 
-def test_every_block_of_the_readme_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_of_a_page_runs(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)  # one of them makes a database
+    monkeypatch.chdir(tmp_path)  # some of them make a file
     known: dict[str, Any] = {"__name__": "readme"}
-    assert len(BLOCKS) > 8
+    blocks = blocks_of(page)
+    assert len(blocks) > 3
     with Emulator(token_delay_s=0) as emulator:
         form = {"api_key": emulator.key("advanced-chat-form"), "base_url": emulator.dify_url}
-        for number, block in enumerate(BLOCKS):
+        picture = {"api_key": emulator.key("chat-image"), "base_url": emulator.dify_url}
+        for number, block in enumerate(blocks):
+            told_of: dict[str, Any] = {}
             if "harbour master" in block:  # those are told of an app that waits for a person
-                known |= {"model": ChatDify(**form, user="reader"), "llm": Dify(**form, user="reader")}
-                known["client"] = BotClient(DifyApp(**form), user="reader")
-            exec(compile(on(emulator, block), f"README block {number}", "exec"), known)
+                told_of = {"model": ChatDify(**form, user="reader"), "llm": Dify(**form, user="reader")}
+                told_of["client"] = BotClient(DifyApp(**form), user="reader")
+            elif '"image"' in block:  # and those of one that takes pictures
+                told_of = {"model": ChatDify(**picture, user="reader")}
+            names = known | told_of if told_of else known
+            exec(compile(on(emulator, block), f"{page} block {number}", "exec"), names)
     told = capsys.readouterr().out
     assert "The ferry to Gull Island leaves from pier 3" in told
     assert "ferry.md" in told
+
+
+@pytest.mark.parametrize("page", [*PAGES, "CONTRIBUTING.md", "SECURITY.md"])
+def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
+    for link in LINK.findall(FENCED.sub("", text_of(page))):
+        target, _, heading = link.partition("#")
+        if "://" in link:
+            continue
+        found = ((HERE / page).parent / target).resolve() if target else HERE / page
+        assert found.exists(), link
+        if heading:
+            known = {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in HEADING.findall(text_of(found))}
+            assert heading in known, link
