@@ -311,8 +311,3 @@ def test_ten_thousand_questions_are_posted_once_each_and_told_again_from_the_jou
         outcomes = ask_all(app, echoes(10_000, "of very many"), **given)
         assert Counter(one.status for one in outcomes) == {"answered": 10_000}
         assert posts(emulator, "of very many") == Counter(echoes(10_000, "of very many"))
-
-
-def test_no_key_stands_in_a_journal(emulator: Emulator, app: DifyApp, tmp_path: Path) -> None:
-    list(ask_all(app, ["When does the ferry leave?"], user="anna", journal=tmp_path / "journal"))
-    assert app.api_key not in (tmp_path / "journal").read_text("utf-8")
