@@ -223,7 +223,7 @@ async def test_an_error_in_mid_stream_has_the_text_so_far(make_llm: MakeLLM, kin
 def test_a_file_that_the_server_can_fetch_goes_along(emulator: Emulator, make_llm: MakeLLM) -> None:
     from llama_index.core.base.llms.types import ImageBlock, TextBlock
 
-    llm = make_llm()
+    llm = make_llm("chat-image")
     url = f"{emulator.dify_url.removesuffix('/v1')}/sky.png"
     llm.chat([user([TextBlock(text="[[echo]]What is this?"), ImageBlock(url=url)])])
     assert sent(emulator, llm.user)[-1]["files"] == [{"type": "image", "transfer_method": "remote_url", "url": url}]
