@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import vcr
 from langchain_core.load import dumps
 from langchain_core.runnables import ConfigurableField
 from langchain_core.tracers.base import BaseTracer
@@ -262,6 +263,21 @@ def test_what_long_work_and_the_command_write_holds_no_key(
     for one in (repr(outcomes), written, told()):
         assert key not in one
         assert HEADER not in one
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_a_cassette_with_its_filter_holds_no_key(emulator: Emulator, tmp_path: Path, colour: str) -> None:
+    bot = core.DifyApp(emulator.key("chat"), emulator.dify_url, headers=HEADERS)
+    with vcr.use_cassette(str(tmp_path / "kept.yaml"), filter_headers=["authorization", "x-gateway"]):
+        if colour == "sync":
+            answer = core.BotClient(bot, user="anna").ask("When does the ferry leave?")
+        else:
+            answer = asyncio.run(core.AsyncBotClient(bot, user="anna").ask("When does the ferry leave?"))
+    kept = (tmp_path / "kept.yaml").read_text("utf-8")
+    assert "ferry" in answer.text
+    assert "When does the ferry leave?" in kept
+    assert bot.api_key not in kept
+    assert HEADER not in kept
 
 
 def test_a_pickle_of_what_asks_carries_the_key_and_that_of_what_came_does_not() -> None:
