@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test matrix fuzz soak notebooks check floors bench clean
+.PHONY: help demo test matrix fuzz soak notebooks check floors packages release bench clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/'
@@ -31,6 +31,7 @@ check: $(VENV)/check  ## Lint, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy tests/typing
+	$(BIN)/pyright --pythonpath $(BIN)/python tests/typing
 	$(BIN)/lint-imports --no-cache
 
 floors:  ## The test suite on the oldest versions that pyproject.toml allows
@@ -39,11 +40,18 @@ floors:  ## The test suite on the oldest versions that pyproject.toml allows
 	.venv-floors/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test]' -c .venv-floors/constraints.txt
 	.venv-floors/bin/python -m pytest -x -q
 
+packages: .venv-release/release  ## Build wheel and sdist, check what is in them, use each extra alone in a clean environment
+	rm -rf dist
+	.venv-release/bin/python .ci/packages dist
+
+release: .venv-release/release  ## Tag and build the version in remote_chatbots/__init__.py; upload it, if TWINE_PASSWORD holds a token
+	.venv-release/bin/python .ci/release
+
 bench: .venv-bench/bench  ## What a streamed token costs, and what else the README says of speed; takes five minutes on a quiet machine
 	.venv-bench/bin/python -m tests.benchmarks
 
 clean:  ## Remove what the other targets made
-	rm -rf .venv .venv-floors .venv-bench .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-floors .venv-bench .venv-release dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
@@ -68,4 +76,9 @@ $(VENV)/check: $(VENV)/bin/python pyproject.toml
 .venv-bench/bench: pyproject.toml tests/benchmarks/requirements.txt
 	$(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -e '.[langchain,llama-index]' -r tests/benchmarks/requirements.txt
+	@touch $@
+
+.venv-release/release: pyproject.toml
+	$(PYTHON) -m venv .venv-release
+	.venv-release/bin/python -m pip install --quiet --disable-pip-version-check 'build>=1.2,<2' 'twine>=6.1,<8'
 	@touch $@

@@ -1,0 +1,109 @@
+"""What pickles goes to a process that has imported nothing, and works there, or tells there what it told here."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import langchain_chatbots as lc
+import llama_index_chatbots as li
+from remote_chatbots import AsyncBotClient, BotClient, BotFormatError, DifyApp, DifyKnowledge, KnowledgeClient
+from remote_chatbots.emulator import Emulator
+
+QUESTION = "When does the ferry leave?"
+# In the other process: unpickle, do what is asked for, pickle what came of it.
+THERE = """
+import pickle, sys
+held = pickle.load(sys.stdin.buffer)
+came = eval(sys.argv[1], {"held": held, "QUESTION": sys.argv[2]})
+pickle.dump((came, type(held).__module__), sys.stdout.buffer)
+"""
+
+
+def there(held: Any, done: str) -> Any:
+    """Return what comes of an expression about `held` in a new process."""
+    command = [sys.executable, "-c", THERE, done, QUESTION]
+    told = subprocess.run(command, input=pickle.dumps(held), capture_output=True, check=False, timeout=120)
+    assert told.returncode == 0, told.stderr.decode()
+    came, module = pickle.loads(told.stdout)
+    assert module == type(held).__module__
+    return came
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Emulator]:
+    with Emulator(token_delay_s=0) as running:
+        yield running
+
+
+def bots(emulator: Emulator) -> dict[str, tuple[Any, str]]:
+    """Return all that asks a bot or a knowledge base, and how it is asked for the text of what it finds."""
+    app = {"api_key": emulator.dify_key, "base_url": emulator.dify_url, "user": "across"}
+    agent = {"api_key": emulator.gptbots_key, "base_url": emulator.gptbots_url, "user": "across"}
+    datasets = list(emulator.datasets.values())
+    known = {"api_key": emulator.dataset_key, "base_url": emulator.dify_url, "dataset_id": datasets[:1]}
+    graph = {"api_key": emulator.gptbots_key, "base_url": emulator.gptbots_url}
+    bare = DifyApp(emulator.dify_key, emulator.dify_url)
+    search = DifyKnowledge(emulator.dataset_key, emulator.dify_url, datasets[:1])
+    return {
+        "BotClient": (BotClient(bare, user="across"), "held.ask(QUESTION).text"),
+        "AsyncBotClient": (
+            AsyncBotClient(bare, user="across"),
+            "__import__('asyncio').run(held.ask(QUESTION)).text",
+        ),
+        "KnowledgeClient": (KnowledgeClient(search), "held.retrieve(QUESTION)[0].content"),
+        "ChatDify": (lc.ChatDify(**app), "held.invoke(QUESTION).text"),
+        "ChatGPTBots": (lc.ChatGPTBots(**agent), "held.invoke(QUESTION).text"),
+        "lc.DifyRetriever": (lc.DifyRetriever(**app), "held.invoke(QUESTION)[0].page_content"),
+        "lc.DifyKnowledgeRetriever": (lc.DifyKnowledgeRetriever(**known), "held.invoke(QUESTION)[0].page_content"),
+        "lc.GPTBotsKnowledgeRetriever": (
+            lc.GPTBotsKnowledgeRetriever(**graph),
+            "held.invoke(QUESTION)[0].page_content",
+        ),
+        "Dify": (li.Dify(**app), "held.complete(QUESTION).text"),
+        "GPTBots": (li.GPTBots(**agent), "held.complete(QUESTION).text"),
+        "RemoteQueryEngine": (li.RemoteQueryEngine.from_llm(li.Dify(**app)), "held.query(QUESTION).response"),
+        "li.DifyKnowledgeRetriever": (li.DifyKnowledgeRetriever(**known), "held.retrieve(QUESTION)[0].text"),
+        "li.GPTBotsKnowledgeRetriever": (li.GPTBotsKnowledgeRetriever(**graph), "held.retrieve(QUESTION)[0].text"),
+    }
+
+
+BOTS = (
+    "BotClient AsyncBotClient KnowledgeClient ChatDify ChatGPTBots lc.DifyRetriever lc.DifyKnowledgeRetriever "
+    "lc.GPTBotsKnowledgeRetriever Dify GPTBots RemoteQueryEngine li.DifyKnowledgeRetriever li.GPTBotsKnowledgeRetriever"
+).split()
+
+
+@pytest.mark.parametrize("name", BOTS)
+def test_a_bot_works_in_another_process(emulator: Emulator, name: str) -> None:
+    held, done = bots(emulator)[name]
+    assert "ferry" in there(held, done).lower()
+
+
+@pytest.mark.parametrize("twin", [False, True])
+def test_an_error_tells_in_another_process_what_it_told_here(emulator: Emulator, twin: bool) -> None:
+    app = {"api_key": emulator.dify_key, "base_url": emulator.dify_url, "user": "across"}
+    asked = lc.ChatDify(**app) if twin else li.Dify(**app)
+    with pytest.raises(Exception, match="dify") as caught:
+        asked.invoke("[[failmid]] Tell me") if twin else asked.complete("[[failmid]] Tell me")
+    told = there(caught.value, "(str(held), held.partial_text, held.conversation_id, held.retryable, held.http_status)")
+    error = caught.value
+    assert told == (str(error), error.partial_text, error.conversation_id, error.retryable, error.http_status)
+    assert emulator.dify_key.encode() not in pickle.dumps(error)
+
+
+def test_a_format_error_keeps_the_answer_it_is_about() -> None:
+    error = BotFormatError("dify: no form.", platform="dify", partial_text="no object")
+    assert there(error, "(str(held), held.partial_text)") == ("dify: no form.", "no object")
+
+
+def test_an_answer_and_its_parts_are_equal_in_another_process(emulator: Emulator) -> None:
+    with BotClient(DifyApp(emulator.key("agent-chat"), emulator.dify_url), user="across") as client:
+        answer = client.ask(QUESTION)
+    assert there(answer, "held") == answer
+    assert emulator.key("agent-chat").encode() not in pickle.dumps(answer)
