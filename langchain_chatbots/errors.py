@@ -121,7 +121,8 @@ def retryable(error: BaseException) -> bool:
     """Return whether the same message may be posted again without the risk of posting it twice.
 
     For LangGraph's `RetryPolicy(retry_on=retryable)`, whose default tries none of these errors again, not even those
-    that are safe; and for `with_retry` of a chain, whose default tries all again.
+    that are safe; for `with_retry` of a chain, whose default tries all again (from langchain-core 1.7, which takes a
+    function there); and for `retry_on=` of the retry middleware of a LangChain before 1.4, which does so too.
     """
     return isinstance(error, errors.BotError) and error.retryable
 

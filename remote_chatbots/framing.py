@@ -293,12 +293,22 @@ def parse_json(data: bytes) -> Any:
     try:
         return _loads(data)
     except ValueError:
-        try:
-            value = json.loads(data.decode("utf-8-sig", "replace"), parse_constant=lambda _: None)
-            # A lone surrogate passes json, but no encoder that comes later.
-            return _loads(_SURROGATE.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
-        except RecursionError:
-            raise ValueError("nested too deeply") from None
+        pass
+    return _read_leniently(data)
+
+
+def _read_leniently(data: bytes) -> Any:
+    try:
+        value = json.loads(data.decode("utf-8-sig", "replace"), parse_constant=lambda _: None)
+        # A lone surrogate passes json, but no encoder that comes later.
+        return _loads(_SURROGATE.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
+    except RecursionError:
+        problem = "nested too deeply"
+    except ValueError:
+        problem = "no JSON"
+    raise ValueError(
+        problem
+    )  # outside the except: a parser's error holds the text, and some pickles take contexts along
 
 
 def too_large(what: str, limit_bytes: int, platform: str) -> BotProtocolError:

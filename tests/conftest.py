@@ -4,6 +4,9 @@ import os
 
 import pytest
 
+# Before any test can import it.
+pytest.register_assert_rewrite("llama_index_chatbots.conformance")
+
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Most tests wait for a socket as long as they compute: two processes keep a core busy."""

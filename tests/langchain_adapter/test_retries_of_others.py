@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable
 from typing import Any, TypedDict
 
@@ -11,6 +12,7 @@ from langchain.agents import create_agent
 from langchain.agents.middleware import ModelRetryMiddleware, ToolRetryMiddleware
 from langchain_core.language_models import FakeMessagesListChatModel
 from langchain_core.messages import AIMessage, ToolCall
+from langchain_core.runnables import Runnable
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import RetryPolicy
 
@@ -27,6 +29,7 @@ FAULTS = {
     "a bad gateway": HtmlPage(502),
     "a gateway's timeout": HtmlPage(504),
 }
+TAKES_A_FUNCTION = "Callable" in str(inspect.signature(Runnable.with_retry).parameters["retry_if_exception_type"])
 QUESTION = "When does the ferry leave?"
 
 
@@ -53,13 +56,21 @@ def in_a_graph(model: ChatDify, policy: RetryPolicy) -> None:
     graph.compile().invoke({"question": QUESTION, "answer": ""})
 
 
+def told(middleware: type[Any]) -> dict[str, Any]:
+    """Return what an older LangChain has to be told, whose middleware tries anything again by default."""
+    asks = callable(inspect.signature(middleware).parameters["retry_on"].default)
+    return {"max_retries": 2, "initial_delay": 0, "jitter": False, "on_failure": "error"} | (
+        {} if asks else {"retry_on": retryable}
+    )
+
+
 def of_an_agent(model: ChatDify) -> None:
-    again = ModelRetryMiddleware(max_retries=2, initial_delay=0, jitter=False, on_failure="error")
+    again = ModelRetryMiddleware(**told(ModelRetryMiddleware))
     create_agent(model, middleware=[again]).invoke({"messages": [("human", QUESTION)]})
 
 
 def as_a_tool(model: ChatDify) -> None:
-    again = ToolRetryMiddleware(max_retries=2, initial_delay=0, jitter=False, on_failure="error")
+    again = ToolRetryMiddleware(**told(ToolRetryMiddleware))
     call = AIMessage("", tool_calls=[ToolCall(name="ask", args={"question": QUESTION}, id="1")])
     agent = Calling(responses=[call, AIMessage("Done.")])
     tool = model.as_tool(name="ask", description="Asks.")
@@ -87,6 +98,8 @@ LAYERS: dict[str, Callable[[ChatDify], Any]] = {
 def test_a_turn_that_broke_off_is_not_posted_again(
     emulator: Emulator, make_model: MakeModel, fault: str, layer: str
 ) -> None:
+    if layer == "with_retry of a chain" and not TAKES_A_FUNCTION:
+        pytest.skip("with_retry of this langchain-core takes classes alone")
     model = make_model(timeout=(2, 0.3))
     emulator.faults.add(FAULTS[fault], path="*/chat-messages", times=5)
     before = len(emulator.requests)

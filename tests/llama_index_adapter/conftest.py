@@ -10,8 +10,6 @@ from llama_index_chatbots import Dify, GPTBots, RemoteLLM
 from remote_chatbots.emulator import Emulator
 from tests.llama_index_adapter.asking import Do, MakeLLM
 
-pytest.register_assert_rewrite("llama_index_chatbots.conformance")
-
 
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[Emulator]:
