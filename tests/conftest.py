@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:1")  # hosts that do not exist are looked up, too
+
 # Before any test can import it.
 pytest.register_assert_rewrite("llama_index_chatbots.conformance")
 

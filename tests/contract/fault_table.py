@@ -92,6 +92,7 @@ class Case:
 
 
 _SILENT = {"timeout": (5, SILENCE_S)}
+_UNHURRIED = {"timeout": (60, 5), "max_retries": 0}  # who says that there is no such host may take its time
 _HURRIED = {"timeout": (5, 5, SILENCE_S)}
 _SMALL = {"max_event_bytes": 100_000}
 _ONCE = {"max_retries": 0}
@@ -182,7 +183,7 @@ FATAL: dict[str, Case] = {
         only="gptbots",
     ),
     "nobody listens": Case(error=BotConnectError, posts=0, retryable=True, where="closed port", fields=_ONCE),
-    "no such host": Case(error=BotConnectError, posts=0, retryable=True, where="no host", fields=_ONCE),
+    "no such host": Case(error=BotConnectError, posts=0, retryable=True, where="no host", fields=_UNHURRIED),
     "no TLS": Case(error=BotConnectError, posts=0, where="no TLS", fields=_ONCE),
     "a proxy that refuses": Case(error=BotConnectError, posts=0, retryable=True, where="no tunnel", fields=_ONCE),
 }
