@@ -103,9 +103,10 @@ def test_a_killed_run_goes_on_without_asking_anything_twice(emulator: Emulator, 
     outcomes = run.gone_on()
     run.check(outcomes)
     assert sum(one.earlier for one in outcomes.values()) >= 4
-    again = run.gone_on()  # nothing is left to ask
-    assert {id_: one.status for id_, one in again.items()} == {id_: one.status for id_, one in outcomes.items()}
-    assert all(one.earlier for one in again.values())
+    again = run.gone_on()  # nothing is left to ask; what was lost is looked for again, and may be there by now
+    for id_, one in outcomes.items():
+        assert again[id_].status in ({"answered"} if one.status == "answered" else {"answered", "unknown"})
+        assert again[id_].earlier or one.status == "unknown"
     run.check(again)
 
 
