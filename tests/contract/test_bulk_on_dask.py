@@ -31,7 +31,7 @@ def emulator() -> Iterator[Emulator]:
 def cluster() -> Iterator[distributed.Client]:
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", host="127.0.0.1"
         ) as workers,
         distributed.Client(workers) as client,
     ):
@@ -75,7 +75,12 @@ async def test_the_workers_of_a_cluster_ask_between_them(emulator: Emulator, tmp
     app = DifyApp(emulator.dify_key, emulator.dify_url)
     async with (
         distributed.LocalCluster(
-            n_workers=2, processes=False, protocol="tcp", dashboard_address=None, host="127.0.0.1", asynchronous=True
+            n_workers=2,
+            processes=False,
+            protocol="tcp",
+            dashboard_address="127.0.0.1:0",
+            host="127.0.0.1",
+            asynchronous=True,
         ) as workers,
         distributed.Client(workers, asynchronous=True) as client,
     ):
