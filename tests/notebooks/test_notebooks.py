@@ -207,7 +207,7 @@ RICH = new_output("display_data", data={"text/html": "<b>1</b>"})
         (printing("<object at 0x7f12ab34cd56>\n"), "cell one has an address in memory: 0x7f12ab34cd56"),
         (printing("1\n" * 30), "cell one prints more than 25 lines"),
         (having(1, source="# %pip install --index-url x y"), "cell install has a package host: index-url"),
-        (having(4, source="<https://files.pythonhosted.org>"), "cell links has a package host: pythonhosted"),
+        (having(4, source="<https://files.pythonhosted.example>"), "cell links has a package host: pythonhosted"),
         (having(1, source="%pip install x"), "the first code cell is not an install line"),
         (having(2, source="emulator = Emulator()"), "the second code cell does not set USE_EMULATOR"),
         (having(0, source="No title"), "it does not begin with a title"),
