@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Unpack
+from typing import Any, ClassVar, Unpack
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
 from pydantic import SecretStr
 
+from langchain_chatbots._serialised import Serialised
 from langchain_chatbots.errors import as_model_errors
-from remote_chatbots import Source, Timeouts
+from remote_chatbots import Source
 from remote_chatbots.arguments import with_environment
 from remote_chatbots.constructors import DifyKnowledgeArguments, GPTBotsKnowledgeArguments
 from remote_chatbots.knowledge_fields import DifyKnowledgeFields, GPTBotsKnowledgeFields, KnowledgeFields
 from remote_chatbots.passages import found_passages
 
 
-class RemoteKnowledgeRetriever(KnowledgeFields, BaseRetriever):
+class RemoteKnowledgeRetriever(Serialised, KnowledgeFields, BaseRetriever):
     """Searches knowledge bases and returns what fits as Documents, in the server's order.
 
     `page_content` is the passage's text, `id` the segment's id (of ours where the server has none, and equal for equal
@@ -30,6 +31,8 @@ class RemoteKnowledgeRetriever(KnowledgeFields, BaseRetriever):
     """
 
     model_config = KnowledgeFields.model_config
+
+    _found_in: ClassVar[str] = "knowledge_retrievers"
 
     def __init__(self, **given: Any) -> None:
         """Take the fields as keyword arguments; what is not given is read from the environment.
@@ -51,27 +54,6 @@ class RemoteKnowledgeRetriever(KnowledgeFields, BaseRetriever):
     ) -> list[Document]:  # fmt: skip
         with as_model_errors():
             return _documents(await self._loop_client().retrieve(query, **self._of_call(kwargs)))
-
-    @classmethod
-    def is_lc_serializable(cls) -> bool:
-        """Return True: `dumpd` and `load` work, the key is read from the environment again."""
-        return True
-
-    @classmethod
-    def get_lc_namespace(cls) -> list[str]:
-        """Return where `load` finds the class."""
-        return ["langchain_chatbots", "knowledge_retrievers"]
-
-    @property
-    def lc_secrets(self) -> dict[str, str]:
-        """Return which fields are secrets, and the variables they are read from."""
-        return {"api_key": self._environment["api_key"][0]}
-
-    @property
-    def lc_attributes(self) -> dict[str, Any]:
-        """Return what `dumpd` writes in a form of its own."""
-        clocks = Timeouts.of(self.timeout)
-        return {"timeout": [clocks.connect_s, clocks.silence_s, clocks.total_s]}
 
     def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:
         return {**super()._get_ls_params(**kwargs), "ls_vector_store_provider": self.platform}

@@ -13,8 +13,9 @@ from langchain_core.rate_limiters import BaseRateLimiter
 from pydantic import Field, PrivateAttr, model_validator
 
 from langchain_chatbots._profile import profile_of
+from langchain_chatbots._serialised import Serialised
 from langchain_chatbots.errors import as_model_errors
-from remote_chatbots import Timeouts, __version__
+from remote_chatbots import __version__
 from remote_chatbots.arguments import with_environment
 from remote_chatbots.bot_fields import BotFields
 
@@ -38,10 +39,12 @@ class ChatModelArguments(TypedDict, total=False):
     profile: ModelProfile | None
 
 
-class RemoteModelSettings(BotFields, BaseChatModel):
+class RemoteModelSettings(Serialised, BotFields, BaseChatModel):
     """The fields of every model of this package."""
 
     model_config = BotFields.model_config  # LangChain's would ignore unknown fields
+
+    _found_in: ClassVar[str] = "chat_models"
 
     # A cached answer would hand one user another's conversation, so the global cache is not asked.
     cache: Any = Field(default=False, exclude=True)
@@ -102,27 +105,6 @@ class RemoteModelSettings(BotFields, BaseChatModel):
     @property
     def _identifying_params(self) -> dict[str, Any]:
         return {"model_name": self.model_name, "base_url": self.base_url, "bot_id": self._own_bot_id()}
-
-    @classmethod
-    def is_lc_serializable(cls) -> bool:
-        """Return True: `dumpd` and `load` work, the key is read from the environment again."""
-        return True
-
-    @classmethod
-    def get_lc_namespace(cls) -> list[str]:
-        """Return where `load` finds the class."""
-        return ["langchain_chatbots", "chat_models"]
-
-    @property
-    def lc_secrets(self) -> dict[str, str]:
-        """Return which fields are secrets, and the variables they are read from."""
-        return {"api_key": self._environment["api_key"][0]}
-
-    @property
-    def lc_attributes(self) -> dict[str, Any]:
-        """Return what `dumpd` writes in a form of its own."""
-        clocks = Timeouts.of(self.timeout)
-        return {"timeout": [clocks.connect_s, clocks.silence_s, clocks.total_s]}
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = LangSmithParams(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from itertools import chain, zip_longest
+from typing import Any, TypeVar
 
 from remote_chatbots.errors import BotServerError, BotTransportError, BotUsageError, copy_of
 from remote_chatbots.events import Finished, Source, SourcesFound
 from remote_chatbots.flow import Flow
+
+Options = TypeVar("Options", bound=Any)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,23 @@ def repeatable(part: Flow[None]) -> Flow[None]:
             raise
         told = f"{error.message} This was a search, which changes nothing: make it again."
         raise copy_of(error, retryable=True, message=told) from error.__cause__
+
+
+def laid_over(options: Options, given: Mapping[str, Any], platform: str) -> Options:
+    """Return a platform's options of a search with the given ones laid over them; None is "not given".
+
+    Raises:
+        BotUsageError: If a name is none of the fields, or a value is none that it takes.
+    """
+    known = [field.name for field in fields(options)]
+    for name in given:
+        if name not in known:
+            raise BotUsageError(
+                f"{platform}: {name} is no option of a search. Leave it out, or give {', '.join(known)}.",
+                platform=platform,
+            )
+    laid: Options = replace(options, **{name: value for name, value in given.items() if value is not None})
+    return laid
 
 
 def checked_query(query: object, platform: str, most_characters: int | None = None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
@@ -11,6 +11,7 @@ from remote_chatbots.errors import BotUsageError
 from remote_chatbots.passages import checked_k
 from remote_chatbots.platforms.dify.errors import NAME
 from remote_chatbots.reading import mapping
+from remote_chatbots.searching import laid_over
 
 SEARCH_METHODS = ("semantic_search", "full_text_search", "hybrid_search", "keyword_search")
 WEIGHTS = ("weight_type", "keyword_setting", "vector_setting")
@@ -92,11 +93,7 @@ class DifyRetrieval:
         Raises:
             BotUsageError: If a name is none of the fields, or a value is none that it takes.
         """
-        known = [field.name for field in fields(self)]
-        for name in given:
-            if name not in known:
-                raise _wrong(f"{name} is no option of a search. Leave it out, or give {', '.join(known)}.")
-        return replace(self, **{name: value for name, value in given.items() if value is not None})
+        return laid_over(self, given, NAME)
 
     @property
     def asks_the_base(self) -> bool:

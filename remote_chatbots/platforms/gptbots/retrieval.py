@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any
 
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.passages import checked_k
 from remote_chatbots.platforms.gptbots.errors import NAME
+from remote_chatbots.searching import laid_over
 
 MOST_PASSAGES = 50
 
@@ -57,11 +58,7 @@ class GPTBotsRetrieval:
         Raises:
             BotUsageError: If a name is none of the fields, or a value is none that it takes.
         """
-        known = [field.name for field in fields(self)]
-        for name in given:
-            if name not in known:
-                raise _wrong(f"{name} is no option of a search. Leave it out, or give {', '.join(known)}.")
-        return replace(self, **{name: value for name, value in given.items() if value is not None})
+        return laid_over(self, given, NAME)
 
     def payload(self) -> dict[str, Any]:
         """Return the fields of the call that are set; numbers go as numbers."""

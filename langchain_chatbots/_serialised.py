@@ -1,0 +1,39 @@
+"""How `dumpd` writes models and retrievers, and where `load` finds them: without the key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from remote_chatbots import Timeouts
+
+
+class Serialised:
+    """What LangChain asks a model or retriever of this package when it serialises it."""
+
+    if TYPE_CHECKING:  # pydantic would take it for a field of this class
+        timeout: Any
+    _environment: ClassVar[Mapping[str, tuple[str, ...]]]
+    _found_in: ClassVar[str]
+    """The module of this package from which `load` takes the class."""
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Return True: `dumpd` and `load` work, the key is read from the environment again."""
+        return True
+
+    @classmethod
+    def get_lc_namespace(cls) -> list[str]:
+        """Return where `load` finds the class."""
+        return ["langchain_chatbots", cls._found_in]
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """Return which fields are secrets, and the variables they are read from."""
+        return {"api_key": self._environment["api_key"][0]}
+
+    @property
+    def lc_attributes(self) -> dict[str, Any]:
+        """Return what `dumpd` writes in a form of its own."""
+        clocks = Timeouts.of(self.timeout)
+        return {"timeout": [clocks.connect_s, clocks.silence_s, clocks.total_s]}
