@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from remote_chatbots.errors import BotUsageError, ToolsRefusedError
+from remote_chatbots.question import HOW_FILES_ARE_GIVEN
 
 PER_CALL = ("conversation_id", "user", "inputs", "files", "session_id")
 # Other chat models take these; the app decides them, so they are accepted and not sent.
@@ -52,7 +53,8 @@ def checked_call(kwargs: Mapping[str, Any], options: Iterable[str], fields: Iter
         elif name in _WANTED:
             kind, wanted = _WANTED[name]
             if value is not None and not isinstance(value, kind):
-                raise BotUsageError(f"{name} must be {wanted}, not {type(value).__name__}. Give {wanted}.")
+                cure = HOW_FILES_ARE_GIVEN if name == "files" else f"Give {wanted}."
+                raise BotUsageError(f"{name} must be {wanted}, not {type(value).__name__}. {cure}")
         elif name not in (*NOT_SENT, *options):
             if name in fields:
                 raise BotUsageError(

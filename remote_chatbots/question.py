@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
 AttachmentKind = Literal["image", "document", "audio", "video", "custom"]
+HOW_FILES_ARE_GIVEN = "Give remote_chatbots.Attachment.from_path(…) for each file, or from_bytes, or from_url."
 HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 _NO_TYPE = re.compile(r"[^ -~]")
 ATTACHMENT_KINDS: tuple[str, ...] = ("image", "document", "audio", "video", "custom")
@@ -209,7 +210,7 @@ class Question:
         _check(isinstance(self.options, Mapping), "options", "a mapping of names to values", type(self.options))
         _check(
             isinstance(self.files, (list, tuple)) and all(isinstance(file, Attachment) for file in self.files),
-            "files", "a list of Attachment", type(self.files),
+            "files", "a list of Attachment", type(self.files), HOW_FILES_ARE_GIVEN,
         )  # fmt: skip
         _check(
             isinstance(self.stop, (list, tuple)) and all(isinstance(word, str) and word for word in self.stop),
@@ -217,10 +218,10 @@ class Question:
         )  # fmt: skip
 
 
-def _check(holds: bool, name: str, wanted: str, got: type) -> None:
+def _check(holds: bool, name: str, wanted: str, got: type, cure: str = "") -> None:
     if not holds:
         but = "" if got in (list, tuple) else f", not {got.__name__}"
-        raise BotUsageError(f"{name} must be {wanted}{but}. Give {wanted}.")
+        raise BotUsageError(f"{name} must be {wanted}{but}. {cure or f'Give {wanted}.'}")
 
 
 def _last_part(url: str) -> str:

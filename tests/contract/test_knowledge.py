@@ -135,8 +135,13 @@ def test_bases_and_documents_are_listed(emulator: Emulator, ask: Call) -> None:
 REFUSED: list[tuple[str, dict[str, Any], type[BotError], str]] = [
     ("app", {}, BotAuthError, "api_key is an app's"),
     ("dataset-of-nobody", {}, BotAuthError, "Check api_key"),
-    ("", {"dataset_id": "00000000-0000-4000-8000-000000000000"}, BotNotFoundError, "Check the id"),
-    ("", {"dataset_id": "no-uuid"}, BotNotFoundError, "the id"),
+    (
+        "",
+        {"dataset_id": "00000000-0000-4000-8000-000000000000"},
+        BotNotFoundError,
+        "no knowledge base .*knowledge_bases",
+    ),
+    ("", {"dataset_id": "no-uuid"}, BotNotFoundError, "no knowledge base 'no-uuid'"),
     ("", {"dataset_id": "economy", "search_method": "hybrid_search"}, BotRejectedError, "model"),
 ]
 

@@ -19,5 +19,5 @@ def test_what_is_no_bot_is_refused_without_being_repeated(client: Any, bot: Any)
 
 @pytest.mark.parametrize("files", [1, "a.png", [1]], ids=repr)
 def test_files_that_are_none_are_refused_by_their_name(files: Any) -> None:
-    with pytest.raises(BotUsageError, match="files must be a list of Attachment"):
+    with pytest.raises(BotUsageError, match=r"a list of Attachment.*Give remote_chatbots\.Attachment\.from_path\("):
         BotClient(DifyApp("app-a-key"), user="anna").stream("Hello?", files=files)

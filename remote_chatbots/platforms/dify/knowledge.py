@@ -6,12 +6,13 @@ Sources: Dify API reference, "Knowledge"; the recordings `dataset-*`, `datasets-
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from remote_chatbots.address import base_url_of, checked_headers, checked_key, sent_headers
-from remote_chatbots.errors import BotAuthError, BotRejectedError, BotUsageError
+from remote_chatbots.errors import BotAuthError, BotNotFoundError, BotRejectedError, BotUsageError
 from remote_chatbots.events import Source
 from remote_chatbots.flow import Flow, look_up
 from remote_chatbots.platforms.dify import CLOUD_URL
@@ -19,7 +20,7 @@ from remote_chatbots.platforms.dify.calls import Calls, path_part
 from remote_chatbots.platforms.dify.errors import NAME, not_allowed
 from remote_chatbots.platforms.dify.retrieval import DifyRetrieval, own_model
 from remote_chatbots.reading import mapping, number, objects, text, whole
-from remote_chatbots.redaction import Hidden
+from remote_chatbots.redaction import Hidden, on_one_line
 from remote_chatbots.searching import Search, checked_query, found_events, repeatable
 from remote_chatbots.stored_knowledge import StoredDocument, StoredKnowledgeBase
 from remote_chatbots.timeouts import Settings
@@ -27,6 +28,7 @@ from remote_chatbots.wire import ResponseHead
 
 MOST_CHARACTERS = 250
 PAGE_SIZE = 100
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ class DifyKnowledge:
 
     def documents(self, dataset_id: str, *, limit: int | None = None) -> Flow[list[StoredDocument]]:
         """Return the documents of a knowledge base, in the server's order; at most `limit` of them."""
-        found = yield from self._listed(f"/datasets/{path_part(dataset_id)}/documents", limit)
+        found = yield from self._listed(f"/datasets/{path_part(dataset_id)}/documents", limit, dataset_id)
         return [
             StoredDocument(
                 document_id=text(one.get("id")),
@@ -141,7 +143,7 @@ class DifyKnowledge:
         path = f"/datasets/{path_part(dataset_id)}/retrieve"
         model = options.retrieval_model(self._learnt.get(dataset_id, {}) if options.asks_the_base else {})
         head, told = yield from self._opened(
-            calls.submit("POST", path, {"query": query} | ({"retrieval_model": model} if model else {}))
+            calls.submit("POST", path, {"query": query} | ({"retrieval_model": model} if model else {})), dataset_id
         )
         if model and "metadata_filtering_conditions" in model:
             _check_that_it_filters(head)
@@ -160,21 +162,34 @@ class DifyKnowledge:
             self._learnt.update({text(one.get("id")): own_model(one) for one in listed})
             page, has_more = page + 1, bool(listed) and bool(told.get("has_more"))
 
-    def _listed(self, path: str, limit: int | None) -> Flow[list[dict[str, Any]]]:
+    def _listed(self, path: str, limit: int | None, dataset_id: str = "") -> Flow[list[dict[str, Any]]]:
         calls, size = self._calls(), PAGE_SIZE if limit is None else min(PAGE_SIZE, limit)
         found: dict[str, dict[str, Any]] = {}
         page, has_more = 1, True
         while has_more and (limit is None or len(found) < limit):
-            _, told = yield from self._opened(calls.read(path, {"page": page, "limit": size}))
+            _, told = yield from self._opened(calls.read(path, {"page": page, "limit": size}), dataset_id)
             listed = objects(told.get("data"))
             new = {text(one.get("id")): one for one in listed if text(one.get("id")) not in found}
             found |= new
             page, has_more = page + 1, bool(new) and bool(told.get("has_more"))
         return list(found.values())[:limit]
 
-    def _opened(self, call: Flow[tuple[ResponseHead, dict[str, Any]]]) -> Flow[tuple[ResponseHead, dict[str, Any]]]:
+    def _opened(
+        self, call: Flow[tuple[ResponseHead, dict[str, Any]]], dataset_id: str = ""
+    ) -> Flow[tuple[ResponseHead, dict[str, Any]]]:
         try:
             return (yield from call)
+        except BotNotFoundError as error:
+            # To a UUID that it does not know Dify says not_found; of anything else it has no such page.
+            if not dataset_id or (not error.code and _UUID.fullmatch(dataset_id)):
+                raise
+            head = f"{error.http_status} {error.code}".rstrip()
+            raise BotNotFoundError(
+                f"{NAME}: {head}: the server has no knowledge base "
+                f"{on_one_line(dataset_id)[:80]!r} that this key opens. Give dataset_id as it stands in the knowledge "
+                "base's address in Dify; KnowledgeClient.knowledge_bases() lists those there are.",
+                **error.details(),
+            ) from None
         except BotAuthError as error:
             # The server has the same words for it as for a key that is none (recorded: err-dataset-app-key).
             if error.http_status == 401 and self.api_key.startswith("app-"):
