@@ -74,7 +74,7 @@ class RemoteChatMessageHistory(BaseChatMessageHistory):
             store = bot.session_store() if conversations is None else checked_conversations(conversations, bot.platform)
             self.session = Session(session_id, store)
         elif not conversation_id:
-            self.session = Session("this history", InMemoryConversations())
+            self.session = _of_the_next_turn()
 
     @property
     def messages(self) -> list[BaseMessage]:  # type: ignore[override]
@@ -126,7 +126,7 @@ class RemoteChatMessageHistory(BaseChatMessageHistory):
             self._check(rest, await self._ahistory(id_, 2 * len(rest)) if rest and id_ else [])
 
     def clear(self) -> None:
-        """Delete the conversation on the server; the next turn of a session begins another.
+        """Delete the conversation on the server. Then there are no messages, and the next turn begins another.
 
         A session whose conversation the server has forgotten already is cleared as well.
 
@@ -140,6 +140,7 @@ class RemoteChatMessageHistory(BaseChatMessageHistory):
                     self.bot._sync_client().delete(id_, user=self._whose())
             if self.session is not None:
                 self.session.conversations.delete(self._key())
+            self._named_no_more()
 
     async def aclear(self) -> None:
         """Do as `clear`, without a thread."""
@@ -149,6 +150,11 @@ class RemoteChatMessageHistory(BaseChatMessageHistory):
                     await self.bot._loop_client().delete(id_, user=self._whose())
             if self.session is not None:
                 await self.session.conversations.adelete(self._key())
+            self._named_no_more()
+
+    def _named_no_more(self) -> None:
+        if self.session is None:
+            self.conversation_id, self.session = "", _of_the_next_turn()
 
     def _whose(self) -> str:
         return self.bot._user(self._user)
@@ -205,6 +211,10 @@ class RemoteChatMessageHistory(BaseChatMessageHistory):
                     f"{self.bot.platform}: the server does not have this {given.role} message, and a history cannot "
                     "give it one: a conversation grows by asking. Invoke the model with it."
                 )
+
+
+def _of_the_next_turn() -> Session:
+    return Session("this history", InMemoryConversations())
 
 
 def message_of(stored: StoredMessage, bot: RemoteChatModel, user: str) -> BaseMessage:

@@ -16,10 +16,8 @@ from remote_chatbots.steps import joined
 
 try:
     from langgraph.types import interrupt
-except ImportError as error:
-    raise ImportError(
-        "human_input_node needs LangGraph. Install it with: pip install 'remote-chatbots[langgraph]'"
-    ) from error
+except ImportError:  # said where a node is made: without LangGraph the package's names can be imported all the same
+    interrupt = None  # type: ignore[assignment]
 
 _NOT_FILLED_IN = "invalid_form_data"
 # What a turn says of its end: it has another one now.
@@ -49,6 +47,7 @@ def human_input_node(model: RemoteChatModel, *, messages_key: str = "messages") 
         in its place. Where the bot pauses again, the answer is a paused one again: lead the graph back to this node.
 
     Raises:
+        ImportError: Without LangGraph.
         BotUsageError: In the node, if the form has no token (its platform takes it by mail alone).
         BotRejectedError: In the node, if the form is too old.
         BotError: In the node, as of any turn.
@@ -58,6 +57,8 @@ def human_input_node(model: RemoteChatModel, *, messages_key: str = "messages") 
         >>> graph.add_node("person", human_input_node(model))
         >>> graph.add_edge("bot", "person")
     """
+    if interrupt is None:
+        raise ImportError("human_input_node needs LangGraph. Install it with: pip install 'remote-chatbots[langgraph]'")
     # A cached answer would be one to a form that was never submitted.
     bot = model.model_copy(update={"cache": False}) if model.cache is not False else model
 

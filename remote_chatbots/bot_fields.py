@@ -208,12 +208,13 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
                 conversation_id=kwargs.get("conversation_id"),
                 fallback_conversation_id=fallback or self.conversation_id,
                 system_input=self.system_input,
+                model_name=kwargs.get("model") or self.model_name,
             )
             if planned.strangers:
                 warnings.warn(
                     f"The history holds conversations of {self.platform}, but none of this bot: a new one begins. If "
-                    "the key was changed, give the model the bot_id that stands in the old answers' metadata; if they "
-                    "are another bot's, all is well.",
+                    "the key was changed, give the model the bot_id that stands in the old answers' metadata. If they "
+                    "are another bot's, all is well: give each bot a model_name of its own, and nothing is said.",
                     stacklevel=3,
                 )
             stops = next((given for given in (stop, kwargs.get("stop_sequences")) if given is not None), self.stop)

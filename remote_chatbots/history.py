@@ -97,7 +97,8 @@ class Plan:
         inputs: App variables that the history fills: the system message, where the app has a variable for it.
         files: Files of the new messages of users and tools.
         system: Digest of the system message that the conversation holds after this turn; "" if none.
-        strangers: Whether the history holds conversations of this platform, but none of this bot.
+        strangers: Whether the history holds conversations of this platform under this bot's label, but none of this
+            bot.
         answer_id: The server's id of the own answer that the history goes on from; "" if it is not known, or not
             the history says where to go on.
     """
@@ -118,6 +119,7 @@ def plan(
     conversation_id: str | None = None,
     fallback_conversation_id: str = "",
     system_input: str | None = None,
+    model_name: str = "",
 ) -> Plan:
     """Return what to ask for `messages`.
 
@@ -128,6 +130,7 @@ def plan(
         fallback_conversation_id: The conversation to use where neither the call nor the history names one.
         system_input: The app variable that takes the system message; None if the app has none, and the message
             is put before the question whenever it is new to the conversation.
+        model_name: This bot's label: answers under another one are surely not its own.
 
     Raises:
         BotUsageError: If there is nothing new to send, or it holds what cannot be sent.
@@ -165,7 +168,7 @@ def plan(
     if any(messages[place].files for place in systems):
         raise BotUsageError("A system message holds a file, and a bot takes files with a question. Put it there.")
     files = tuple(file for message in new if message.role in _BRING_FILES for file in message.files)
-    strangers = own is None and _only_strangers(messages, bot_id)
+    strangers = own is None and _only_strangers(messages, bot_id, model_name)
     answer_id = str(told.get("message_id") or "") if conversation_id is None else ""
     return Plan(text, named, inputs, files, digest, strangers, answer_id)
 
@@ -216,9 +219,13 @@ def _stands_in(talk: Sequence[Message], system: str) -> bool:
     return any(message.text.startswith(f"{system}\n\n") for message in talk if message.role == "user")
 
 
-def _only_strangers(talk: Sequence[Message], bot_id: str) -> bool:
+def _only_strangers(talk: Sequence[Message], bot_id: str, model_name: str) -> bool:
     platform = bot_id.partition(":")[0] + ":"
-    bots = {str(told.get("bot", "")) for message in talk if (told := message.told).get("conversation_id")}
+    bots = {
+        str(told.get("bot", ""))
+        for message in talk
+        if (told := message.told).get("conversation_id") and told.get("model_name", model_name) == model_name
+    }
     return bot_id not in bots and any(bot.startswith(platform) for bot in bots)
 
 

@@ -202,6 +202,25 @@ async def test_clearing_works_awaited(make_bot: MakeBot, platform: str) -> None:
         assert await history.aget_messages() == []
 
 
+@pytest.mark.parametrize("colour", ["sync", "async"])
+async def test_a_named_conversation_that_was_cleared_has_no_messages_and_the_next_turn_begins_another(
+    make_bot: MakeBot, platform: str, colour: str
+) -> None:
+    if platform == "gptbots":
+        pytest.skip("GPTBots deletes nothing")
+    model = make_bot(platform)
+    first = model.invoke(FIRST)
+    history = RemoteChatMessageHistory(model, conversation_id=conversation(first))
+    if colour == "sync":
+        history.clear()
+    else:
+        await history.aclear()
+    assert history.messages == await history.aget_messages() == []
+    other = model.invoke(FIRST)
+    history.add_messages([HumanMessage(FIRST), other])
+    assert [one.text for one in history.messages] == [FIRST, other.text]
+
+
 @pytest.mark.parametrize("on_missing", ["error", "restart"])
 async def test_a_forgotten_conversation_under_runnable_with_message_history_is_begun_anew_by_choice(
     make_bot: MakeBot, platform: str, on_missing: str

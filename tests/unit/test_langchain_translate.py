@@ -173,6 +173,8 @@ def test_the_user_of_an_answer_is_no_part_of_whose_it_is() -> None:
         ([own(), human()], False),
         ([foreign(), human()], False),
         ([own(bot=OTHER_BOT), human()], True),
+        ([own(bot=OTHER_BOT, model_name="ferry desk"), human()], True),
+        ([own(bot=OTHER_BOT, model_name="tickets"), human()], False),
         ([own(bot=OTHER_BOT), own(), human()], False),
         ([own(), own(bot=OTHER_BOT), human()], False),
         ([own(bot="gptbots:h:1"), human()], False),
@@ -183,6 +185,8 @@ def test_the_user_of_an_answer_is_no_part_of_whose_it_is() -> None:
         "own",
         "another model's",
         "another bot's of the platform",
+        "the same under this bot's label",
+        "the same under another label",
         "that and own",
         "own and that",
         "another platform's",
@@ -192,7 +196,7 @@ def test_the_user_of_an_answer_is_no_part_of_whose_it_is() -> None:
 def test_conversations_of_the_platform_without_one_of_this_bot_are_noticed(
     messages: list[BaseMessage], strangers: bool
 ) -> None:
-    assert planned(*messages).strangers is strangers
+    assert planned(*messages, model_name="ferry desk").strangers is strangers
 
 
 # How a transcript is written

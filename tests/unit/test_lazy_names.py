@@ -55,6 +55,25 @@ def test_no_module_stands_in_the_way_of_a_name() -> None:
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+@pytest.mark.parametrize(
+    ("package", "absent"), [("langchain_chatbots", ["langgraph", "IPython"]), ("llama_index_chatbots", ["IPython"])]
+)
+def test_all_names_can_be_imported_with_the_framework_alone(package: str, absent: list[str]) -> None:
+    program = f"""
+import sys
+sys.modules.update(dict.fromkeys({absent}))
+from {package} import *
+if "langgraph" in {absent}:
+    try:
+        human_input_node(None)
+    except ImportError as error:
+        assert "pip install 'remote-chatbots[langgraph]'" in str(error)
+    else:
+        raise AssertionError
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def modules_of(package: ModuleType) -> list[str]:
     """Return its modules, but for the programs, which bring more than a library has."""
     programs = {"cli", "demo", "emulator", "bulk", "conformance"}
