@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import time
 from importlib import import_module
 from typing import Literal, Protocol, TextIO
 
 from remote_chatbots.cli.ends import Unusable
 
 Look = Literal["plain", "dim", "strong", "wrong"]
+_BETWEEN_TOLD_S = 5.0
 
 
 class Screen(Protocol):
@@ -25,6 +27,9 @@ class Screen(Protocol):
 
     def note(self, text: str, look: Look = "dim") -> None:
         """Show more of what stands beside it: steps, thoughts, follow-ups, errors."""
+
+    def progress(self, text: str) -> None:
+        """Show how far a long work is, in the place of what it was before; the next text takes its place."""
 
     def fit(self, text: str) -> str:
         """Return a line's text, cut where the line ends."""
@@ -45,6 +50,7 @@ class PlainScreen:
         self._lines = lines
         self._out = out
         self._beside = beside
+        self._told_at = time.monotonic()
 
     def write(self, text: str, look: Look = "plain") -> None:  # noqa: ARG002  # plain text has no looks
         """Show it at once."""
@@ -55,6 +61,12 @@ class PlainScreen:
         """Show it at once."""
         self._beside.write(text)
         self._beside.flush()
+
+    def progress(self, text: str) -> None:
+        """Show it as a line of its own, where some time has gone by since the last."""
+        if time.monotonic() - self._told_at >= _BETWEEN_TOLD_S:
+            self._told_at = time.monotonic()
+            self.note(f"{text}\n")
 
     def fit(self, text: str) -> str:
         """Return all of it: there is no line that ends."""

@@ -31,6 +31,7 @@ class Terminal:
         self._depth = ColorDepth.DEPTH_1_BIT if os.environ.get("NO_COLOR") else None
         self._wrapper = Wrapper(get_cwidth)
         self._look: Look = "plain"
+        self._in_progress = False
         completer = WordCompleter(commands, sentence=True)
         self._lines: PromptSession[str] = PromptSession(
             completer=completer,
@@ -47,6 +48,7 @@ class Terminal:
 
     def write(self, text: str, look: Look = "plain") -> None:
         """Show it word by word: the last one waits for what follows, so that none is torn at the end of a line."""
+        self._clear_progress()
         if look != self._look:
             self._flush()
             self._look = look
@@ -55,6 +57,14 @@ class Terminal:
     def note(self, text: str, look: Look = "dim") -> None:
         """Show it at once."""
         self.write(text, look)
+
+    def progress(self, text: str) -> None:
+        """Show it on one line, which the next that is shown takes the place of."""
+        self._flush()
+        self._clear_progress()
+        self._look = "dim"
+        self._print(self.fit(text))
+        self._in_progress = True
 
     def fit(self, text: str) -> str:
         """Return `text`, cut so that it takes one line of the terminal; wide characters take two places."""
@@ -85,6 +95,14 @@ class Terminal:
 
     def _flush(self) -> None:
         self._print(self._wrapper.rest(self._columns))
+
+    def _clear_progress(self) -> None:
+        if self._in_progress:
+            output = self._lines.output
+            output.write_raw("\r")
+            output.erase_end_of_line()
+            output.flush()
+            self._in_progress = False
 
     def _print(self, text: str) -> None:
         if text:

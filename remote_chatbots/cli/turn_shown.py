@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from remote_chatbots.answer import Answer
 from remote_chatbots.cli.screen import Screen
 from remote_chatbots.events import Event, MediaProduced, Reasoning, Source, Step, TextDelta, TextReplaced
@@ -37,7 +39,7 @@ class TurnShown:
                 self._screen.note(f"  ⊘ withdrawn{why}; in its place:\n", "wrong")
                 self._text = Cleaner()
                 self._say(self._text.feed(text))
-            case Step() if event.status != "running" and _is_worth_a_line(event):
+            case Step() if event.status != "running" and is_worth_a_line(event):
                 # A line in the midst of the text would tear it: what is done meanwhile is told after it.
                 self._later[event.kind, event.id] = event
                 if not self._spoke:
@@ -51,8 +53,7 @@ class TurnShown:
         self._say(self._text.rest())
         self._end_line()
         self._tell_steps()
-        for number, source in enumerate(answer.sources, 1):
-            self._screen.write(self._screen.fit(source_in_a_line(number, source)) + "\n", "dim")
+        show_sources(self._screen, answer.sources)
         sound = sum(len(media.data) for media in answer.media)
         if sound:
             self._screen.note(f"  speech: {sound / 1024:.0f} KiB of sound, not played here\n")
@@ -99,15 +100,26 @@ class TurnShown:
                 continue
             self._told.add(key)
             self._end_line()
-            failed = bool(step.error) or step.status in _FAILED
-            took = "" if step.elapsed_s is None else f" {step.elapsed_s:.2f} s"
-            why = f": {on_a_line(step.error)}" if step.error else ""
-            line = f"  {'✗' if failed else '·'} {on_a_line(step.name) or step.kind}{took}{why}"
-            self._screen.note(self._screen.fit(line) + "\n", "wrong" if failed else "dim")
+            show_step(self._screen, step)
         self._later.clear()
 
 
-def _is_worth_a_line(step: Step) -> bool:
+def show_step(screen: Screen, step: Step) -> None:
+    """Show a step as one line: its name, how long it took, and how it failed, if it did."""
+    failed = bool(step.error) or step.status in _FAILED
+    took = "" if step.elapsed_s is None else f" {step.elapsed_s:.2f} s"
+    why = f": {on_a_line(step.error)}" if step.error else ""
+    line = f"  {'✗' if failed else '·'} {on_a_line(step.name) or on_a_line(step.kind)}{took}{why}"
+    screen.note(screen.fit(line) + "\n", "wrong" if failed else "dim")
+
+
+def show_sources(screen: Screen, sources: Iterable[Source]) -> None:
+    """Show sources, each as one line."""
+    for number, source in enumerate(sources, 1):
+        screen.write(screen.fit(source_in_a_line(number, source)) + "\n", "dim")
+
+
+def is_worth_a_line(step: Step) -> bool:
     """Return whether a step tells more than the text does: a thought without a tool, or a form, is there already."""
     return bool(step.error) or (step.kind != "form" and bool(step.name or step.kind != "thought"))
 

@@ -1,0 +1,131 @@
+"""What a server keeps of conversations: on the screen, and in files."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from remote_chatbots.bulk.exporting import export_conversations
+from remote_chatbots.bulk.progress import Progress
+from remote_chatbots.cli.turn_shown import is_worth_a_line, show_sources, show_step
+from remote_chatbots.printable import on_a_line, printable
+from remote_chatbots.steps import told_of
+
+if TYPE_CHECKING:
+    from remote_chatbots.cli.screen import Screen
+    from remote_chatbots.cli.talk import Talk
+    from remote_chatbots.stored import StoredMessage
+
+_SPEAKERS = {"user": "You", "assistant": "Bot"}
+_AT_ONCE = 100
+
+
+def when(moment: int | None) -> str:
+    """Return a time as people read it, in their zone."""
+    return "" if moment is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(moment))
+
+
+def path_of(written: str) -> Path:
+    """Return the path that a person wrote: quotes around it are none of it, `~` is their home."""
+    path = Path(written.strip("'\""))
+    try:
+        return path.expanduser()
+    except RuntimeError:  # nobody's home: then it is a name like any other
+        return path
+
+
+def show_kept(screen: Screen, kept: Iterable[StoredMessage]) -> None:
+    """Show messages with what the server keeps beside them: thoughts, steps, files, sources, why a turn failed."""
+    for one in kept:
+        screen.write(f"{_SPEAKERS[one.role]} {when(one.created_at)}\n", "strong")
+        if one.reasoning:
+            screen.note(f"{printable(one.reasoning).strip()}\n")
+        for step in filter(is_worth_a_line, one.steps):
+            show_step(screen, step)
+        screen.write(f"{printable(one.text)}\n" if one.text else "")
+        for media in one.media:
+            told = " ".join(filter(None, (on_a_line(media.name), on_a_line(media.url))))
+            screen.write(f"  {on_a_line(media.kind)}: {told}\n")
+        show_sources(screen, one.sources)
+        if one.error:
+            screen.note(f"  ✗ {on_a_line(one.error)}\n", "wrong")
+        if one.role == "assistant":
+            screen.write("\n")
+
+
+def export(talk: Talk, where: str) -> None:
+    """Write the conversation to a file, or all of the person's conversations, by the file's extension."""
+    path = path_of(where)
+    if path.suffix.lower() not in (".md", ".json", ".jsonl"):
+        talk.screen.note("Give a file: .md or .json for this conversation, .jsonl for all of them.\n", "wrong")
+        return
+    try:
+        if path.suffix.lower() == ".jsonl":
+            _export_all(talk, path)
+        else:
+            _export_this(talk, path)
+    except OSError as error:
+        told = "it is there already" if isinstance(error, FileExistsError) else error.strerror
+        talk.screen.note(f"{on_a_line(str(path))} cannot be written: {told}. Give another name.\n", "wrong")
+
+
+def _export_all(talk: Talk, path: Path) -> None:
+    def tell(progress: Progress) -> None:
+        talk.screen.progress(f"  {progress.done} of {progress.total} conversations")
+
+    name = on_a_line(str(path))
+    try:
+        done = export_conversations(talk.client, path, progress=tell)
+    except KeyboardInterrupt:
+        talk.screen.note(f"Stopped. What was read is in {name}; the same again goes on.\n")
+        return
+    gone = f"; {done.gone} were deleted meanwhile" if done.gone else ""
+    talk.screen.note(f"Conversations in {name}: {done.written} newly read, {done.unchanged} there already{gone}\n")
+
+
+def _export_this(talk: Talk, path: Path) -> None:
+    if not talk.conversation_id:
+        talk.screen.note("The conversation has not begun.\n", "wrong")
+        return
+    if path.exists():
+        raise FileExistsError
+    kept: list[StoredMessage] = []
+    while page := talk.client.history(talk.conversation_id, limit=_AT_ONCE, before=kept):
+        kept[:0] = page
+        if len(page) < _AT_ONCE:
+            break
+        talk.screen.progress(f"  {len(kept)} messages")
+    told = _as_json(talk, kept) if path.suffix.lower() == ".json" else _as_markdown(talk, kept)
+    with path.open("x", encoding="utf-8") as file:  # never over what is there
+        file.write(told)
+    talk.screen.note(f"{len(kept)} messages are in {on_a_line(str(path))}\n")
+
+
+def _as_markdown(talk: Talk, kept: list[StoredMessage]) -> str:
+    parts = [f"# Conversation {on_a_line(talk.conversation_id)}\n"]
+    for one in kept:
+        parts.append(f"**{_SPEAKERS[one.role]}** {when(one.created_at)}\n\n{printable(one.text)}\n")
+        parts += [f"{number}. {on_a_line(source.title)}\n" for number, source in enumerate(one.sources, 1)]
+    return "\n".join(parts)
+
+
+def _as_json(talk: Talk, kept: list[StoredMessage]) -> str:
+    messages: list[dict[str, Any]] = [
+        {
+            "role": one.role,
+            "text": one.text,
+            "reasoning": one.reasoning,
+            "message_id": one.message_id,
+            "created_at": one.created_at,
+            "rating": one.rating,
+            "steps": [told_of(step) for step in one.steps],
+            "sources": [source.raw for source in one.sources],
+            "files": [media.raw for media in one.media],
+            "error": one.error,
+        }
+        for one in kept
+    ]
+    return json.dumps({"conversation_id": talk.conversation_id, "messages": messages}, indent=2, default=str) + "\n"

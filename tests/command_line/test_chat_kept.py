@@ -1,0 +1,133 @@
+"""What a server keeps, read and written from a chat: a part at a time, with its progress, to go on with."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from remote_chatbots import BotClient, DifyApp
+from remote_chatbots.cli import kept, main
+from remote_chatbots.emulator import Emulator
+
+Chat = Callable[..., tuple[str, str]]
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    with Emulator(token_delay_s=0, held_open_s=0) as running:
+        yield running
+
+
+@pytest.fixture
+def chat(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Chat:
+    """Say some lines in a pipe; return what was answered, and what was told beside."""
+
+    def said(*lines: str, kind: str = "chat", code: int = 0) -> tuple[str, str]:
+        monkeypatch.setenv("DIFY_API_KEY", emulator.key(kind))
+        monkeypatch.setenv("DIFY_BASE_URL", emulator.dify_url)
+        monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(lines)))
+        assert main(["chat", "--user", "anna"]) == code
+        told = capsys.readouterr()
+        return told.out, told.err
+
+    return said
+
+
+def conversations(emulator: Emulator, number: int, turns: int = 1) -> None:
+    with BotClient(DifyApp(emulator.key("chat"), emulator.dify_url), user="anna") as client:
+        for at in range(number):
+            first = client.ask(f"Question {at}?").conversation_id
+            for turn in range(1, turns):
+                client.ask(f"And {turn}?", conversation_id=first)
+
+
+def test_the_history_shows_sources_steps_and_thoughts_of_earlier_turns(chat: Chat) -> None:
+    out, _ = chat("When does the ferry leave?", "And on Sundays?", "/history")
+    history = out.partition("You 2026")[2]
+    assert history.count("  [1] ferry.md 0.") == 1
+    assert history.index("[1] ferry.md") < history.index("And on Sundays?")
+
+    out, err = chat("[[time]]", "[[think]] Why?", "/history", kind="agent-chat")
+    assert err.count("  · current_time") == 2  # live, and as it is kept
+    assert err.count("The user asks. I consider") == 2
+
+
+def test_a_long_history_shows_its_newest_messages_and_how_to_see_more(emulator: Emulator, chat: Chat) -> None:
+    conversations(emulator, 1, turns=12)
+    out, err = chat("/list", "/open 1", "/history", "/history 100", "/history 0")
+    assert "for older ones: /history 100" in err
+    assert out.count("\nAnd 3?\n") == 3
+    assert out.count("\nQuestion 0?\n") == 1  # where a hundred were asked for
+
+
+def test_this_conversation_is_written_page_by_page(
+    emulator: Emulator, chat: Chat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversations(emulator, 1, turns=5)
+    monkeypatch.setattr(kept, "_AT_ONCE", 4)
+    monkeypatch.setattr("remote_chatbots.cli.screen._BETWEEN_TOLD_S", 0.0)
+    file = tmp_path / "talk.json"
+    _, err = chat("/list", "/open 1", f"/export {file}", f"/export {file}")
+    assert "  4 messages\n  8 messages\n10 messages are in" in err
+    assert "it is there already" in err
+    messages = json.loads(file.read_text("utf-8"))["messages"]
+    assert [one["text"] for one in messages[::2]] == ["Question 0?", *(f"And {turn}?" for turn in range(1, 5))]
+
+
+def test_all_conversations_are_written_with_progress_and_only_new_ones_the_next_time(
+    emulator: Emulator, chat: Chat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversations(emulator, 3, turns=2)
+    monkeypatch.setattr("remote_chatbots.cli.screen._BETWEEN_TOLD_S", 0.0)
+    file = tmp_path / "all.jsonl"
+    _, err = chat(f"/export {file}")
+    assert "  1 of 3 conversations\n  2 of 3 conversations\n  3 of 3 conversations\n" in err
+    assert "3 newly read" in err
+    with BotClient(DifyApp(emulator.key("chat"), emulator.dify_url), user="anna") as client:
+        client.ask("And now?", conversation_id=client.conversations()[-1].conversation_id)
+    _, err = chat(f"/export {file}")
+    assert "1 newly read, 2 there already" in err
+    assert len(file.read_text("utf-8").splitlines()) == 3
+
+
+def test_an_export_that_is_left_goes_on_where_it_was(
+    emulator: Emulator, chat: Chat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversations(emulator, 3, turns=2)
+    left = 0
+
+    def leave(_: object, text: str) -> None:
+        nonlocal left
+        left += 1
+        if left == 2:
+            raise KeyboardInterrupt
+
+    file = tmp_path / "all.jsonl"
+    with monkeypatch.context() as patched:
+        patched.setattr("remote_chatbots.cli.screen.PlainScreen.progress", leave)
+        _, err = chat(f"/export {file}")
+    assert "Stopped. What was read is in" in err
+    assert len(file.read_text("utf-8").splitlines()) == 2
+    _, err = chat(f"/export {file}")
+    assert "1 newly read, 2 there already" in err
+    assert len(file.read_text("utf-8").splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [
+        ("", "Give a file: .md or .json"),
+        ("talk.pdf", "Give a file: .md or .json"),
+        ("/no/such/folder/talk.md", "cannot be written"),
+        ("/no/such/folder/all.jsonl", "cannot be written"),
+        ("~nobody-at-all/all.jsonl", "cannot be written"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_told(chat: Chat, where: str, told: str) -> None:
+    _, err = chat("When does the ferry leave?", f"/export {where}", code=0)
+    assert told in err
+    assert "Traceback" not in err
