@@ -71,12 +71,12 @@ def _object(_: InputField, value: Any) -> str:
 
 
 def _file(_: InputField, value: Any) -> str:
-    return "" if isinstance(value, (Mapping, Attachment)) else f"must be a file, not {type(value).__name__}"
+    return "" if isinstance(value, (Mapping, Attachment)) else f"must be a file (an Attachment), not {type(value).__name__}"
 
 
 def _files(field: InputField, value: Any) -> str:
     if not isinstance(value, (list, tuple)) or any(_file(field, one) for one in value):
-        return "must be a list of files"
+        return "must be a list of files (Attachment)"
     most = field.files.number_limit if field.files else None
     return f"holds {len(value)} files, and at most {most} are taken" if most and len(value) > most else ""
 

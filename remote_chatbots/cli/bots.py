@@ -41,8 +41,9 @@ def add_bot_options(parser: argparse.ArgumentParser) -> None:
     )
     which.add_argument("--user", metavar="NAME", help="who asks (default: DIFY_USER or GPTBOTS_USER)")
     which.add_argument(
-        "--input", action="append", default=[], metavar="NAME=VALUE", help="a variable of the app's form; repeat it"
-    )
+        "--input", action="append", default=[], metavar="NAME=VALUE",
+        help="a variable of the app's form; repeat it. Of one that takes files the path or address of a file",
+    )  # fmt: skip
     which.add_argument("--timeout", type=float, metavar="SECONDS", help="of silence that are waited for")
 
 
@@ -78,8 +79,8 @@ def user_of(given: argparse.Namespace, default: str) -> str:
     return named or os.environ.get(f"{platform_of(given).upper()}_USER") or default
 
 
-def inputs_of(given: argparse.Namespace) -> dict[str, str]:
-    """Return the values of the app's variables.
+def inputs_of(given: argparse.Namespace) -> list[tuple[str, str]]:
+    """Return names and values of the app's variables, as they were given; `as_the_form_has_them` makes inputs of them.
 
     Raises:
         Unusable: If one is not NAME=VALUE.
@@ -87,7 +88,7 @@ def inputs_of(given: argparse.Namespace) -> dict[str, str]:
     pairs = [one.partition("=") for one in given.input]
     if any(not equals or not name for name, equals, _ in pairs):
         raise Unusable("An input is written NAME=VALUE. Correct --input.")
-    return {name: value for name, _, value in pairs}
+    return [(name, value) for name, _, value in pairs]
 
 
 def _key(given: argparse.Namespace, platform: str) -> str:

@@ -11,6 +11,7 @@ from remote_chatbots import emulator as emulators
 from remote_chatbots.cli.bots import Bot, add_bot_options, bot_of, inputs_of, platform_of, user_of
 from remote_chatbots.cli.chat_commands import COMMANDS, obey
 from remote_chatbots.cli.ends import FAILED, FINE, Unusable
+from remote_chatbots.cli.forms import as_the_form_has_them
 from remote_chatbots.cli.screen import Screen, screen_here
 from remote_chatbots.cli.talk import Talk
 from remote_chatbots.client import BotClient
@@ -70,13 +71,14 @@ def run(given: argparse.Namespace) -> int:
         Unusable: If an argument is wrong, or the terminal needs the extra.
         BotError: If the bot does not tell what it is.
     """
-    inputs = inputs_of(given)
+    given_inputs = inputs_of(given)
     screen = screen_here(list(COMMANDS))
     with ExitStack() as open_:
         bot = bot_of(given) if given.emulator is None else _emulated(given, open_)
         user = user_of(given, getpass.getuser()[:32])
         client = open_.enter_context(BotClient(bot, user=user, timeout=given.timeout or DEFAULT_SILENCE_S))
         _meet(client, bot)
+        inputs = as_the_form_has_them(given_inputs, bot.learned.input_form)
         _greet(screen, bot, user)
         talk = Talk(client, bot, screen, inputs, follow_ups=not given.no_follow_ups)
         if given.conversation:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, cast
 
-from remote_chatbots.cli.kept import export, path_of, show_kept, when
+from remote_chatbots.cli.forms import put_in
+from remote_chatbots.cli.kept import export, show_kept, when
+from remote_chatbots.cli.named_files import file_of
 from remote_chatbots.cli.talk import Talk
 from remote_chatbots.cli.turn_shown import source_in_full
+from remote_chatbots.described import InputField
 from remote_chatbots.errors import BotError
 from remote_chatbots.printable import on_a_line
 from remote_chatbots.question import Attachment
@@ -80,14 +83,30 @@ def _history(talk: Talk, how_many: str) -> None:
 
 
 def _file(talk: Talk, where: str) -> None:
+    name, equals, path = where.partition("=")
+    field = next((one for one in talk.told.input_form if one.files is not None and one.name == name.strip()), None)
+    if equals and field is not None:
+        _file_of_the_form(talk, field, path.strip())
+        return
     if where == "-":
         talk.files = []
-    elif where.lower().startswith(("http://", "https://")):
-        talk.files.append(Attachment.from_url(where))
     elif where:
-        talk.files.append(Attachment.from_path(path_of(where)))
-    names = ", ".join(f"{on_a_line(one.file_name)} ({one.kind})" for one in talk.files)
-    talk.screen.note(f"With the next question: {names or 'no file'}\n")
+        talk.files.append(file_of(where))
+    talk.screen.note(f"With the next question: {_named(talk.files) or 'no file'}\n")
+
+
+def _file_of_the_form(talk: Talk, field: InputField, where: str) -> None:
+    if where == "-":
+        talk.inputs.pop(field.name, None)
+    elif where:
+        put_in(talk.inputs, field, field.name, where)
+    held = talk.inputs.get(field.name, [])
+    files = held if isinstance(held, list) else [held]
+    talk.screen.note(f"{on_a_line(field.label or field.name)}: {_named(files) or 'no file'}\n")
+
+
+def _named(files: Sequence[Attachment]) -> str:
+    return ", ".join(f"{on_a_line(one.file_name)} ({one.kind})" for one in files)
 
 
 def _feedback(talk: Talk, said: str) -> None:
@@ -140,7 +159,7 @@ COMMANDS = {
         Command(_open, "/open NUMBER|ID", "go on with one of them"),
         Command(_history, "/history [NUMBER]", "its newest messages, with what the server keeps beside"),
         Command(_sources, "/sources", "the passages behind the newest answer, in full"),
-        Command(_file, "/file PATH|URL", "send a file with the next question; - takes back"),
+        Command(_file, "/file [INPUT=]PATH|URL", "send a file with the next question, or as an input; - takes back"),
         Command(_feedback, "/feedback RATING [WORDS]", "rate the newest answer: like, dislike or none"),
         Command(_recover, "/recover", "look for an answer that broke off"),
         Command(_form, "/form", "fill in the form that the bot waits for"),

@@ -33,7 +33,7 @@ def as_text(report: Report) -> str:
         lines += _entry(f"  {mark} {label}", told)
     for problem in report.problems:
         lines += ["", *_entry("  ✗ what is wrong", problem.cause), *_entry("    what to do", problem.cure)]
-        lines += _entry("    in full", problem.told)
+        lines += _entry("    in full", problem.told) if problem.told != problem.cause else []
     for hint in report.hints:
         lines += ["", *_entry("  ! note", hint)]
     lines += ["", "Something is wrong." if report.problems else "All is well."]
@@ -93,7 +93,8 @@ def _told(report: Report) -> Iterator[tuple[str, str, str]]:
     if (asked := report.asked) is not None and asked.total_s is not None:
         first = "" if asked.first_token_s is None else f"first words after {_duration(asked.first_token_s)}, "
         tokens = "" if asked.tokens is None else f", {asked.tokens} tokens"
-        yield "✓", "test question", f"{first}all after {_duration(asked.total_s)}; {asked.sources} sources{tokens}"
+        sources = f"{asked.sources} source{'' if asked.sources == 1 else 's'}"
+        yield "✓", "test question", f"{first}all after {_duration(asked.total_s)}; {sources}{tokens}"
         yield " ", "", on_a_line(asked.text, 200) or f"(no text; {asked.finish_reason})"
 
 
@@ -121,6 +122,9 @@ def _field_in_words(one: InputField) -> str:
         limits.append("one of " + ", ".join(on_a_line(option, 40) for option in one.options[:10]))
     if one.max_length is not None:
         limits.append(f"at most {one.max_length} characters")
+    if one.files is not None:
+        limits += [on_a_line(", ".join(one.files.kinds), 100)] if one.files.kinds else []
+        limits += [f"at most {one.files.number_limit}"] if one.kind == "file-list" and one.files.number_limit else []
     if one.default is not None:
         limits.append(f"default {on_a_line(str(one.default), 40)}")
     return f"{one.name} ({'; '.join(limits)})"
@@ -134,6 +138,7 @@ def _field_as_data(one: InputField) -> dict[str, Any]:
         "required": one.required,
         "options": list(one.options),
         "max_length": one.max_length,
+        "files": one.files and {"kinds": list(one.files.kinds), "number_limit": one.files.number_limit},
         "default": one.default,
     }
 

@@ -15,6 +15,7 @@ from remote_chatbots.cli import diagnosis_shown
 from remote_chatbots.cli.bots import Bot, add_bot_options, bot_of, inputs_of, user_of
 from remote_chatbots.cli.diagnosis import Problem, diagnosed
 from remote_chatbots.cli.ends import FINE, WRONG_ADDRESS
+from remote_chatbots.cli.forms import as_the_form_has_them
 from remote_chatbots.client import BotClient
 from remote_chatbots.described import AppInfo, AppParameters
 from remote_chatbots.errors import BotAuthError, BotError, BotNotFoundError
@@ -118,7 +119,7 @@ def run(given: argparse.Namespace) -> int:
             _ask_about_itself(client, report)
             if given.ask is not None:
                 report.asked = Asked(given.ask)
-                _ask(client, report.asked, given_inputs)
+                _ask(client, report.asked, as_the_form_has_them(given_inputs, bot.learned.input_form))
         except BotError as error:
             report.problems.append(_with_more(diagnosed(error, bot.api_key), bot, timeout_s))
     report.server_version = bot.learned.server_version
@@ -142,7 +143,7 @@ def _ask_about_itself(client: BotClient, report: Report) -> None:
         # A Dify of 2023 does not know the call.
 
 
-def _ask(client: BotClient, asked: Asked, inputs: dict[str, str]) -> None:
+def _ask(client: BotClient, asked: Asked, inputs: dict[str, Any]) -> None:
     begun_at = time.monotonic()
     with client.stream(asked.question, inputs=inputs) as events:
         for event in events:
@@ -211,9 +212,11 @@ def hints_of(report: Report) -> list[str]:
             'Citations are off: answers name no sources. To have them, switch "Citations and Attributions" on in the '
             "app's features, and publish."
         )
-    if required := [one.name for one in told.input_form if one.required]:
-        each = " ".join(f"--input {name}=…" for name in required)
-        hints.append(f"Each question needs {', '.join(required)} (here: {each}; in code: inputs={{…}}).")
+    if required := [one for one in told.input_form if one.required]:
+        each = " ".join(f"--input {one.name}={'PATH' if one.files else '…'}" for one in required)
+        names = ", ".join(one.name for one in required)
+        files = "; files as Attachment.from_path(…)" if any(one.files for one in required) else ""
+        hints.append(f"Each question needs {names} (here: {each}; in code: inputs={{…}}{files}).")
     if told.speaks_by_itself:
         hints.append("It speaks by itself: sound comes after each text, and a turn ends with it.")
     if report.asked and not report.asked.text.strip() and report.asked.finish_reason == "stop":

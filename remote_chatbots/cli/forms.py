@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from remote_chatbots.cli.named_files import file_of
 from remote_chatbots.cli.screen import Screen
 from remote_chatbots.described import InputField
+from remote_chatbots.errors import BotUsageError
 from remote_chatbots.printable import on_a_line, printable
+from remote_chatbots.question import Attachment
 from remote_chatbots.reading import mapping, objects, text
 
 # How a form's text shows where a field belongs (recorded: 1.14.2/human-2-form).
@@ -28,10 +31,15 @@ def fill_form(screen: Screen, form: Mapping[str, Any]) -> tuple[str, dict[str, A
     for one in objects(form.get("inputs")):
         name = text(one.get("output_variable_name"))
         default = mapping(form.get("resolved_default_values")).get(name, mapping(one.get("default")).get("value"))
-        hint = f" [{on_a_line(str(default), 40)}]" if default else ""
-        value = screen.ask(f"  {on_a_line(name)}{hint}: ")
-        if value is None:
-            return None
+        value: Any
+        if one.get("type") in ("file", "file-list"):
+            what = f"  {on_a_line(name)} (a file's path or address)"
+            value = _files_at(screen, what, several=one["type"] == "file-list")
+        else:
+            hint = f" [{on_a_line(str(default), 40)}]" if default else ""
+            value = screen.ask(f"  {on_a_line(name)}{hint}: ")
+            if value is None:
+                return None
         if value:
             inputs[name] = value
     actions = objects(form.get("actions"))
@@ -40,13 +48,45 @@ def fill_form(screen: Screen, form: Mapping[str, Any]) -> tuple[str, dict[str, A
     return None if chosen is None else (chosen, inputs)
 
 
-def fill_inputs(screen: Screen, form: Sequence[InputField], known: dict[str, str]) -> bool:
+def as_the_form_has_them(pairs: Iterable[tuple[str, str]], form: Iterable[InputField]) -> dict[str, Any]:
+    """Return given names and values as the app's inputs: of a field that takes files, files.
+
+    Raises:
+        BotUsageError: If there is no such file.
+    """
+    fields = {one.name: one for one in form}
+    inputs: dict[str, Any] = {}
+    for name, value in pairs:
+        put_in(inputs, fields.get(name), name, value)
+    return inputs
+
+
+def put_in(inputs: dict[str, Any], field: InputField | None, name: str, value: str) -> None:
+    """Set an input to what was written; to a list of files a file is added.
+
+    Raises:
+        BotUsageError: If there is no such file.
+    """
+    if field is None or field.files is None:
+        inputs[name] = value
+    elif field.kind == "file-list":
+        inputs[name] = [*inputs.get(name, ()), file_of(value)]
+    else:
+        inputs[name] = file_of(value)
+
+
+def fill_inputs(screen: Screen, form: Sequence[InputField], known: dict[str, Any]) -> bool:
     """Have a person fill in what an app requires and `known` lacks; return whether it is all there."""
     for one in form:
-        if not one.required or one.name in known or one.default is not None or one.files is not None:
+        if not one.required or one.name in known or one.default is not None:
             continue
         label = on_a_line(one.label or one.name)
-        if one.options:
+        value: Any
+        if one.files is not None:
+            kinds = ", ".join(on_a_line(kind) for kind in one.files.kinds)
+            what = f"{label} ({kinds or 'a file'}; its path or address)"
+            value = _files_at(screen, what, several=one.kind == "file-list")
+        elif one.options:
             screen.note(f"{label}\n", "strong")
             value = _chosen(screen, [on_a_line(option) for option in one.options], list(one.options))
         else:
@@ -56,6 +96,20 @@ def fill_inputs(screen: Screen, form: Sequence[InputField], known: dict[str, str
             return False
         known[one.name] = value
     return True
+
+
+def _files_at(screen: Screen, what: str, *, several: bool) -> Attachment | list[Attachment] | None:
+    """Return the file that a person names, or the files until they name no more; None for none."""
+    found: list[Attachment] = []
+    while said := screen.ask(f"{what}{', one more, or nothing' if found else ''}: "):
+        try:
+            found.append(file_of(said))
+        except BotUsageError as error:
+            screen.note(f"  ✗ {on_a_line(str(error))}\n", "wrong")
+            continue
+        if not several:
+            return found[0]
+    return found or None
 
 
 def _chosen(screen: Screen, titles: Sequence[str], values: Sequence[str]) -> str | None:

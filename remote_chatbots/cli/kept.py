@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from remote_chatbots.bulk.exporting import export_conversations
 from remote_chatbots.bulk.progress import Progress
+from remote_chatbots.cli.named_files import path_of
 from remote_chatbots.cli.turn_shown import is_worth_a_line, show_sources, show_step
 from remote_chatbots.printable import on_a_line, printable
 from remote_chatbots.steps import told_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from remote_chatbots.cli.screen import Screen
     from remote_chatbots.cli.talk import Talk
     from remote_chatbots.stored import StoredMessage
@@ -26,15 +28,6 @@ _AT_ONCE = 100
 def when(moment: int | None) -> str:
     """Return a time as people read it, in their zone."""
     return "" if moment is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(moment))
-
-
-def path_of(written: str) -> Path:
-    """Return the path that a person wrote: quotes around it are none of it, `~` is their home."""
-    path = Path(written.strip("'\""))
-    try:
-        return path.expanduser()
-    except RuntimeError:  # nobody's home: then it is a name like any other
-        return path
 
 
 def show_kept(screen: Screen, kept: Iterable[StoredMessage]) -> None:

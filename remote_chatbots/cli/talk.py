@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from remote_chatbots.answer import Answer
 from remote_chatbots.cli.bots import Bot
@@ -11,7 +12,7 @@ from remote_chatbots.cli.screen import Screen
 from remote_chatbots.cli.turn_shown import TurnShown
 from remote_chatbots.client import BotClient
 from remote_chatbots.described import AppParameters
-from remote_chatbots.errors import BotError, BotTransportError
+from remote_chatbots.errors import BotError, BotTransportError, BotUsageError
 from remote_chatbots.printable import on_a_line, printable
 from remote_chatbots.question import Attachment
 from remote_chatbots.stored import StoredConversation
@@ -39,7 +40,7 @@ class Talk:
     """
 
     def __init__(
-        self, client: BotClient, bot: Bot, screen: Screen, inputs: dict[str, str], *, follow_ups: bool
+        self, client: BotClient, bot: Bot, screen: Screen, inputs: dict[str, Any], *, follow_ups: bool
     ) -> None:
         self.client = client
         self.screen = screen
@@ -64,8 +65,9 @@ class Talk:
         """Begin a new conversation, with the next question."""
         self.conversation_id, self.answer, self.lost, self.paused = "", None, None, None
         if self.screen.interactive and not fill_inputs(self.screen, self.told.input_form, self.inputs):
-            self.screen.note("The app needs these; /new asks again.\n", "wrong")
-        if opening := _VARIABLE.sub(lambda found: self.inputs.get(found[1], ""), self.told.opening_statement):
+            self.screen.note("The app answers nothing without these; /new asks again.\n", "wrong")
+        words = {name: value for name, value in self.inputs.items() if isinstance(value, str)}
+        if opening := _VARIABLE.sub(lambda found: words.get(found[1], ""), self.told.opening_statement):
             self.screen.note(printable(opening) + "\n", "plain")
         self._offer(self.told.suggested_questions)
 
@@ -80,8 +82,13 @@ class Talk:
         if line.strip():
             self.follow_ups = ()
             begun = self.conversation_id
-            run = self.client.stream(line, conversation_id=begun, inputs=self.inputs, files=self.files)
-            self._follow(run, line)
+            try:
+                run = self.client.stream(line, conversation_id=begun, inputs=self.inputs, files=self.files)
+            except BotUsageError as error:  # nothing was sent
+                self.failed = True
+                self.screen.note(f"  ✗ {on_a_line(str(error))}\n", "wrong")
+            else:
+                self._follow(run, line)
 
     def fill(self, paused: Answer) -> None:
         """Have the form filled in that an answer waits for, and show the rest of it."""

@@ -11,7 +11,7 @@ from .refusals import invalid_param
 from .variables import Remembered
 
 Mode = Literal["chat", "agent-chat", "advanced-chat"]
-Control = Literal["text-input", "paragraph", "select", "number"]
+Control = Literal["text-input", "paragraph", "select", "number", "file", "file-list"]
 
 AUTHOR = "harbour-office"
 
@@ -26,7 +26,13 @@ _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One field of an app's input form; `default` stands in for a value that is not given."""
+    """One field of an app's input form.
+
+    Attributes:
+        max_length: Of text the most characters, of a list of files the most files.
+        default: What stands in for a value that is not given.
+        kinds: Which files a field takes that takes some.
+    """
 
     name: str
     label: str
@@ -35,6 +41,12 @@ class Variable:
     max_length: int | None = None
     options: tuple[str, ...] = ()
     default: str = ""
+    kinds: tuple[str, ...] = ()
+
+    @property
+    def takes_files(self) -> bool:
+        """Whether its value is a file, or a list of them."""
+        return self.control in ("file", "file-list")
 
     def checked(self, value: Any) -> Any:
         """Return the value if Dify takes it.
@@ -43,10 +55,12 @@ class Variable:
             Refusal: 400 in Dify's words (recorded: 1.14.2/err-input-not-a-string, err-input-not-an-option,
                 err-input-too-long, err-required-input-missing-stream; of numbers nothing was recorded).
         """
-        if value is None or (value == "" and self.required):
+        if value is None or (value in ("", []) and self.required):
             if self.required:
                 raise invalid_param(f"{self.name} is required in input form")
             return self.default or None
+        if self.takes_files:
+            return value  # `FileStore.in_inputs` has looked at it
         if self.control == "number":
             return self._number(value)
         if not isinstance(value, str):
@@ -214,6 +228,12 @@ class App:
             field["max_length"] = variable.max_length
         if variable.default:
             field["default"] = variable.default
+        if variable.takes_files:
+            field |= {
+                "allowed_file_types": list(variable.kinds),
+                "allowed_file_extensions": [],
+                "allowed_file_upload_methods": ["local_file", "remote_url"],
+            }
         return {**field, "options": list(variable.options)}
 
     def _plain_field(self, variable: Variable) -> dict[str, Any]:
@@ -243,6 +263,11 @@ _BOOKING = (
     Variable("room", "Room", "select", options=("single", "double"), default="double"),
     Variable("notes", "Notes", "paragraph"),
 )
+_REPORT = (
+    Variable("report", "The report", "file", required=True, kinds=("document",)),
+    Variable("pictures", "Pictures", "file-list", max_length=2, kinds=("image",)),
+    Variable("notes", "Notes", "paragraph"),
+)
 
 _REMEMBERED = (
     Remembered("language", "string", "en", "The language that the visitor speaks"),
@@ -259,6 +284,7 @@ APPS: tuple[App, ...] = (
     App("chat-required", "chat", _REQUIRED, "Which of the sights of {{city}} shall I tell you about?", suggests=False),
     App("advanced-chat-required", "advanced-chat", _REQUIRED, "Ask me about {{city}}.", suggests=False),
     App("advanced-chat-booking", "advanced-chat", _BOOKING, "Whom shall I book a room for?", suggests=False),
+    App("advanced-chat-report", "advanced-chat", _REPORT, "What do you want to know of the report?", suggests=False),
     App("advanced-chat-form", "advanced-chat", _OPTIONAL, asks_person=True),
     App("chat-speech", "chat", _OPTIONAL, hears=True, speaks=True),
     App("chat-image", "chat", _OPTIONAL, files=FileSetup(("image",))),

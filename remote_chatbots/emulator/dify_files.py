@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 from urllib.parse import urlencode
 
-from .apps import App
+from .apps import App, Variable
 from .ids import Ids
 from .refusals import Refusal, invalid_param
 
@@ -246,6 +246,20 @@ class FileStore:
             raise invalid_param(f"Number of files exceeds the maximum limit {app.files.most}")
         return files
 
+    def in_inputs(self, app: App, end_user_id: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a question's inputs, files among them as a workflow's run tells them.
+
+        The refusals are written from the source of Dify's `_validate_inputs`; nothing of them was recorded.
+
+        Raises:
+            Refusal: 400 if a file is none, or its variable does not take it.
+        """
+        return dict(inputs) | {
+            one.name: self._of_variable(one, end_user_id, inputs[one.name])
+            for one in app.variables
+            if one.takes_files and inputs.get(one.name) is not None
+        }
+
     def drawn(self, end_user_id: str, message_id: str, created_at: int) -> Attached:
         """Return a picture that an app has made for an answer."""
         file = self.keep("drawing.png", "image/png", PICTURE, end_user_id, created_at)
@@ -276,6 +290,21 @@ class FileStore:
         if method is None:
             return None
         raise invalid_param(self.forms.no_method.format(method))
+
+    def _of_variable(self, variable: Variable, end_user_id: str, value: Any) -> Any:
+        several = variable.control == "file-list"
+        items = value if several else [value]
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            what = "a list of files" if several else "a file"
+            raise invalid_param(f"{variable.name} in input form must be {what}")
+        if variable.max_length is not None and len(items) > variable.max_length:
+            raise invalid_param(f"{variable.name} in input form must be less than {variable.max_length} files")
+        told = []
+        for file in filter(None, (self._attached(end_user_id, item) for item in items)):
+            if file.kind not in variable.kinds:
+                raise invalid_param(f"File validation failed for file: {file.name}")
+            told.append(file.in_a_run())
+        return told if several else told[0] if told else None
 
     def _uploaded(self, id_: Any, end_user_id: str) -> HeldFile:
         try:

@@ -137,8 +137,12 @@ class State:
         if not query:
             raise invalid_param("query is required")
         known = self._named_conversation(app, request)
-        files = self.files.attached(app, self._end_user(app, request.user).id, request.files)
-        inputs = known.inputs if known and self._rules.keeps_first_inputs else app.checked_inputs(request.inputs)
+        end_user_id = self._end_user(app, request.user).id
+        files = self.files.attached(app, end_user_id, request.files)
+        if known and self._rules.keeps_first_inputs:
+            inputs = known.inputs
+        else:
+            inputs = app.checked_inputs(self.files.in_inputs(app, end_user_id, request.inputs))
         conversation = known or self._new_conversation(app, request.user, query, inputs)
         turn = self._new_turn(app, request, conversation, query, inputs, files)
         self._running[turn.task_id] = turn

@@ -1,6 +1,13 @@
 from __future__ import annotations
 
+import io
+from collections.abc import Iterator
+
 import pytest
+
+from remote_chatbots.cli import main
+from remote_chatbots.emulator import Emulator
+from tests.command_line.running import Chat
 
 
 @pytest.fixture(autouse=True)
@@ -11,3 +18,24 @@ def nothing_of_the_machine_matters(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(f"DIFY_{name}", raising=False)
         monkeypatch.delenv(f"GPTBOTS_{name}", raising=False)
     monkeypatch.setenv("COLUMNS", "80")
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    with Emulator(token_delay_s=0, held_open_s=0) as running:
+        yield running
+
+
+@pytest.fixture
+def chat(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Chat:
+    """Say lines in a pipe, to an app of `emulator`; return what was answered, and what was told beside."""
+
+    def said(*lines: str, kind: str = "chat", options: tuple[str, ...] = (), code: int = 0) -> tuple[str, str]:
+        monkeypatch.setenv("DIFY_API_KEY", emulator.key(kind))
+        monkeypatch.setenv("DIFY_BASE_URL", emulator.dify_url)
+        monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(lines)))
+        assert main(["chat", "--user", "anna", *options]) == code
+        told = capsys.readouterr()
+        return told.out, told.err
+
+    return said

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+# The fixture `chat`: some lines in; out comes what was answered, and what was told beside.
+Chat = Callable[..., tuple[str, str]]
 COMMAND = [sys.executable, "-W", "error", "-m", "remote_chatbots.cli"]
 
 

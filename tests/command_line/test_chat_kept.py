@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from remote_chatbots import BotClient, DifyApp
-from remote_chatbots.cli import kept, main
+from remote_chatbots.cli import kept
 from remote_chatbots.emulator import Emulator
-
-Chat = Callable[..., tuple[str, str]]
-
-
-@pytest.fixture
-def emulator() -> Iterator[Emulator]:
-    with Emulator(token_delay_s=0, held_open_s=0) as running:
-        yield running
-
-
-@pytest.fixture
-def chat(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Chat:
-    """Say some lines in a pipe; return what was answered, and what was told beside."""
-
-    def said(*lines: str, kind: str = "chat", code: int = 0) -> tuple[str, str]:
-        monkeypatch.setenv("DIFY_API_KEY", emulator.key(kind))
-        monkeypatch.setenv("DIFY_BASE_URL", emulator.dify_url)
-        monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(lines)))
-        assert main(["chat", "--user", "anna"]) == code
-        told = capsys.readouterr()
-        return told.out, told.err
-
-    return said
+from tests.command_line.running import Chat
 
 
 def conversations(emulator: Emulator, number: int, turns: int = 1) -> None:

@@ -245,3 +245,37 @@ def test_a_chatflow_draws_for_its_answer(emulator: Emulator) -> None:
 
 def test_there_are_no_uploads_in_2023(emulators: dict[str, Emulator]) -> None:
     assert upload(emulators["2023"]).status_code == 404
+
+
+REPORT = {"type": "document", "transfer_method": "remote_url", "url": "https://files.example/report.pdf"}
+PICTURE = {**REPORT, "type": "image", "url": "https://files.example/a.png"}
+
+
+def test_files_as_inputs_are_values_of_the_run(emulator: Emulator) -> None:
+    id_ = upload(emulator, "report.md", b"# All is well", "text/markdown", app="advanced-chat-report").json()["id"]
+    given = {"report": local(id_, "document"), "pictures": [PICTURE]}
+    events = turn(emulator, "What is in it?", kind="advanced-chat-report", inputs=given)
+    inputs = next(each for each in events if each["event"] == "workflow_started")["data"]["inputs"]
+    assert (inputs["report"]["filename"], inputs["report"]["size"]) == ("report.md", 13)
+    assert [one["remote_url"] for one in inputs["pictures"]] == [PICTURE["url"]]
+    form = get(emulator, "parameters", kind="advanced-chat-report").json()["user_input_form"]
+    assert form[0]["file"]["allowed_file_types"] == ["document"]
+    assert form[1]["file-list"]["max_length"] == 2
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({}, "report is required in input form"),
+        ({"report": "a.pdf"}, "report in input form must be a file"),
+        ({"report": PICTURE}, "File validation failed for file: a.png"),
+        ({"report": local(UNKNOWN_ID, "document")}, "Invalid upload file"),
+        ({"report": REPORT, "pictures": PICTURE}, "pictures in input form must be a list of files"),
+        ({"report": REPORT, "pictures": [PICTURE] * 3}, "pictures in input form must be less than 2 files"),
+    ],
+)
+def test_an_input_that_is_no_such_file_is_refused(
+    emulators: dict[str, Emulator], inputs: dict[str, Any], message: str
+) -> None:
+    reply = post(emulators["0.15"], "What is in it?", kind="advanced-chat-report", inputs=inputs)
+    assert (reply.status_code, reply.json()["message"]) == (400, message)

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from remote_chatbots import (
+    Attachment,
     BotNotFoundError,
     BotRejectedError,
     BotServerError,
@@ -106,6 +107,27 @@ def test_what_was_filled_in_is_not_repeated_by_an_error(app: DifyApp, drive: Cal
     played = drive(app.submit(FORM), [b""], asides=[(ResponseHead(400, JSON), told)])
     assert isinstance(played.error, BotRejectedError)
     assert "Fine by me" not in str(played.error)
+
+
+def test_files_of_a_form_are_uploaded_before_it_is_sent(app: DifyApp, drive: Callable, framed: Callable) -> None:
+    """Written from the API's reference; no form with files was recorded."""
+    note = Attachment.from_bytes(b"It is fine.", name="note.md")
+    inputs = {"comment": "Fine", "proof": note, "more": [note, Attachment.from_url("https://h/b.png")]}
+    form = FilledForm(**{name: getattr(FORM, name) for name in FORM.__slots__} | {"inputs": inputs})
+    kept = (ResponseHead(201, JSON), [b'{"id": "f-1"}'])
+    played = drive(app.submit(form), kept, [framed(finished("One moment… Turn 2."))], asides=[DONE])
+    assert [request.url.rpartition("/v1/")[2] for request in played.requests] == [
+        "files/upload", "workflow/r-1/events?user=ann",
+    ]  # fmt: skip
+    uploaded = {"type": "document", "transfer_method": "local_file", "upload_file_id": "f-1"}
+    address = {"type": "image", "transfer_method": "remote_url", "url": "https://h/b.png"}
+    sent = orjson.loads(played.asides[0].body)["inputs"]
+    assert sent == {"comment": "Fine", "proof": uploaded, "more": [uploaded, address]}
+
+    refused = drive(
+        app.submit(form), (ResponseHead(415, JSON), [b'{"code": "unsupported_file_type", "message": "No"}'])
+    )
+    assert (type(refused.error), refused.asides) == (BotRejectedError, [])
 
 
 def test_nothing_is_submitted_for_a_run_that_is_not_there(app: DifyApp, drive: Callable) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from remote_chatbots.address import base_url_of, bot_id_of, checked_headers, checked_key, sent_headers
@@ -14,7 +14,7 @@ from remote_chatbots.flow import Abandoned, Flow, open_reply, read_body
 from remote_chatbots.framing import SSEFramer
 from remote_chatbots.platforms.dify import CLOUD_URL, discovery
 from remote_chatbots.platforms.dify.errors import NAME, not_allowed, refusal, refuses_blocking
-from remote_chatbots.platforms.dify.files import Files, reference
+from remote_chatbots.platforms.dify.files import Files, files_in, reference
 from remote_chatbots.platforms.dify.management import Management
 from remote_chatbots.platforms.dify.options import DifyOptions
 from remote_chatbots.platforms.dify.runs import Runs
@@ -185,12 +185,17 @@ class DifyApp:
 
     def submit(self, form: FilledForm) -> Flow[None]:
         """Return the flow of the rest of a turn that paused for a form (Dify API reference, "Human input")."""
-        filled = [value for value in form.inputs.values() if isinstance(value, str) and value]
-        return Runs(self._management(form.user, *filled), form.user).submit(form)
+        self._check_user(form.user)
+        return self._submitted(form)
 
     def recover(self, lost: LostAnswer) -> Flow[None]:
         """Return the flow of a whole answer whose turn broke off; nothing is posted."""
         return Runs(self._management(lost.user), lost.user).recover(lost)
+
+    def _submitted(self, form: FilledForm) -> Flow[None]:
+        filled = [value for value in form.inputs.values() if isinstance(value, str) and value]
+        form = replace(form, inputs=(yield from self._files().in_form(form.inputs, form.user)))
+        yield from Runs(self._management(form.user, *filled), form.user).submit(form)
 
     def _check_user(self, user: str) -> None:
         if not user:
@@ -217,7 +222,7 @@ class DifyApp:
 
     def _turn(self, question: Question, options: DifyOptions) -> Flow[None]:
         # What opens a signed address is a secret as well.
-        hidden = Hidden((self.api_key, question.text, *(file.url.partition("?")[2] for file in question.files)))
+        hidden = Hidden((self.api_key, question.text, *(file.url.partition("?")[2] for file in files_in(question))))
         turn = DifyTurn(
             self.settings, lambda task_id: self._management(question.user).stop_request(task_id, question.user), hidden
         )

@@ -7,7 +7,7 @@ err-upload-*, err-files-* and file-preview* of 0.15.3 and 1.14.2.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from posixpath import splitext
@@ -96,7 +96,7 @@ class Files(Calls):
             BotUsageError: If the app does not take a file. Nothing was asked.
             BotError: If an upload fails: nothing was asked; or what `ask` raises.
         """
-        if not _files_in(question):
+        if not files_in(question):
             return (yield from ask(question))
         if by_rules:
             question = yield from self._as_taken(question)
@@ -111,10 +111,20 @@ class Files(Calls):
         uploads = yield from self._uploaded(question)
         return (yield from ask(_referring(question, uploads)))
 
+    def in_form(self, inputs: Mapping[str, Any], user: str) -> Flow[Mapping[str, Any]]:
+        """Return what fills in a form that a run waits for, files as the server wants them; bytes are uploaded.
+
+        Raises:
+            BotError: If an upload fails.
+        """
+        filled = Question("-", user=user, inputs=inputs)
+        uploads = yield from self._uploaded(filled)
+        return _referring(filled, uploads).inputs
+
     def _uploaded(self, question: Question) -> Flow[list[tuple[str, str]]]:
         """Return keys and ids of the question's files whose bytes are here, in its order."""
         found = []
-        for file in _files_in(question):
+        for file in files_in(question):
             if file.data:
                 upload = partial(self._upload_id, file, question.user)
                 with refusals_of(NAME):
@@ -157,7 +167,8 @@ def reference(file: Attachment) -> dict[str, str]:
     return {"type": kind, "transfer_method": "local_file", "upload_file_id": file.file_id}
 
 
-def _files_in(question: Question) -> list[Attachment]:
+def files_in(question: Question) -> list[Attachment]:
+    """Return a question's files: those that go with it, and those that are values of its inputs."""
     found: list[Attachment] = []
 
     def noted(_: str, file: Attachment) -> Attachment:

@@ -1,0 +1,28 @@
+"""Files as a person names them: by a path, or by an address."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from remote_chatbots.question import Attachment
+
+
+def path_of(written: str) -> Path:
+    """Return the path that a person wrote: quotes around it are none of it, `~` is their home."""
+    path = Path(written.strip("'\""))
+    try:
+        return path.expanduser()
+    except RuntimeError:  # nobody's home: then it is a name like any other
+        return path
+
+
+def file_of(written: str) -> Attachment:
+    """Return the file at a path or an address; an `@` before it, as other tools have it, is none of it.
+
+    Raises:
+        BotUsageError: If there is none at the path, or it cannot be read.
+    """
+    where = written.strip().removeprefix("@").strip("'\"")
+    if where.lower().startswith(("http://", "https://")):
+        return Attachment.from_url(where)
+    return Attachment.from_path(path_of(where))
