@@ -71,7 +71,9 @@ def _object(_: InputField, value: Any) -> str:
 
 
 def _file(_: InputField, value: Any) -> str:
-    return "" if isinstance(value, (Mapping, Attachment)) else f"must be a file (an Attachment), not {type(value).__name__}"
+    if isinstance(value, (Mapping, Attachment)):
+        return ""
+    return f"must be a file (an Attachment), not {type(value).__name__}"
 
 
 def _files(field: InputField, value: Any) -> str:

@@ -33,9 +33,9 @@ def field(kind: str, **told: Any) -> InputField:
         (field("checkbox"), "perhaps", "it must be True or False"),
         (field("checkbox"), 2, "it must be True or False"),
         (field("object"), [1], "it must be a mapping, not list"),
-        (field("file"), "a.png", "it must be a file, not str"),
-        (field("file-list"), PICTURE, "it must be a list of files"),
-        (field("file-list"), [PICTURE, "a.png"], "it must be a list of files"),
+        (field("file"), "a.png", "it must be a file (an Attachment), not str"),
+        (field("file-list"), PICTURE, "it must be a list of files (Attachment)"),
+        (field("file-list"), [PICTURE, "a.png"], "it must be a list of files (Attachment)"),
         (
             field("file-list", files=FileRules(True, 1)),
             [PICTURE, PICTURE],
