@@ -189,7 +189,8 @@ _ROWS = tuple(_Row(*row) for row in (
 
 _DATASET_KEY = _Row(
     "dataset_key", REFUSED_KEY, BotAuthError, "", "", "This is the key of a knowledge base, and an app was asked.",
-    f"Use the app's key (\"app-…\"): {_KEYS}. To search knowledge bases with this key, use DifyKnowledge.",
+    f"Use the app's key (\"app-…\"): {_KEYS}. To search knowledge bases with this key, give it with a dataset_id to "
+    "DifyKnowledgeRetriever or DifyKnowledge.",
 )  # fmt: skip
 
 

@@ -34,6 +34,10 @@ def as_text(report: Report) -> str:
     for problem in report.problems:
         lines += ["", *_entry("  ✗ what is wrong", problem.cause), *_entry("    what to do", problem.cure)]
         lines += _entry("    in full", problem.told) if problem.told != problem.cause else []
+    for number, base in enumerate(report.knowledge_bases):
+        documents = "" if base.document_count is None else f", {base.document_count} documents"
+        told = f"dataset_id {on_a_line(base.dataset_id)} ({on_a_line(base.name, 100)}{documents})"
+        lines += _entry("" if number else "    it opens", told)
     for hint in report.hints:
         lines += ["", *_entry("  ! note", hint)]
     lines += ["", "Something is wrong." if report.problems else "All is well."]
@@ -72,6 +76,10 @@ def as_data(report: Report) -> dict[str, Any]:
         },
         "problems": [
             {"kind": one.kind, "cause": one.cause, "cure": one.cure, "told": one.told} for one in report.problems
+        ],
+        "knowledge_bases": [
+            {"name": one.name, "dataset_id": one.dataset_id, "documents": one.document_count}
+            for one in report.knowledge_bases
         ],
         "hints": report.hints,
     }

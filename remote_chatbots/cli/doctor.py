@@ -22,6 +22,8 @@ from remote_chatbots.errors import BotAuthError, BotError, BotNotFoundError
 from remote_chatbots.events import Reasoning, TextDelta
 from remote_chatbots.knowledge_client import KnowledgeClient
 from remote_chatbots.platforms.dify import CLOUD_URL, DifyApp, DifyKnowledge
+from remote_chatbots.platforms.dify.knowledge import PAGE_SIZE
+from remote_chatbots.stored_knowledge import StoredKnowledgeBase
 from remote_chatbots.timeouts import Settings
 
 QUESTION = "Hello! Please answer with one word."
@@ -73,6 +75,7 @@ class Report:
         asked: What came of the test question, if there was one.
         problems: What is wrong.
         hints: What might be better.
+        knowledge_bases: What a key opens that is no app's, as many as one page of the server's list has.
     """
 
     platform: str
@@ -84,6 +87,7 @@ class Report:
     asked: Asked | None = None
     problems: list[Problem] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
+    knowledge_bases: list[StoredKnowledgeBase] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
@@ -122,6 +126,8 @@ def run(given: argparse.Namespace) -> int:
                 _ask(client, report.asked, as_the_form_has_them(given_inputs, bot.learned.input_form))
         except BotError as error:
             report.problems.append(_with_more(diagnosed(error, bot.api_key), bot, timeout_s))
+            if report.problems[0].kind == "dataset_key" and isinstance(bot, DifyApp):
+                report.knowledge_bases = _opened_by(bot, timeout_s)
     report.server_version = bot.learned.server_version
     report.hints = hints_of(report)
     told = json.dumps(diagnosis_shown.as_data(report), indent=2) if given.json else None
@@ -156,13 +162,11 @@ def _ask(client: BotClient, asked: Asked, inputs: dict[str, Any]) -> None:
 
 
 def _with_more(problem: Problem, bot: Bot, timeout_s: float) -> Problem:
-    """Return the problem with what a look around tells: where the API is, what the key opens."""
+    """Return the problem with what a look around tells: where the API is."""
     if not isinstance(bot, DifyApp):
         return problem
     if problem.exit_code == WRONG_ADDRESS and (found := api_near(bot, timeout_s)):
         return _replaced(problem, f"Give --base-url {found}: a Dify API answers there.")
-    if problem.kind == "dataset_key" and (names := _opened_by(bot, timeout_s)):
-        return _replaced(problem, f"{problem.cure} It opens: {', '.join(names)}.")
     return problem
 
 
@@ -189,11 +193,11 @@ def api_near(bot: DifyApp, timeout_s: float) -> str:
     return candidate
 
 
-def _opened_by(bot: DifyApp, timeout_s: float) -> list[str]:
-    """Return the names of the knowledge bases that a key opens, a few of them."""
+def _opened_by(bot: DifyApp, timeout_s: float) -> list[StoredKnowledgeBase]:
+    """Return the knowledge bases that a key opens."""
     try:
         with KnowledgeClient(DifyKnowledge(bot.api_key, base_url=bot.base_url), timeout=timeout_s) as client:
-            return [repr(base.name) for base in client.knowledge_bases(limit=5)]
+            return client.knowledge_bases(limit=PAGE_SIZE)
     except BotError:
         return []
 

@@ -174,7 +174,9 @@ def test_the_key_of_a_knowledge_base_is_told_from_one_that_is_unknown(
     told = capsys.readouterr().out
     (problem,) = json.loads(told)["problems"]
     assert problem["kind"] == "dataset_key"
-    assert said_by(listed)["data"][0]["name"] in problem["cure"]
+    kept = [(one["name"], one["id"], one["document_count"]) for one in said_by(listed)["data"]]
+    told_of = json.loads(told)["knowledge_bases"]
+    assert [(one["name"], one["dataset_id"], one["documents"]) for one in told_of] == kept
     assert "must-not-show" not in told
 
 

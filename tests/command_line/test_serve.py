@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from remote_chatbots import BotClient, BotRateLimitError, DifyApp, GPTBotsAgent, Settings
+from remote_chatbots import (
+    BotClient,
+    BotRateLimitError,
+    DifyApp,
+    DifyKnowledge,
+    GPTBotsAgent,
+    KnowledgeClient,
+    Settings,
+    emulator,
+)
 from remote_chatbots.cli import main
 from tests.command_line.running import lines_until, running
 
@@ -26,6 +35,13 @@ def test_it_serves_until_a_signal_comes_and_ends_clean(number: signal.Signals) -
         lines = list(lines_until(process, READY))
         with BotClient(DifyApp(told(lines, "chat"), told(lines, "Dify")), user="anna") as client:
             assert "9:00" in client.ask("When does the ferry leave?").text
+        known = DifyKnowledge(
+            told(lines, "(knowledge"),
+            told(lines, "Dify"),
+            next(line.split()[1] for line in lines if "dataset_id" in line),
+        )
+        with KnowledgeClient(known) as searcher:
+            assert searcher.retrieve("ferry")[0].title == "ferry.md"
         agent = GPTBotsAgent(told(lines, "gptbots"), told(lines, "GPTBots"))
         with BotClient(agent, user="anna") as client:
             assert client.ask("When does the ferry leave?").text
@@ -92,6 +108,17 @@ def test_what_cannot_be_served_is_said_in_a_sentence(
     assert words in told.err
     assert told.err.startswith("remote-chatbots serve: ")
     assert told.err.count("\n") == 1
+
+
+def test_each_fault_is_told_with_its_fields_and_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--list-faults"]) == 0
+    told = capsys.readouterr().out
+    assert "cut,after_bytes=0\n    The connection is closed after so many bytes of the body;" in told
+    kinds = [getattr(emulator, name) for name in emulator.__all__ if isinstance(getattr(emulator, name), type)]
+    faults = {kind for kind in kinds if issubclass(kind, emulator.Fault) and not kind.__name__.endswith("Fault")}
+    names = [line.partition(",")[0] for line in told.splitlines() if not line.startswith(" ")]
+    assert {name.replace("-", "") for name in names} == {kind.__name__.lower() for kind in faults}
+    assert max(map(len, told.splitlines())) <= 80
 
 
 def test_a_taken_port_is_said_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
