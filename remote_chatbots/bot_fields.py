@@ -92,6 +92,7 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
     """With `on_break="recover"`: how long the answer of a turn that broke off is looked for."""
 
     _learning: Any = PrivateAttr(default=None)
+    _described: dict[str, Any] | None = PrivateAttr(default=None)  # the fields of which it was made
     _client: BotClient | None = PrivateAttr(default=None)
     _async_client: AsyncBotClient | None = PrivateAttr(default=None)
     _newest: NewestAnswers | None = PrivateAttr(default=None)
@@ -127,7 +128,7 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
         return self._sessions
 
     def _own_bot_id(self) -> str:
-        return self.bot_id or self._bot().bot_id
+        return self.bot_id or str(self._known_bot().bot_id)
 
     def _turn_flow(
         self,
@@ -201,7 +202,7 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
             BotUsageError: If an argument is unknown, missing or wrong, or there is nothing new to send.
         """
         with refusals_of(self.platform):
-            checked_call(kwargs, self._options, type(self).model_fields)
+            checked_call(kwargs, self._options, vars(self))
             planned = plan(
                 messages,
                 bot_id=self._own_bot_id(),
@@ -254,9 +255,13 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
 
     def _known_bot(self) -> Any:
         """Return the bot of the fields as they are: one object while they stay equal, for it learns of its server."""
-        bot = self._bot()
-        if self._learning != bot:
-            self._learning = bot
+        # A turn asks five times; to check and to make a bot costs more than all else that is done before it is sent.
+        fields = {**vars(self), "default_headers": dict(self.default_headers)}
+        if fields != self._described:
+            bot = self._bot()
+            if self._learning != bot:
+                self._learning = bot
+            self._described = fields
         return self._learning
 
     def _newest_answers(self) -> NewestAnswers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, get_type_hints
 
 import pytest
+from pydantic import SecretStr
 
 import langchain_chatbots
 from langchain_chatbots import ChatDify, ChatGPTBots, RemoteModelSettings
@@ -40,3 +41,18 @@ def test_a_trace_tells_this_packages_version(monkeypatch: pytest.MonkeyPatch) ->
     assert told["team"] == "harbour"
     assert told["lc_versions"]["remote-chatbots"] == langchain_chatbots.__version__
     assert "langchain-core" in told["lc_versions"]
+
+
+def test_a_field_that_is_changed_counts_from_the_next_turn_on() -> None:
+    model = ChatDify(api_key="app-x", base_url="http://127.0.0.1:1", user="anna", default_headers={"X-Team": "harbour"})
+    first, id_ = model._known_bot(), model._own_bot_id()
+    assert model._known_bot() is first
+
+    model.user = "ben"  # no part of the bot: what it has learnt stays
+    assert model._known_bot() is first
+    model.default_headers["X-Team"] = "lighthouse"
+    second = model._known_bot()
+    assert (second.headers, second.bot_id) == ({"X-Team": "lighthouse"}, id_)
+    model.api_key = SecretStr("app-y")
+    assert model._known_bot().api_key == "app-y"
+    assert model._own_bot_id() != id_
