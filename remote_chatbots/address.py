@@ -7,6 +7,7 @@ import ipaddress
 import re
 import warnings
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -57,6 +58,7 @@ def base_url_of(value: Any, *, default_version: str = "", example: str = "https:
     return f"{parts.scheme}://{parts.netloc.lower()}/{'/'.join(path)}"
 
 
+@lru_cache
 def on_this_machine(hostname: str) -> bool:
     """Return whether what is sent to this host never leaves the machine."""
     try:

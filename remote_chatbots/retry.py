@@ -18,13 +18,13 @@ class RetryPolicy:
         max_retries: Tries after the first. Default 2.
         first_delay_s: The longest wait before the second try; it doubles with each further one. Default 0.5.
         longest_delay_s: No wait is longer, and a server that asks for a longer one is not waited for. Default 30.
-        random: Where the jitter comes from.
+        random: Where the jitter comes from. Default: a generator of its own for each wait.
     """
 
     max_retries: int = 2
     first_delay_s: float = 0.5
     longest_delay_s: float = 30.0
-    random: random.Random = field(default_factory=random.Random, repr=False, compare=False)
+    random: random.Random | None = field(default=None, repr=False, compare=False)
 
     def delay_s(self, attempt: int, error: BotError) -> float | None:
         """Return how long to wait before trying again, in seconds; None if it is not to be tried again.
@@ -39,7 +39,8 @@ class RetryPolicy:
         if asked_s is not None:
             return asked_s if asked_s <= self.longest_delay_s else None
         # Full jitter on the upper half: callers that were put off together do not come back together.
-        return min(self.longest_delay_s, self.first_delay_s * 2.0**attempt) * self.random.uniform(0.5, 1.0)
+        jitter = (self.random or random.Random()).uniform(0.5, 1.0)  # few turns wait, and to seed one takes a while
+        return min(self.longest_delay_s, self.first_delay_s * 2.0**attempt) * jitter
 
 
 def retry_after_s(value: str, now: datetime | None = None) -> float | None:

@@ -196,9 +196,13 @@ class AiohttpRun:
         self._release()
         clocks, sessions = self._transport.timeouts, self._transport.sessions
         both_s = clocks.connect_s + clocks.silence_s if clocks.connect_s and clocks.silence_s else None
+        slots = sessions.slots()
         try:
-            async with asyncio.timeout(self._within(both_s)):
-                self._slot = await sessions.slot()
+            # A clock costs more than a slot that is free.
+            async with asyncio.timeout(self._within(both_s) if slots is not None and slots.locked() else None):
+                if slots is not None:
+                    await slots.acquire()
+                    self._slot = slots
         except TimeoutError:
             if self._out_of_all_time():
                 raise

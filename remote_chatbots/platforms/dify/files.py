@@ -168,15 +168,14 @@ def reference(file: Attachment) -> dict[str, str]:
 
 
 def files_in(question: Question) -> list[Attachment]:
-    """Return a question's files: those that go with it, and those that are values of its inputs."""
-    found: list[Attachment] = []
+    """Return a question's files: the values of its inputs, then those that go with it, as `_changed` meets them."""
+    return [*_files_of(list(question.inputs.values())), *_files_of(question.files)]
 
-    def noted(_: str, file: Attachment) -> Attachment:
-        found.append(file)
-        return file
 
-    _changed(question, noted)
-    return found
+def _files_of(value: Any) -> list[Attachment]:
+    if isinstance(value, Attachment):
+        return [value]
+    return [file for one in value for file in _files_of(one)] if isinstance(value, (list, tuple)) else []
 
 
 def _changed(question: Question, change: Callable[[str, Attachment], Any]) -> Question:

@@ -55,7 +55,7 @@ class DifyOptions:
                 raise BotUsageError(
                     f"{NAME}: {name} is no option of a Dify app. Leave it out, or give {', '.join(known)}."
                 )
-        return replace(self, **given)
+        return replace(self, **given) if given else self
 
     def payload(self) -> dict[str, Any]:
         """Return what of the request's body differs from the server's defaults."""

@@ -88,7 +88,7 @@ class GPTBotsOptions:
                     f"{NAME}: {name} is no option of a GPTBots agent. Leave it out, or give {', '.join(known)}.",
                     platform=NAME,
                 )
-        return replace(self, **given)
+        return replace(self, **given) if given else self
 
     def payload(self) -> dict[str, Any]:
         """Return the fields that both versions of the send call have; absent means the agent's own setting."""
