@@ -79,7 +79,8 @@ class Step:
         self._last: Any = None
         self._over = False
         model, given = llm.to_payload(), dict(given)
-        dispatcher.event(kind.start(model_dict=model, additional_kwargs=given, **self._asked))
+        if self._listened:  # making it looks at each message of the history
+            dispatcher.event(kind.start(model_dict=model, additional_kwargs=given, **self._asked))
         self._id = self._manager.on_event_start(
             CBEventType.LLM,
             payload={
@@ -110,7 +111,8 @@ class Step:
         self._manager.on_event_end(
             CBEventType.LLM, payload={asked_as: self._asked[self._kind.asked], came_as: response}, event_id=self._id
         )
-        if response is not None or self._kind is CHAT:  # a completion's event cannot say that nothing came
+        # A completion's event cannot say that nothing came.
+        if self._listened and (response is not None or self._kind is CHAT):
             dispatcher.event(self._kind.end(response=response, **self._asked))
 
     def failed(self, error: BaseException) -> None:

@@ -29,7 +29,7 @@ from llama_index_chatbots.sources import source_nodes
 from llama_index_chatbots.streaming import InUse, RemoteStreamingResponse, as_tool_output
 from remote_chatbots import BotError, BotUsageError
 from remote_chatbots.arguments import unknown
-from remote_chatbots.history import newest_conversation
+from remote_chatbots.history import Talk, newest_conversation
 
 _OPTIONS = ("prefix_messages", "conversation_id", "user", "inputs", "callback_manager")
 
@@ -254,7 +254,7 @@ class RemoteChatEngine(AboutAnswers, BaseChatEngine):
         """Return the messages and the arguments of the call."""
         conversation_id = self._conversation_id
         if chat_history is not None:
-            told = newest_conversation([Said(message) for message in chat_history], self._llm._own_bot_id())
+            told = newest_conversation(Talk(chat_history, Said, set()), self._llm._own_bot_id())
             conversation_id = told or conversation_id
         where = {} if conversation_id is None else {"conversation_id": conversation_id}
         return [*self._prefix_messages, *remembered, asked], {**self._of_each_call, **where}
