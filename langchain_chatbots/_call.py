@@ -7,20 +7,46 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from langchain_core.runnables import RunnableConfig
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.runnables import RunnableConfig, ensure_config
+from langchain_core.runnables.config import get_async_callback_manager_for_config, get_callback_manager_for_config
+from langchain_core.utils.uuid import uuid7
 
-from langchain_chatbots._events import StepEvents
-
+OwnRun = CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun
 Run = TypeVar("Run")
-# The runs that it has opened, so that it can close them when it is left (LangChain leaves its own generators to the
-# garbage collector when a callback raises), and the config that it was given.
-_CALL: ContextVar[tuple[list[Any], RunnableConfig | None] | None] = ContextVar("remote_chatbots_call", default=None)
+# The runs of ours that it has opened, so that it can close them when it is left (LangChain leaves its own generators to
+# the garbage collector when a callback raises), and LangChain's run that it is, which a stream is not told.
+_CALL: ContextVar[tuple[list[Any], OwnRun | None] | None] = ContextVar("remote_chatbots_call", default=None)
+
+
+def named(config: RunnableConfig | None, *, awaited: bool = False) -> tuple[RunnableConfig | None, OwnRun | None]:
+    """Return a config that says which run of LangChain's the call will be, and that run; None if nobody hears of it.
+
+    Args:
+        config: The call's config.
+        awaited: Whether it is a call of a coroutine.
+    """
+    full = ensure_config(config)
+    manager = (get_async_callback_manager_for_config if awaited else get_callback_manager_for_config)(full)
+    if not manager.inheritable_handlers:
+        return config, None
+    run_id = full.get("run_id") or uuid7()
+    full["callbacks"], full["run_id"] = manager, run_id
+    run = (AsyncCallbackManagerForLLMRun if awaited else CallbackManagerForLLMRun)(
+        run_id=run_id,
+        handlers=manager.handlers,
+        inheritable_handlers=manager.inheritable_handlers,
+        parent_run_id=manager.parent_run_id,
+        inheritable_tags=manager.inheritable_tags,
+        inheritable_metadata=manager.inheritable_metadata,
+    )
+    return full, run
 
 
 @contextmanager
-def noting(opened: list[Any], config: RunnableConfig | None) -> Iterator[None]:
-    """Have the runs that the block opens noted in `opened`, and its steps told to the run of `config`."""
-    token = _CALL.set((opened, config))
+def noting(opened: list[Any], run: OwnRun | None) -> Iterator[None]:
+    """Have the runs that the block opens noted in `opened`, and know that it is `run`."""
+    token = _CALL.set((opened, run))
     try:
         yield
     finally:
@@ -35,7 +61,7 @@ def noted(run: Run) -> Run:
     return run
 
 
-def step_events() -> StepEvents:
-    """Return what tells the call's steps."""
+def own_run() -> OwnRun | None:
+    """Return LangChain's run that the call is; None if nobody hears of it."""
     call = _CALL.get()
-    return StepEvents(call[1] if call is not None else None)
+    return call[1] if call is not None else None

@@ -1,45 +1,118 @@
-"""A bot's steps as custom events of LangChain's callbacks, while they happen."""
+"""A bot's steps as LangChain's callbacks hear of them while they happen: as runs, and as custom events."""
 
 from __future__ import annotations
 
-from langchain_core.callbacks import AsyncCallbackManager, CallbackManager
-from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import (
-    ensure_config,
-    get_async_callback_manager_for_config,
-    get_callback_manager_for_config,
-)
+import json
+from typing import Any, Self
 
-from remote_chatbots import Step
+from langchain_core.callbacks import AsyncCallbackManager, AsyncCallbackManagerForLLMRun, CallbackManager
+
+from langchain_chatbots._call import OwnRun, own_run
+from remote_chatbots import BotServerError, Step
+from remote_chatbots.step_spans import Begun, Ended, Key, StepSpans
 from remote_chatbots.steps import told_of
 
 STEP_EVENT = "remote_chatbots.step"
 
 
-class StepEvents:
-    """Tells the steps of one call to the run in which it happens: a chain's, a graph's, a tool's; else to nobody.
+class StepsTold:
+    """Tells the steps of one call: as runs below the model's own, which traces show, and as custom events.
 
-    LangChain has no custom events without such a run, and raises where one is dispatched.
+    The custom events go to the run in which the model is called: a chain's, a graph's, a tool's; else to nobody, for
+    LangChain has none without such a run. Runs that are open when the call ends are ended with it.
 
     Args:
-        config: The config that the call was given; None if none.
+        run: The call's own run, where LangChain hands it on; else it is known of the call.
     """
 
-    def __init__(self, config: RunnableConfig | None) -> None:
-        self._config = ensure_config(config)
-        self._manager: CallbackManager | None = None
-        self._async_manager: AsyncCallbackManager | None = None
+    def __init__(self, run: OwnRun | None) -> None:
+        run = run or own_run()
+        self._run = run if run is not None and run.inheritable_handlers else None
+        self._manager: Any = AsyncCallbackManager if isinstance(run, AsyncCallbackManagerForLLMRun) else CallbackManager
+        self._spans = StepSpans()
+        self._runs: dict[Key, Any] = {}
 
     def tell(self, step: Step) -> None:
-        """Tell a step, as `told_of` writes it."""
-        if self._manager is None:
-            self._manager = get_callback_manager_for_config(self._config)
-        if run_id := self._manager.parent_run_id:
-            self._manager.on_custom_event(STEP_EVENT, told_of(step), run_id=run_id)
+        """Tell a state of a step."""
+        if self._run is None:
+            return
+        if (around := self._run.parent_run_id) is not None:
+            self._below(around).on_custom_event(STEP_EVENT, told_of(step), run_id=around)
+        for what in self._spans.of(step):
+            if isinstance(what, Begun):
+                self._runs[what.key] = self._begun(what)
+            else:
+                self._ended(what)
 
     async def atell(self, step: Step) -> None:
         """Do as `tell`, awaiting handlers that are coroutines."""
-        if self._async_manager is None:
-            self._async_manager = get_async_callback_manager_for_config(self._config)
-        if run_id := self._async_manager.parent_run_id:
-            await self._async_manager.on_custom_event(STEP_EVENT, told_of(step), run_id=run_id)
+        if self._run is None:
+            return
+        if (around := self._run.parent_run_id) is not None:
+            await self._below(around).on_custom_event(STEP_EVENT, told_of(step), run_id=around)
+        for what in self._spans.of(step):
+            if isinstance(what, Begun):
+                self._runs[what.key] = await self._begun(what)
+            else:
+                await self._ended(what)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
+        for key in self._spans.rest():
+            self._left(key, error)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: object, error: BaseException | None, where: object) -> None:
+        for key in self._spans.rest():
+            await self._left(key, error)
+
+    # What these three return is awaited where the manager is an async one.
+
+    def _begun(self, span: Begun) -> Any:
+        assert self._run is not None
+        above = self._runs[span.parent] if span.parent is not None else self._run
+        manager = self._below(above.run_id)
+        inputs = span.input if isinstance(span.input, dict) else {} if span.input is None else {"input": span.input}
+        if span.tool:
+            said = json.dumps(inputs, ensure_ascii=False, default=str)
+            told = {"inputs": inputs, "name": span.name, "tool_call_id": span.key[1]}
+            return manager.on_tool_start({"name": span.name}, said, **told)
+        return manager.on_chain_start(None, inputs, name=span.name)
+
+    def _ended(self, span: Ended) -> Any:
+        run = self._runs[span.key]
+        if span.error:
+            return _failed(span.key, run, BotServerError(span.error))
+        if span.key[0] == "tool":
+            return run.on_tool_end(span.output)
+        return run.on_chain_end(span.output, **({"inputs": span.input} if span.input is not None else {}))
+
+    def _left(self, key: Key, error: BaseException | None) -> Any:
+        run = self._runs[key]
+        if error is not None:
+            return _failed(key, run, error)
+        return run.on_tool_end(None) if key[0] == "tool" else run.on_chain_end(None)
+
+    def _below(self, run_id: Any) -> Any:
+        """Return what tells of runs, and of events, below a run."""
+        assert self._run is not None
+        heard, tags = self._run.inheritable_handlers, self._run.inheritable_tags
+        # What LangSmith is told of the model is not true of its steps.
+        told = {name: one for name, one in self._run.inheritable_metadata.items() if not name.startswith("ls_")}
+        return self._manager(
+            handlers=list(heard),
+            inheritable_handlers=list(heard),
+            parent_run_id=run_id,
+            tags=list(tags),
+            inheritable_tags=list(tags),
+            metadata=dict(told),
+            inheritable_metadata=told,
+        )
+
+
+def _failed(key: Key, run: Any, error: BaseException) -> Any:
+    return run.on_tool_error(error) if key[0] == "tool" else run.on_chain_error(error)

@@ -17,7 +17,8 @@ from langchain_core.tools import BaseTool
 from pydantic import BaseModel
 
 from langchain_chatbots._arguments import from_config
-from langchain_chatbots._call import noted, noting, step_events
+from langchain_chatbots._call import named, noted, noting
+from langchain_chatbots._events import StepsTold
 from langchain_chatbots._messages import MessageMaker, without_ids
 from langchain_chatbots._parts import ProtocolEvents, V1Chunks
 from langchain_chatbots._structured import StructuredModel, form_of
@@ -154,9 +155,11 @@ class RemoteChatModel(RemoteModelSettings):
     ) -> AIMessage:  # fmt: skip
         """Return the bot's answer."""
         opened: list[Any] = []
+        kwargs = self._from_config(config, kwargs)
+        config, own_run = named(config)
         try:
-            with noting(opened, config):
-                return super().invoke(input, config, **self._from_config(config, kwargs))
+            with noting(opened, own_run):
+                return super().invoke(input, config, **kwargs)
         finally:
             for run in opened:
                 run.close()
@@ -166,9 +169,11 @@ class RemoteChatModel(RemoteModelSettings):
     ) -> AIMessage:  # fmt: skip
         """Return the bot's answer."""
         opened: list[Any] = []
+        kwargs = self._from_config(config, kwargs)
+        config, own_run = named(config, awaited=True)
         try:
-            with noting(opened, config):
-                return await super().ainvoke(input, config, **self._from_config(config, kwargs))
+            with noting(opened, own_run):
+                return await super().ainvoke(input, config, **kwargs)
         finally:
             for run in opened:
                 await run.aclose()
@@ -178,9 +183,11 @@ class RemoteChatModel(RemoteModelSettings):
     ) -> Generator[AIMessageChunk, None, None]:  # fmt: skip
         """Yield the answer while it arrives. Leaving early tells the server to stop (at most `stop_wait_s`)."""
         opened: list[Any] = []
-        chunks = super().stream(input, config, **self._from_config(config, kwargs))
+        kwargs = self._from_config(config, kwargs)
+        config, own_run = named(config)
+        chunks = super().stream(input, config, **kwargs)
         try:
-            with noting(opened, config):
+            with noting(opened, own_run):
                 first = next(chunks, None)
             if first is not None:
                 yield first
@@ -199,9 +206,11 @@ class RemoteChatModel(RemoteModelSettings):
         the connection is closed. After a bare `break` that happens in the background.
         """
         opened: list[Any] = []
-        chunks = super().astream(input, config, **self._from_config(config, kwargs))
+        kwargs = self._from_config(config, kwargs)
+        config, own_run = named(config, awaited=True)
+        chunks = super().astream(input, config, **kwargs)
         try:
-            with noting(opened, config):
+            with noting(opened, own_run):
                 first = await anext(chunks, None)
             if first is not None:
                 yield first
@@ -236,13 +245,12 @@ class RemoteChatModel(RemoteModelSettings):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
         with as_model_errors():
             flow, maker = self._turn(messages, stop, kwargs)
-            steps = step_events()
-            with self._sync_client().run(flow) as run:
+            with StepsTold(run_manager) as steps, self._sync_client().run(flow) as run:
                 for event in run:
                     if type(event) is Step:
                         steps.tell(event)
@@ -253,13 +261,12 @@ class RemoteChatModel(RemoteModelSettings):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
         with as_model_errors():
             flow, maker = self._turn(messages, stop, kwargs)
-            steps = step_events()
-            async with self._loop_client().run(flow) as run:
+            async with StepsTold(run_manager) as steps, self._loop_client().run(flow) as run:
                 async for event in run:
                     if type(event) is Step:
                         await steps.atell(event)
@@ -272,13 +279,13 @@ class RemoteChatModel(RemoteModelSettings):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         with as_model_errors():
             flow, maker = self._turn(messages, stop, kwargs)
-            chunk_of, steps = self._chunks(maker), step_events()
-            with noted(self._sync_client().run(flow)) as run:
+            chunk_of = self._chunks(maker)
+            with StepsTold(run_manager) as steps, noted(self._sync_client().run(flow)) as run:
                 for event in run:
                     if type(event) is Step:
                         steps.tell(event)
@@ -290,13 +297,13 @@ class RemoteChatModel(RemoteModelSettings):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         with as_model_errors():
             flow, maker = self._turn(messages, stop, kwargs)
-            chunk_of, steps = self._chunks(maker), step_events()
-            async with noted(self._loop_client().run(flow)) as run:
+            chunk_of = self._chunks(maker)
+            async with StepsTold(run_manager) as steps, noted(self._loop_client().run(flow)) as run:
                 async for event in run:
                     if type(event) is Step:
                         await steps.atell(event)
@@ -308,13 +315,13 @@ class RemoteChatModel(RemoteModelSettings):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[dict[str, Any]]:
         with as_model_errors():
             flow, maker = self._turn(messages, stop, kwargs)
-            told_so_far, steps = ProtocolEvents(maker), step_events()
-            with noted(self._sync_client().run(flow)) as run:
+            told_so_far = ProtocolEvents(maker)
+            with StepsTold(run_manager) as steps, noted(self._sync_client().run(flow)) as run:
                 for event in run:
                     if type(event) is Step:
                         steps.tell(event)
@@ -324,13 +331,13 @@ class RemoteChatModel(RemoteModelSettings):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[dict[str, Any]]:
         with as_model_errors():
             flow, maker = self._turn(messages, stop, kwargs)
-            told_so_far, steps = ProtocolEvents(maker), step_events()
-            async with noted(self._loop_client().run(flow)) as run:
+            told_so_far = ProtocolEvents(maker)
+            async with StepsTold(run_manager) as steps, noted(self._loop_client().run(flow)) as run:
                 async for event in run:
                     if type(event) is Step:
                         await steps.atell(event)

@@ -29,6 +29,7 @@ from llama_index.core.instrumentation.events.llm import (
 from llama_index.core.instrumentation.span import active_span_id
 from llama_index.core.llms import LLM
 
+from llama_index_chatbots._step_spans import StepSpansTold
 from llama_index_chatbots.step_events import RemoteStepEvent
 from remote_chatbots import Step as BotStep
 from remote_chatbots.steps import told_of
@@ -76,6 +77,7 @@ class Step:
         self._manager = llm.callback_manager
         self._asked = {kind.asked: asked, "span_id": active_span_id.get()}
         self._listened = listened_to()
+        self._spans = StepSpansTold(self._asked["span_id"])
         self._last: Any = None
         self._over = False
         model, given = llm.to_payload(), dict(given)
@@ -101,13 +103,16 @@ class Step:
     def happened(self, step: BotStep) -> None:
         """Tell a step of the bot's."""
         if self._listened:
-            dispatcher.event(RemoteStepEvent(step=told_of(step), span_id=self._asked["span_id"]))
+            told = RemoteStepEvent(step=told_of(step), call_span_id=self._asked["span_id"], span_id=None)
+            dispatcher.event(told)
+        self._spans.tell(step)
 
     def ended(self, response: Any) -> None:
         """Tell the end, with the answer as far as it came."""
         _whole(response)
         asked_as, came_as = self._kind.payload
         self._over = True
+        self._spans.end()
         self._manager.on_event_end(
             CBEventType.LLM, payload={asked_as: self._asked[self._kind.asked], came_as: response}, event_id=self._id
         )
@@ -118,6 +123,7 @@ class Step:
     def failed(self, error: BaseException) -> None:
         """Tell that it came to `error`."""
         self._over = True
+        self._spans.end(error)
         self._manager.on_event_end(CBEventType.LLM, payload={EventPayload.EXCEPTION: error}, event_id=self._id)
         dispatcher.event(ExceptionEvent(exception=error, span_id=self._asked["span_id"]))
 

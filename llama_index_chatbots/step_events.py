@@ -15,9 +15,12 @@ class RemoteStepEvent(BaseEvent):
     Attributes:
         step: The step, as in the answer's `additional_kwargs["steps"]`: `id`, `kind`, `name`, `status`, and what is
             known of `parent_id`, `text`, `input`, `output`, `error`, `started_at` (Unix seconds) and `elapsed_s`.
+        call_span_id: The `span_id` of the call's other events. This one's own is None, for instrumentation that knows
+            spans warns of each event in one that it does not know.
     """
 
     step: dict[str, Any]
+    call_span_id: str | None = None
 
     @classmethod
     def class_name(cls) -> str:

@@ -10,6 +10,7 @@ from remote_chatbots.events import Step
 
 _TOLD = ("id", "kind", "name", "status", "parent_id", "text", "input", "output", "error", "started_at", "elapsed_s")
 _KEPT = ("name", "parent_id", "text", "input", "output", "started_at")
+_FAILED = ("failed", "error", "exception")
 
 
 def told_of(step: Step) -> dict[str, Any]:
@@ -19,6 +20,11 @@ def told_of(step: Step) -> dict[str, Any]:
     with what rides on it.
     """
     return {name: value for name in _TOLD if (value := getattr(step, name)) not in ("", None)}
+
+
+def failed(status: str, error: str) -> bool:
+    """Return whether a step with these words of the server's went wrong."""
+    return status in _FAILED or bool(error)
 
 
 def joined(before: Iterable[Mapping[str, Any]], after: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -9,10 +9,10 @@ from typing import Any
 from remote_chatbots.display.view import moment
 from remote_chatbots.printable import on_a_line
 from remote_chatbots.reading import text
+from remote_chatbots.steps import failed
 
 MOST_STEPS = 80
 _DEEPEST = 6
-_FAILED = ("failed", "error", "exception")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,4 +109,4 @@ def _placed(step: Mapping[str, Any], depth: int, start_s: float, length_s: float
     status = on_a_line(text(step.get("status")), 30)
     error = on_a_line(text(step.get("error")), 500)
     name = on_a_line(text(step.get("name")), 200) or kind or "step"
-    return Placed(name, kind, depth, start_s, length_s, status, status in _FAILED or bool(error), error)
+    return Placed(name, kind, depth, start_s, length_s, status, failed(status, error), error)

@@ -1,0 +1,87 @@
+"""A bot's steps as spans of LlamaIndex's instrumentation, below the span of the call."""
+
+from __future__ import annotations
+
+import inspect
+from contextvars import copy_context
+from typing import Any
+from uuid import uuid4
+
+from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]
+from llama_index.core.instrumentation.span_handlers import NullSpanHandler
+from llama_index.core.tools import BaseTool, ToolMetadata, ToolOutput
+
+from remote_chatbots import BotServerError, BotUsageError, Step
+from remote_chatbots.arguments import TOOLS_REFUSED
+from remote_chatbots.step_spans import Begun, Key, StepSpans
+
+dispatcher = get_dispatcher(__name__)
+_TAKES_NOTHING = inspect.Signature()
+_TAKES_INPUT = inspect.Signature([inspect.Parameter("input", inspect.Parameter.POSITIONAL_OR_KEYWORD)])
+
+
+class StepSpansTold:
+    """Tells the steps of one call as spans, each in the one in which it happens.
+
+    Args:
+        call: The id of the call's own span; None if it has none: then nothing is told.
+    """
+
+    def __init__(self, call: str | None) -> None:
+        self._call = call if call is not None and _listened_to() else None
+        self._spans = StepSpans()
+        self._told: dict[Key, dict[str, Any]] = {}
+        # A handler may put a span where the reader's own code, which runs between two states of a step, would find it.
+        self._context = copy_context()
+
+    def tell(self, step: Step) -> None:
+        """Tell a state of a step."""
+        if self._call is None:
+            return
+        for what in self._spans.of(step):
+            if isinstance(what, Begun):
+                self._begin(what, self._call)
+            elif what.error:
+                self._context.run(dispatcher.span_drop, **self._told[what.key], err=BotServerError(what.error))
+            else:
+                self._context.run(dispatcher.span_exit, **self._told[what.key], result=what.output)
+
+    def end(self, error: BaseException | None = None) -> None:
+        """End what is open, with the call."""
+        for key in self._spans.rest():
+            if error is not None:
+                self._context.run(dispatcher.span_drop, **self._told.pop(key), err=error)
+            else:
+                self._context.run(dispatcher.span_exit, **self._told.pop(key), result=None)
+
+    def _begin(self, span: Begun, call: str) -> None:
+        given = _TAKES_NOTHING.bind() if span.input is None else _TAKES_INPUT.bind(span.input)
+        id_ = f"{span.name.replace('-', '_')}-{uuid4()}"  # handlers take what stands before the first hyphen for a name
+        told: dict[str, Any] = {"id_": id_, "bound_args": given, "instance": _BotTool(span.name) if span.tool else None}
+        self._told[span.key] = told
+        above = self._told[span.parent]["id_"] if span.parent is not None else call
+        self._context.run(dispatcher.span_enter, **told, parent_id=above)
+
+
+class _BotTool(BaseTool):
+    """A tool that a bot called: by its class a trace knows it for a tool."""
+
+    def __init__(self, name: str) -> None:
+        self._metadata = ToolMetadata(name=name, description="A tool of the bot's own.", fn_schema=None)
+
+    @property
+    def metadata(self) -> ToolMetadata:
+        return self._metadata
+
+    def __call__(self, *_: Any, **__: Any) -> ToolOutput:
+        raise BotUsageError(TOOLS_REFUSED)
+
+
+def _listened_to() -> bool:
+    at = dispatcher
+    while True:
+        if any(not isinstance(handler, NullSpanHandler) for handler in at.span_handlers):
+            return True
+        if not at.propagate:
+            return False
+        at = at.parent
