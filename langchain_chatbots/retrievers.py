@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr
 
 from langchain_chatbots._arguments import from_config
 from langchain_chatbots._messages import MessageMaker
+from langchain_chatbots._serialised import Serialised
 from langchain_chatbots._translate import Said
 from langchain_chatbots.errors import as_model_errors
 from langchain_chatbots.sources import sources
@@ -38,7 +39,7 @@ class GPTBotsRetrieverArguments(GPTBotsArguments, total=False):
     k: int | None
 
 
-class RemoteRetriever(BotFields, BaseRetriever):
+class RemoteRetriever(Serialised, BotFields, BaseRetriever):
     """Asks a remote bot, in a conversation of its own for each query, and returns its sources, in the server's order.
 
     The answer and its ids ride in each Document's metadata: `answer_text`, `answer_conversation_id`,
@@ -50,6 +51,8 @@ class RemoteRetriever(BotFields, BaseRetriever):
     """
 
     model_config = BotFields.model_config
+
+    _found_in: ClassVar[str] = "retrievers"
 
     k: int | None = Field(None, description="At most so many Documents. Default: all.")
 

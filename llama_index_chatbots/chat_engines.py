@@ -84,6 +84,13 @@ class RemoteChatEngine(AboutAnswers, BaseChatEngine):
         self._lock = OneAtATime()
         self._goes_on_in(conversation_id)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_lock": None}  # who waits, waits in this process
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=OneAtATime())
+        self._goes_on_in(self._conversation_id)
+
     @classmethod
     def from_llm(cls, llm: RemoteLLM, conversation_id: str | None = None, **options: Any) -> Self:
         """Return an engine over `llm`; the options are those of `from_defaults`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole
@@ -49,6 +50,23 @@ class RemoteRetriever(BaseRetriever):
     def from_llm(cls, llm: RemoteLLM, **options: Any) -> Self:
         """Return a retriever that asks `llm`."""
         return cls(llm, **options)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the retriever is made of, without key and headers; `from_dict` makes one of it."""
+        return {"class_name": type(self).__name__, "llm": self._llm.to_dict(), "k": self._k}
+
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any], **given: Any) -> Self:
+        """Return the retriever that `to_dict` told of.
+
+        Args:
+            told: What it told.
+            **given: Fields of the bot that are laid over those; the key, if it is not to be read from the environment.
+
+        Raises:
+            BotUsageError: If the key is nowhere, or a field is wrong.
+        """
+        return cls(cls.llm_class.from_dict(dict(told["llm"]), **given), k=told.get("k"))
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         return self._nodes(self._llm.chat(_asked(query_bundle)))

@@ -13,6 +13,7 @@ import pytest
 import langchain_chatbots as lc
 import llama_index_chatbots as li
 from remote_chatbots import AsyncBotClient, BotClient, BotFormatError, DifyApp, DifyKnowledge, KnowledgeClient
+from remote_chatbots.bulk import ask_all
 from remote_chatbots.emulator import Emulator
 
 QUESTION = "When does the ferry leave?"
@@ -67,6 +68,13 @@ def bots(emulator: Emulator) -> dict[str, tuple[Any, str]]:
         ),
         "Dify": (li.Dify(**app), "held.complete(QUESTION).text"),
         "GPTBots": (li.GPTBots(**agent), "held.complete(QUESTION).text"),
+        "lc.GPTBotsRetriever": (
+            lc.GPTBotsRetriever(**agent, fetch_sources=True),
+            "held.invoke(QUESTION)[0].page_content",
+        ),
+        "li.DifyRetriever": (li.DifyRetriever(**app), "held.retrieve(QUESTION)[0].text"),
+        "li.GPTBotsRetriever": (li.GPTBotsRetriever(**agent, fetch_sources=True), "held.retrieve(QUESTION)[0].text"),
+        "RemoteChatEngine": (li.RemoteChatEngine.from_llm(li.Dify(**app)), "held.chat(QUESTION).response"),
         "RemoteQueryEngine": (li.RemoteQueryEngine.from_llm(li.Dify(**app)), "held.query(QUESTION).response"),
         "li.DifyKnowledgeRetriever": (li.DifyKnowledgeRetriever(**known), "held.retrieve(QUESTION)[0].text"),
         "li.GPTBotsKnowledgeRetriever": (li.GPTBotsKnowledgeRetriever(**graph), "held.retrieve(QUESTION)[0].text"),
@@ -74,8 +82,9 @@ def bots(emulator: Emulator) -> dict[str, tuple[Any, str]]:
 
 
 BOTS = (
-    "BotClient AsyncBotClient KnowledgeClient ChatDify ChatGPTBots lc.DifyRetriever lc.DifyKnowledgeRetriever "
-    "lc.GPTBotsKnowledgeRetriever Dify GPTBots RemoteQueryEngine li.DifyKnowledgeRetriever li.GPTBotsKnowledgeRetriever"
+    "BotClient AsyncBotClient KnowledgeClient ChatDify ChatGPTBots lc.DifyRetriever lc.GPTBotsRetriever "
+    "lc.DifyKnowledgeRetriever lc.GPTBotsKnowledgeRetriever Dify GPTBots RemoteChatEngine RemoteQueryEngine "
+    "li.DifyRetriever li.GPTBotsRetriever li.DifyKnowledgeRetriever li.GPTBotsKnowledgeRetriever"
 ).split()
 
 
@@ -107,3 +116,45 @@ def test_an_answer_and_its_parts_are_equal_in_another_process(emulator: Emulator
         answer = client.ask(QUESTION)
     assert there(answer, "held") == answer
     assert emulator.key("agent-chat").encode() not in pickle.dumps(answer)
+
+
+def test_a_chat_engine_goes_on_in_another_process_where_it_was(emulator: Emulator) -> None:
+    app = {"api_key": emulator.dify_key, "base_url": emulator.dify_url, "user": "engine"}
+    engine = li.RemoteChatEngine.from_llm(li.Dify(**app))
+    engine.chat(QUESTION)
+    done = "(held.chat('What did I ask first?').response, held.conversation_id, len(held.chat_history))"
+    said, conversation_id, length = there(engine, done)
+    assert QUESTION in said
+    assert (conversation_id, length) == (engine.conversation_id, 4)
+
+
+def test_what_the_server_keeps_is_read_in_another_process(emulator: Emulator) -> None:
+    app = {"api_key": emulator.dify_key, "base_url": emulator.dify_url, "user": "kept"}
+    model, llm = lc.ChatDify(**app), li.Dify(**app)
+    id_ = model.invoke(QUESTION).response_metadata["conversation_id"]
+    history = lc.RemoteChatMessageHistory(model, conversation_id=id_)
+    assert there(history, "[message.text for message in held.messages]")[0] == QUESTION
+    assert QUESTION in there(lc.RemoteConversationLoader(model), "held.load()[0].page_content")
+    assert QUESTION in there(li.RemoteConversationReader(llm), "held.load_data()[0].text")
+    assert there(li.RemoteChatStore(llm), "held.get_keys()") == [id_]
+    memory = li.RemoteMemory(llm, conversation_id=id_)
+    assert there(memory, "[message.content for message in held.get_all()]")[0] == QUESTION
+
+
+def test_a_recording_is_written_down_in_another_process(emulator: Emulator) -> None:
+    app = {"api_key": emulator.key("chat-speech"), "base_url": emulator.dify_url, "user": "speech"}
+    model = lc.ChatDify(**app)
+    sound = model.speak(message=model.invoke("[[echo]]Good morning.")).data
+    heard = f"held.load_data({sound!r})[0].text"
+    assert there(li.RemoteSpeechReader(li.Dify(**app)), heard) == "Good morning."
+    blob = f"__import__('langchain_core').documents.base.Blob.from_data({sound!r})"
+    assert there(lc.RemoteSpeechParser(model), f"held.parse({blob})[0].page_content") == "Good morning."
+
+
+def test_what_became_of_many_questions_is_told_in_another_process(emulator: Emulator) -> None:
+    asked = [{"id": "1", "question": QUESTION}, {"id": "2", "question": "[[failmid]] Tell me"}]
+    with BotClient(DifyApp(emulator.dify_key, emulator.dify_url), user="many") as client:
+        outcomes = sorted(ask_all(client, asked), key=lambda outcome: outcome.row()["id"])
+    assert [outcome.row()["status"] for outcome in outcomes] == ["answered", "failed"]
+    assert there(outcomes, "[one.row() for one in held]") == [outcome.row() for outcome in outcomes]
+    assert emulator.dify_key.encode() not in pickle.dumps(outcomes)

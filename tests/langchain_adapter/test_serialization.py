@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 import pickle
 import traceback
+from typing import Any
 
 import pytest
 from langchain_core.load import dumpd, dumps, load
 from langchain_core.messages import AIMessage
 
-from langchain_chatbots import ChatDify
+from langchain_chatbots import ChatDify, ChatGPTBots, DifyRetriever, GPTBotsRetriever
 from remote_chatbots import BotUsageError, Timeouts
 from tests.langchain_adapter.asking import MakeModel, summed
 
 KEY = "app-a-key-that-must-not-show"
 
 
-def model() -> ChatDify:
-    return ChatDify(
+def model(kind: type[Any] = ChatDify) -> Any:
+    return kind(
         api_key=KEY,
         base_url="https://dify.example",
         user="anna",
@@ -27,16 +28,23 @@ def model() -> ChatDify:
     )
 
 
-def test_dumpd_and_load_give_an_equal_model_whose_key_comes_from_the_environment(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("kind", [ChatDify, ChatGPTBots, DifyRetriever, GPTBotsRetriever])
+def test_dumpd_and_load_give_an_equal_object_whose_key_comes_from_the_environment(
+    kind: type[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DIFY_API_KEY", KEY)
-    dumped = json.loads(json.dumps(dumpd(model())))
-    again = load(dumped, allowed_objects=[ChatDify], valid_namespaces=["langchain_chatbots"], secrets_from_env=True)
-    assert isinstance(again, ChatDify)
+    made = model(kind)
+    variable = made.lc_secrets["api_key"]
+    dumped = json.loads(json.dumps(dumpd(made)))
+    assert (dumped["type"], dumped["kwargs"]["api_key"]["id"]) == ("constructor", [variable])
+    assert KEY not in str(dumped)
+    assert "gateway-secret" not in str(dumped)
+    monkeypatch.setenv(variable, KEY)
+    again = load(dumped, allowed_objects=[kind], valid_namespaces=["langchain_chatbots"], secrets_from_env=True)
+    assert type(again) is kind
     assert again.api_key.get_secret_value() == KEY
     assert (again.base_url, again.user) == ("https://dify.example", "anna")
     assert Timeouts.of(again.timeout) == Timeouts(1, 2, 3)
+    assert dumpd(again) == dumpd(made)
 
 
 def test_a_pickle_carries_the_key_and_works(make_model: MakeModel) -> None:

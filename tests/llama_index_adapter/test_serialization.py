@@ -9,7 +9,7 @@ import traceback
 import pytest
 from llama_index.core.base.llms.types import ChatResponse
 
-from llama_index_chatbots import Dify
+from llama_index_chatbots import Dify, DifyRetriever, GPTBotsRetriever, RemoteRetriever
 from remote_chatbots import BotServerError, BotUsageError, Timeouts
 from tests.llama_index_adapter.asking import AGAIN, QUESTION, MakeLLM, told, user
 
@@ -34,6 +34,23 @@ def test_a_dump_gives_an_equal_llm_whose_key_comes_from_the_environment(monkeypa
         assert Timeouts.of(again.timeout) == Timeouts(1, 2, 3)
     monkeypatch.delenv("DIFY_API_KEY")
     assert Dify.from_dict(llm().to_dict(), api_key=KEY).api_key.get_secret_value() == KEY
+
+
+@pytest.mark.parametrize(("kind", "variable"), [(DifyRetriever, "DIFY_API_KEY"), (GPTBotsRetriever, "GPTBOTS_API_KEY")])
+def test_a_dump_gives_an_equal_retriever_whose_key_comes_from_the_environment(
+    kind: type[RemoteRetriever], variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = kind(api_key=KEY, base_url="https://bot.example", user="anna", k=2, default_headers={"X": "gateway-secret"})
+    told = json.loads(json.dumps(made.to_dict()))
+    assert KEY not in str(told)
+    assert "gateway-secret" not in str(told)
+    monkeypatch.setenv(variable, KEY)
+    again = kind.from_dict(told)
+    assert again.to_dict() == kind.from_dict(told, api_key=KEY).to_dict() == told
+    assert again._llm.api_key.get_secret_value() == KEY
+    monkeypatch.delenv(variable)
+    with pytest.raises(BotUsageError, match=variable):
+        kind.from_dict(told)
 
 
 def test_a_pickle_carries_the_key_and_works(make_llm: MakeLLM) -> None:
