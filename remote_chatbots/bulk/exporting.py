@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, cast
 
 from remote_chatbots.bulk.askable import Askable, ModelOfABot
 from remote_chatbots.bulk.progress import Shown, check, shown
+from remote_chatbots.bulk.written import line_of
 from remote_chatbots.client import AsyncBotClient, BotClient
 from remote_chatbots.errors import BotNotFoundError, BotUsageError
 from remote_chatbots.stored import StoredConversation
@@ -88,7 +89,7 @@ def _export(client: BotClient, user: str, conversation: StoredConversation, file
         "messages": [_plain(message) for message in messages],
         "read_at": read_at,
     }
-    line = json.dumps(told, ensure_ascii=False, default=_plain).encode(errors="surrogatepass") + b"\n"
+    line = line_of(told, _plain).encode()
     at = file.seek(0, os.SEEK_END)
     file.write(line)
     file.flush()

@@ -23,6 +23,7 @@ from os import PathLike, fspath
 from typing import Any
 
 from remote_chatbots.bulk.questions import Item
+from remote_chatbots.bulk.written import line_of
 from remote_chatbots.errors import BotUsageError
 
 try:
@@ -139,7 +140,7 @@ class Journal:
             self.close()
 
     def _write(self, event: dict[str, Any]) -> None:
-        line = json.dumps(event, ensure_ascii=False, default=str).encode(errors="surrogatepass") + b"\n"
+        line = line_of(event).encode()
         at = self._written
         while line:  # a signal, or a disk that is nearly full, may cut a write short
             done = os.write(self._file, line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from remote_chatbots.answer import Answer
+from remote_chatbots.bulk.written import line_of
 from remote_chatbots.errors import BotError, BotReplyError
 from remote_chatbots.question import Question
 
@@ -90,6 +90,6 @@ def write_rows(outcomes: Iterable[Outcome], path: str | PathLike[str]) -> int:
     count = 0
     with Path(path).open("w", encoding="utf-8", newline="\n") as file:
         for outcome in outcomes:
-            file.write(json.dumps(outcome.row(), ensure_ascii=False) + "\n")
+            file.write(line_of(outcome.row()))
             count += 1
     return count

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -12,6 +14,20 @@ from remote_chatbots import errors
 from remote_chatbots.answer import Answer
 from remote_chatbots.errors import BotError
 from remote_chatbots.events import MediaProduced, Source, Step, Unrecognized, Usage
+
+# A terminal obeys C1 controls and marks of direction; other readers of lines end one at U+0085, U+2028 and U+2029.
+_ODD = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
+
+def line_of(value: Any, default: Any = str) -> str:
+    """Return a value as one line of JSON, with its line end: text as people read it, escaped where it is none.
+
+    Args:
+        value: It.
+        default: What JSON takes in the place of a value that it does not.
+    """
+    told = json.dumps(value, ensure_ascii=False, default=default)
+    return _ODD.sub(lambda found: f"\\u{ord(found[0]):04x}", told) + "\n"
 
 
 def answer_as_json(answer: Answer) -> dict[str, Any]:

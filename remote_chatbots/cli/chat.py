@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import shlex
 from contextlib import ExitStack
 from typing import Any
 
@@ -16,7 +17,7 @@ from remote_chatbots.cli.screen import Screen, screen_here
 from remote_chatbots.cli.talk import Talk
 from remote_chatbots.client import BotClient
 from remote_chatbots.discovering import asked_about_itself
-from remote_chatbots.errors import BotError, copy_of
+from remote_chatbots.errors import BotError, BotUsageError, copy_of
 from remote_chatbots.platforms.dify import DifyApp
 from remote_chatbots.platforms.gptbots import GPTBotsAgent
 from remote_chatbots.printable import on_a_line
@@ -108,14 +109,18 @@ def _talk(talk: Talk) -> None:
                 talk.take(line)
         except EOFError:
             break
+        except BotUsageError as error:
+            talk.failed = True
+            talk.screen.note(f"  ✗ {on_a_line(str(error), 2000)}\n", "wrong")
     if talk.conversation_id:
-        talk.screen.note(f"To go on: --conversation {on_a_line(talk.conversation_id)}\n")
+        # Whoever chose the id, a shell will read it.
+        talk.screen.note(f"To go on: --conversation {shlex.quote(on_a_line(talk.conversation_id))}\n")
 
 
 def _greet(screen: Screen, bot: Bot, user: str) -> None:
     info = bot.learned.info
-    name = f'"{on_a_line(info.name)}"' if info and info.name else "A bot"
-    kind = f" ({on_a_line(info.kind)})" if info and info.kind else ""
+    name = f'"{on_a_line(info.name, 100)}"' if info and info.name else "A bot"
+    kind = f" ({on_a_line(info.kind, 40)})" if info and info.kind else ""
     screen.note(f"{name}{kind} at {bot.base_url}, for {on_a_line(user)}\n")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 _SPEAKERS = {"user": "You", "assistant": "Bot"}
 _AT_ONCE = 100
+_MARKS = re.compile(r"[!-/:-@\[-`{-~]")
+_REACHES_OUT = re.compile(r"<[A-Za-z/!?]|!\[|\](?:\(|:)\s*<?(?!https?://)", re.IGNORECASE)
+_FENCES = re.compile("~+")
 
 
 def when(moment: int | None) -> str:
@@ -40,8 +45,8 @@ def show_kept(screen: Screen, kept: Iterable[StoredMessage]) -> None:
             show_step(screen, step)
         screen.write(f"{printable(one.text)}\n" if one.text else "")
         for media in one.media:
-            told = " ".join(filter(None, (on_a_line(media.name), on_a_line(media.url))))
-            screen.write(f"  {on_a_line(media.kind)}: {told}\n")
+            told = " ".join(filter(None, (on_a_line(media.name, 100), on_a_line(media.url))))
+            screen.write(f"  {on_a_line(media.kind, 20)}: {told}\n")
         show_sources(screen, one.sources)
         if one.error:
             screen.note(f"  ✗ {on_a_line(one.error)}\n", "wrong")
@@ -92,17 +97,34 @@ def _export_this(talk: Talk, path: Path) -> None:
             break
         talk.screen.progress(f"  {len(kept)} messages")
     told = _as_json(talk, kept) if path.suffix.lower() == ".json" else _as_markdown(talk, kept)
-    with path.open("x", encoding="utf-8") as file:  # never over what is there
+    with open(path, "x", encoding="utf-8", opener=_for_the_owner) as file:
         file.write(told)
     talk.screen.note(f"{len(kept)} messages are in {on_a_line(str(path))}\n")
 
 
+def _for_the_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 def _as_markdown(talk: Talk, kept: list[StoredMessage]) -> str:
-    parts = [f"# Conversation {on_a_line(talk.conversation_id)}\n"]
+    parts = [f"# Conversation {_inert(on_a_line(talk.conversation_id))}\n"]
     for one in kept:
-        parts.append(f"**{_SPEAKERS[one.role]}** {when(one.created_at)}\n\n{printable(one.text)}\n")
-        parts += [f"{number}. {on_a_line(source.title)}\n" for number, source in enumerate(one.sources, 1)]
+        parts.append(f"**{_SPEAKERS[one.role]}** {when(one.created_at)}\n\n{_fenced(printable(one.text))}\n")
+        parts += [f"{number}. {_inert(on_a_line(source.title))}\n" for number, source in enumerate(one.sources, 1)]
     return "\n".join(parts)
+
+
+def _inert(words: str) -> str:
+    """Return words that are no Markdown as Markdown shows them."""
+    return _MARKS.sub(r"\\\g<0>", words)
+
+
+def _fenced(text: str) -> str:
+    """Return Markdown as it is; with HTML, pictures, or links elsewhere than to the web in it, as text in a fence."""
+    if not _REACHES_OUT.search(text):
+        return text
+    fence = "~" * (2 + max(map(len, _FENCES.findall(text)), default=1))
+    return f"{fence}\n{text}\n{fence}"
 
 
 def _as_json(talk: Talk, kept: list[StoredMessage]) -> str:

@@ -12,7 +12,7 @@ from remote_chatbots.cli.screen import Screen
 from remote_chatbots.cli.turn_shown import TurnShown
 from remote_chatbots.client import BotClient
 from remote_chatbots.described import AppParameters
-from remote_chatbots.errors import BotError, BotTransportError, BotUsageError
+from remote_chatbots.errors import BotError, BotTransportError
 from remote_chatbots.printable import on_a_line, printable
 from remote_chatbots.question import Attachment
 from remote_chatbots.stored import StoredConversation
@@ -72,7 +72,11 @@ class Talk:
         self._offer(self.told.suggested_questions)
 
     def take(self, line: str) -> None:
-        """Ask what a person wrote: a text, or the number of a follow-up. Two slashes at its beginning mean one."""
+        """Ask what a person wrote: a text, or the number of a follow-up. Two slashes at its beginning mean one.
+
+        Raises:
+            BotUsageError: If it cannot be asked, or a form not be submitted; nothing was sent.
+        """
         said = line.strip()
         if said.isdecimal() and 1 <= int(said) <= len(self.follow_ups):
             line = self.follow_ups[int(said) - 1]
@@ -82,13 +86,8 @@ class Talk:
         if line.strip():
             self.follow_ups = ()
             begun = self.conversation_id
-            try:
-                run = self.client.stream(line, conversation_id=begun, inputs=self.inputs, files=self.files)
-            except BotUsageError as error:  # nothing was sent
-                self.failed = True
-                self.screen.note(f"  ✗ {on_a_line(str(error))}\n", "wrong")
-            else:
-                self._follow(run, line)
+            run = self.client.stream(line, conversation_id=begun, inputs=self.inputs, files=self.files)
+            self._follow(run, line)
 
     def fill(self, paused: Answer) -> None:
         """Have the form filled in that an answer waits for, and show the rest of it."""
@@ -98,8 +97,9 @@ class Talk:
             self.screen.note("  It goes on waiting; /form asks again.\n")
             return
         action, inputs = filled
+        run = self.client.submit(paused, action, inputs)
         self.paused = None
-        self._follow(self.client.submit(paused, action, inputs), "")
+        self._follow(run, "")
 
     def recover(self) -> None:
         """Fetch the answer that broke off, from where the server keeps it."""
@@ -152,7 +152,7 @@ class Talk:
         self.failed = True
         self.lost = (error, asked)
         self.conversation_id = self.conversation_id or error.conversation_id
-        self.screen.note(f"  ✗ {on_a_line(str(error))}\n", "wrong")
+        self.screen.note(f"  ✗ {on_a_line(str(error), 2000)}\n", "wrong")
         if isinstance(error, BotTransportError) and not error.retryable:  # it may have arrived
             self.screen.note("  The server may have kept the answer: /recover looks for it.\n")
 

@@ -35,7 +35,7 @@ class TurnShown:
                 self._think(self._thoughts.feed(text))
             case TextReplaced(text, reason):
                 self._end_line()
-                why = f" ({on_a_line(reason)})" if reason else ""
+                why = f" ({on_a_line(reason, 200)})" if reason else ""
                 self._screen.note(f"  ⊘ withdrawn{why}; in its place:\n", "wrong")
                 self._text = Cleaner()
                 self._say(self._text.feed(text))
@@ -46,7 +46,7 @@ class TurnShown:
                     self._tell_steps()
             case MediaProduced(kind, url) if url:
                 self._end_line()
-                self._screen.write(f"  {on_a_line(kind)}: {on_a_line(url)}\n")
+                self._screen.write(f"  {on_a_line(kind, 20)}: {on_a_line(url)}\n")
 
     def end(self, answer: Answer) -> None:
         """Show what is known when the turn is over, however it ended."""
@@ -59,7 +59,7 @@ class TurnShown:
             self._screen.note(f"  speech: {sound / 1024:.0f} KiB of sound, not played here\n")
         if answer.usage is not None:
             price = answer.usage.total_price
-            cost = f", {price} {on_a_line(answer.usage.currency)}" if price else ""
+            cost = f", {price} {on_a_line(answer.usage.currency, 12)}" if price else ""
             self._screen.note(f"  {answer.usage.total_tokens} tokens{cost}\n")
 
     def _say(self, text: str) -> None:
@@ -108,7 +108,7 @@ def show_step(screen: Screen, step: Step) -> None:
     """Show a step as one line: its name, how long it took, and how it failed, if it did."""
     failed = bool(step.error) or step.status in _FAILED
     took = "" if step.elapsed_s is None else f" {step.elapsed_s:.2f} s"
-    why = f": {on_a_line(step.error)}" if step.error else ""
+    why = f": {on_a_line(step.error, 1000)}" if step.error else ""
     line = f"  {'✗' if failed else '·'} {on_a_line(step.name) or on_a_line(step.kind)}{took}{why}"
     screen.note(screen.fit(line) + "\n", "wrong" if failed else "dim")
 

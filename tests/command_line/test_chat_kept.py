@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from remote_chatbots import BotClient, DifyApp
-from remote_chatbots.cli import kept
+from remote_chatbots.cli import kept, main
 from remote_chatbots.emulator import Emulator
 from tests.command_line.running import Chat
 
@@ -107,3 +110,22 @@ def test_a_file_that_cannot_be_written_is_told(chat: Chat, where: str, told: str
     _, err = chat("When does the ferry leave?", f"/export {where}", code=0)
     assert told in err
     assert "Traceback" not in err
+
+
+def test_a_conversation_in_markdown_runs_and_loads_nothing_where_it_is_shown(
+    chat: Chat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    title = "a<img src=x>![p](https://evil.example/p.png)[l](javascript:alert(1)).md"
+    said = "The ferry: <script>alert(1)</script> ~~~~ ![p](https://evil.example/p.png)"
+    with Emulator(token_delay_s=0, held_open_s=0, documents={title: said, "b.md": "The **museum** opens"}) as hostile:
+        file = tmp_path / "talk.md"
+        monkeypatch.setenv("DIFY_API_KEY", hostile.key("chat"))
+        monkeypatch.setenv("DIFY_BASE_URL", hostile.dify_url)
+        monkeypatch.setattr("sys.stdin", io.StringIO(f"ferry?\nmuseum?\n/export {file}\n"))
+        assert main(["chat", "--user", "anna"]) == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+    made = MarkdownIt("commonmark", {"html": True}).render(file.read_text("utf-8"))
+    assert "<strong>museum</strong>" in made
+    assert "&lt;script&gt;" in made
+    assert not re.search(r"<script|<img|javascript:[^)]*\"", made)
+    assert "&lt;img src=x&gt;![p](https://evil.example/p.png)[l](javascript:alert(1)).md" in made

@@ -22,7 +22,7 @@ from remote_chatbots import (
 )
 from remote_chatbots.bulk.journal import Journal
 from remote_chatbots.bulk.questions import Item, items
-from remote_chatbots.bulk.written import answer_as_json, answer_of, error_as_json, error_of
+from remote_chatbots.bulk.written import answer_as_json, answer_of, error_as_json, error_of, line_of
 
 BOT = "dify:host:0123"
 ONE, TWO = items(["One?", "Two?"], lambda text: Question(text, user="anna"))
@@ -164,3 +164,13 @@ def test_items_differ_by_whatever_is_sent() -> None:
     told = [{}, {"user": "bert"}, {"inputs": {"a": 1}}, {"conversation_id": "c"}, {"options": {"trace_id": "t"}}]
     assert len({digest(**given) for given in told}) == len(told)
     assert digest(inputs={"a": 1, "b": 2}) == digest(inputs={"b": 2, "a": 1})
+
+
+def test_a_line_holds_no_character_that_ends_one_or_that_a_terminal_obeys_and_reads_back_the_same() -> None:
+    odd = "\x1b[31m \x9b31m \x85 \u2028 \u2029 \u202e \u2066 \ufeff \ud800 \n\r\x00 你好 👋🌍 👩\u200d👧"
+    line = line_of({"text": odd})
+    assert json.loads(line) == {"text": odd}
+    assert len(line.splitlines()) == 1
+    assert not {"\x1b", "\x9b", "\u202e", "\u2066", "\ufeff"} & set(line)
+    assert "你好 👋🌍 👩\u200d👧" in line
+    line.encode()
