@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import partial
+from itertools import chain
 from typing import Protocol
 
 from remote_chatbots.errors import BotError, BotProtocolError, BotTransportError
@@ -167,10 +168,10 @@ class StreamReader:
         heard = False
         frames = iter(frames)
         try:
-            for frame in frames:
+            first = next(frames, None)
+            if first is not None:
                 heard = True
-                self._interpreter.take(frame, out)
-                self._take_all(frames, out, join=self._coalesce)
+                self._take_all(chain((first,), frames), out, join=self._coalesce)
         except BotError as error:
             broken = error  # what came whole before it in the same read is handed on first
         out = self._filtered(out)

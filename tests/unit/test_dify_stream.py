@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import tracemalloc
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -26,6 +27,8 @@ from remote_chatbots import (
     Usage,
     UsageReported,
 )
+from remote_chatbots.flow import Read, Turn
+from remote_chatbots.wire import ResponseHead
 from tests.unit.dify_said import END, IDS, RUN_STARTED, USAGE, failure, kinds, message, run_finished
 
 Told = Callable[..., Any]
@@ -64,6 +67,26 @@ def test_pieces_stay_apart_where_coalescing_is_off(app: DifyApp, drive: Told, fr
     played = drive(app.ask(Question("Rain?", user="ann", coalesce=False)), [chunk])
 
     assert played.events == [IDS, TextDelta("Rain "), TextDelta("likely."), Finished()]
+
+
+def test_a_long_text_is_kept_once_however_its_pieces_are_joined(app: DifyApp, framed: Told) -> None:
+    said = [[f"{read}-{piece} " * 1000 for piece in range(4)] for read in range(200)]
+    reads = [framed(*map(message, pieces)) for pieces in said]
+    turn = Turn(app.ask(Question("Rain?", user="ann")))
+    turn.resume()
+    step = turn.resume(ResponseHead(200, {"content-type": "text/event-stream"}))
+    tracemalloc.start()
+    try:
+        for read in reads:
+            step = turn.resume(read)
+            while not isinstance(step, Read):
+                step = turn.resume()
+        kept_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert turn.answer.text == "".join("".join(pieces) for pieces in said)
+    assert kept_bytes < 1.2 * len(turn.answer.text)
 
 
 def test_reasoning_and_text_are_not_joined_with_each_other(app: DifyApp, drive: Told, framed: Told) -> None:
