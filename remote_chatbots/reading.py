@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -12,8 +14,11 @@ def text(value: Any) -> str:
 
 
 def number(value: Any) -> float | None:
-    """Return a number; None if it is none."""
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    """Return a number; None if it is none, or too large for one."""
+    try:
+        return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    except OverflowError:
+        return None
 
 
 def whole(value: Any) -> int | None:
@@ -40,3 +45,11 @@ def objects(value: Any) -> list[dict[str, Any]]:
 def mapping(value: Any) -> dict[str, Any]:
     """Return an object; an empty one if it is none."""
     return value if isinstance(value, dict) else {}
+
+
+def octets(value: Any) -> bytes | None:
+    """Return the bytes that a base64 text means; b"" for nothing, None for what is none."""
+    try:
+        return base64.b64decode(value or "", validate=True)
+    except (binascii.Error, TypeError, ValueError):
+        return None

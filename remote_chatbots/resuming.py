@@ -157,7 +157,8 @@ class LostAnswer:
             # An answer names its question, or goes by the same id.
             asked = (one for one in reversed(messages) if one.role == "user" and one.text == self.question)
             wanted = {one.message_id for one in list(asked)[:1]}
-        answers = (one for one in reversed(messages) if one.role == "assistant")
+        here = ("", self.conversation_id)
+        answers = (one for one in reversed(messages) if one.role == "assistant" and one.conversation_id in here)
         return next((one for one in answers if wanted & {one.message_id, one.parent_message_id} - {""}), None)
 
     def is_whole(self, text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ import pytest
 from remote_chatbots import (
     Attachment,
     BotNotFoundError,
+    BotProtocolError,
     BotRejectedError,
     BotServerError,
     BotTimeoutError,
@@ -260,3 +262,36 @@ def test_a_web_page_in_place_of_the_events_is_an_error(app: DifyApp, drive: Call
 def test_a_submission_may_take_longer_than_other_small_calls(app: DifyApp, drive: Callable) -> None:
     played = drive(app.submit(FORM), [b""], asides=[SENT_BEFORE])
     assert [effect.within_s for effect in played.effects if hasattr(effect, "within_s")] == [SUBMIT_WAIT_S]
+
+
+@pytest.mark.parametrize("name", ["conversation_id", "message_id", "workflow_run_id"])
+def test_a_run_of_another_turn_is_not_the_lost_answer(
+    app: DifyApp, drive: Callable, framed: Callable, name: str
+) -> None:
+    played = drive(app.recover(LOST), [framed({**STARTED, name: "another"}, END, finished("Theirs."))])
+    assert isinstance(played.error, BotProtocolError)
+    assert played.answer.text == ""
+
+
+def test_a_history_of_another_conversation_has_no_lost_answer(app: DifyApp, drive: Callable, framed: Callable) -> None:
+    theirs = history("Theirs.", conversation_id="another")
+    assert isinstance(drive(app.recover(LOST), NO_PATH, theirs).error, BotNotFoundError)
+    assert drive(app.recover(LOST), [framed(finished("Ours.", **OVER))], theirs).answer.text == "Ours."
+
+
+@pytest.mark.parametrize(("run", "kept"), [("All of it.", "All"), ("All of it.", ""), (None, "All of it.")])
+def test_the_longer_of_the_runs_last_word_and_the_history_is_the_answer(
+    app: DifyApp, drive: Callable, framed: Callable, run: str | None, kept: str
+) -> None:
+    lost = replace(LOST, said="All o")
+    assert drive(app.recover(lost), [framed(finished(run, **OVER))], history(kept)).answer.text == "All of it."
+
+
+@pytest.mark.parametrize("less", [None, "All"])
+def test_less_than_had_arrived_is_not_the_answer(
+    app: DifyApp, drive: Callable, framed: Callable, less: str | None
+) -> None:
+    lost = replace(LOST, said="All o")
+    played = drive(app.recover(lost), [framed(finished(less, **OVER))], history(less or ""))
+    assert isinstance(played.error, BotNotFoundError)
+    assert played.error.partial_text == "All o"

@@ -9,6 +9,7 @@ import pytest
 
 from remote_chatbots import (
     BotAuthError,
+    BotProtocolError,
     BotQuotaError,
     BotRejectedError,
     BotReplyError,
@@ -157,3 +158,28 @@ def test_a_stream_without_any_event_is_truncated(told: Told) -> None:
     assert type(played.error) is BotTruncatedError
     assert str(played.error).startswith("dify:")
     assert (played.error.retryable, played.error.partial_text) == (False, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "of_another"),
+    [
+        ("conversation_id", message("theirs")),
+        ("message_id", message("theirs")),
+        ("conversation_id", END),
+        ("message_id", END),
+        ("workflow_run_id", run_finished("succeeded")),
+    ],
+)
+def test_an_event_of_another_turn_is_not_taken_for_one_of_this(told: Told, name: str, of_another: Any) -> None:
+    ours = [RUN_STARTED, message("Rain "), message("li")]
+    played = told(*ours, {**of_another, name: "another"}, message("kely."), END, run_finished("succeeded"))
+
+    assert type(played.error) is BotProtocolError
+    assert name in str(played.error)
+    assert (played.error.partial_text, played.error.conversation_id) == ("Rain li", "c-1")
+
+
+def test_ids_that_come_late_are_this_turns(told: Told) -> None:
+    played = told({**message("Rain "), "conversation_id": ..., "message_id": ...}, message("likely."), END)
+
+    assert (played.error, played.answer.text, played.answer.conversation_id) == (None, "Rain likely.", "c-1")

@@ -179,6 +179,18 @@ def not_allowed(what: str, data: bytes, hidden: tuple[str, ...] = ()) -> BotProt
     )
 
 
+def of_another(name: str) -> BotProtocolError:
+    """Return the error of an event that names another conversation, answer or run than its turn's.
+
+    No recorded stream, of either age, changes them.
+    """
+    return BotProtocolError(
+        f"{NAME}: an event of the stream is another turn's: its {name} is not this one's. It was not taken. Check the "
+        "proxy before the server: it may mix replies.",
+        platform=NAME,
+    )
+
+
 def refuses_blocking(body: bytes) -> bool:
     """Return whether a refusal says that the app only streams. It says so in words, under a general code."""
     return bool(re.search(rb"blocking mode|streaming response mode", body))

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 from remote_chatbots.errors import BotError, BotReplyError
 from remote_chatbots.events import (
     Event,
+    Finished,
     InputRequired,
     SourcesFound,
     Started,
@@ -25,9 +26,9 @@ from remote_chatbots.events import (
 )
 from remote_chatbots.flow import Abandoned, Aside, Flow, open_reply, read_body
 from remote_chatbots.framing import Frame, SSEFramer, parse_json
-from remote_chatbots.platforms.dify.errors import FORM_SUBMITTED, NAME, not_allowed, refusal
+from remote_chatbots.platforms.dify.errors import FORM_SUBMITTED, NAME, not_allowed, of_another, refusal
 from remote_chatbots.platforms.dify.management import PAGE_SIZE, Management
-from remote_chatbots.platforms.dify.stream import DifyTurn
+from remote_chatbots.platforms.dify.stream import OF_THE_TURN, DifyTurn
 from remote_chatbots.reading import mapping, text
 from remote_chatbots.resuming import FilledForm, LostAnswer, events_of
 from remote_chatbots.retry import RetryPolicy
@@ -35,6 +36,7 @@ from remote_chatbots.stored import StoredMessage
 from remote_chatbots.stream_reader import StreamReader
 from remote_chatbots.wire import HttpRequest, json_request
 
+_LESS = "its run tells less than had arrived."
 _NOT_KEPT = (
     "it is still being made, or the broken connection has lost it for good, as it does in every app but a chatflow of "
     "Dify 1.14 (whose answers need a workflow_run_id)."
@@ -207,7 +209,12 @@ class JoinedTurn:
         last = list(self._turn.closing())
         # Joined too late for message_end: what it told is in the history.
         kept = None if UsageReported in self._seen else (yield from self._kept())
-        whole = (kept.text if kept else "") or self._whole or self._heard
+        whole = self._whole or self._heard
+        if kept is not None and replace(self._lost, said=whole or self._lost.said).is_whole(kept.text):
+            whole = kept.text
+        stopped = isinstance(last[-1], Finished) and last[-1].reason != "stop"
+        if self._lost.said and not self._lost.is_whole(whole) and not stopped:
+            raise self._lost.not_kept(NAME, _LESS)
         if self._said and not whole.startswith(self._said):
             yield TextReplaced(whole)
         elif rest := whole[len(self._said) :]:
@@ -220,6 +227,9 @@ class JoinedTurn:
         """Return what is new in `event`; the ids that the caller knew come with the first."""
         first, self._first = self._first, Started()
         known = self._lost
+        for name in OF_THE_TURN:
+            if getattr(known, name) and getattr(event, name) not in ("", getattr(known, name)):
+                raise of_another(name)
         # The last event of a run that is over has the run's id for the task's.
         task_id = "" if event.task_id == event.workflow_run_id else event.task_id
         self._lost = replace(

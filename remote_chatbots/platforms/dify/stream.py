@@ -5,8 +5,6 @@ Sources: Dify API reference, "Chat messages"; the recordings of 0.15.3 and 1.14.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -26,10 +24,10 @@ from remote_chatbots.events import (
 )
 from remote_chatbots.flow import Flow
 from remote_chatbots.framing import Frame, parse_json
-from remote_chatbots.platforms.dify.errors import NAME, error_from, not_allowed, run_failed
+from remote_chatbots.platforms.dify.errors import NAME, error_from, not_allowed, of_another, run_failed
 from remote_chatbots.platforms.dify.steps import STEPS, StepLog
 from remote_chatbots.platforms.dify.values import files_made, run_status, same_words, source_of, usage_of
-from remote_chatbots.reading import mapping
+from remote_chatbots.reading import mapping, octets
 from remote_chatbots.reading import text as text_of
 from remote_chatbots.timeouts import Settings
 from remote_chatbots.wire import HttpRequest
@@ -37,7 +35,8 @@ from remote_chatbots.wire import HttpRequest
 # A run ends with message_end and workflow_finished, in either order; a 1.13.0 server loses one of them altogether.
 OTHER_END_S = 2.0
 _IDS_OF_A_CHAT = 3
-_ENVELOPE = ("conversation_id", "message_id", "task_id", "workflow_run_id")
+OF_THE_TURN = ("conversation_id", "message_id", "workflow_run_id")
+_ENVELOPE = (*OF_THE_TURN, "task_id")
 
 
 class DifyTurn:
@@ -81,10 +80,10 @@ class DifyTurn:
         """Append to `out` the events that `frames` mean; with `join`, neighbouring pieces of text make one.
 
         Raises:
-            BotProtocolError: If a whole frame holds no JSON. What came before it is in `out` by then.
+            BotProtocolError: If a whole frame is no JSON, or another turn's. What came before it is in `out` by then.
         """
         pieces: list[str] = []
-        text = self._plain_text()
+        text, ids = self._plain_text(), self._ids.get
         try:
             for frame in frames:
                 try:
@@ -92,7 +91,13 @@ class DifyTurn:
                 except ValueError:
                     self._no_json(frame)
                     continue
-                if type(event) is dict and event.get("event") == text and type(piece := event.get("answer")) is str:
+                if (
+                    type(event) is dict
+                    and event.get("event") == text
+                    and event.get("message_id") == ids("message_id")
+                    and event.get("conversation_id") == ids("conversation_id")
+                    and type(piece := event.get("answer")) is str
+                ):
                     pieces.append(piece)  # the one event that comes by the thousand
                 elif frame.event != "ping":
                     self._say(pieces, out, join)
@@ -147,11 +152,10 @@ class DifyTurn:
             self._begin(event, out)
         handler = _HANDLERS.get(name)
         late = (self._over() and name not in _AFTER_THE_END) or (self._ended and name in _TEXT)
-        if handler is None or late:
-            if name != "ping":
-                out.append(Unrecognized(name, event))
-        else:
+        if handler is not None and not late:
             out.extend(handler(self, event))
+        elif name != "ping":
+            out.append(Unrecognized(name, event))
 
     def take_whole(self, body: bytes, out: list[Event]) -> None:
         """Append to `out` the events of an answer that came as one JSON object.
@@ -231,8 +235,11 @@ class DifyTurn:
         return "stopped" if self._run == "stopped" else "stop"
 
     def _begin(self, event: dict[str, Any], out: list[Event]) -> None:
-        """Report the ids that `event` is the first to tell."""
+        """Report the ids that `event` is the first to tell; refuse one that is another turn's."""
         told = {name: value for name in _ENVELOPE if isinstance(value := event.get(name), str) and value}
+        for name in OF_THE_TURN:
+            if name in told and self._ids.get(name, told[name]) != told[name]:
+                raise of_another(name)
         if "message_id" not in told and "answer" in event and text_of(event.get("id")):
             told["message_id"] = event["id"]  # as servers of 2023 name it
         new = {name: value for name, value in told.items() if name not in self._ids}
@@ -308,12 +315,10 @@ class DifyTurn:
 
     def _speech(self, event: dict[str, Any]) -> Iterator[Event]:
         self._speaking = True
-        try:
-            data = base64.b64decode(event.get("audio") or "", validate=True)
-        except (binascii.Error, TypeError, ValueError):
+        data = octets(event.get("audio"))
+        if data is None:
             yield Unrecognized("tts_message", event)
-            return
-        if data:
+        elif data:
             yield MediaProduced("audio", data=data, mime_type="audio/mpeg")
 
     def _speech_end(self, event: dict[str, Any]) -> Iterator[Event]:

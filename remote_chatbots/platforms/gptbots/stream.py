@@ -6,8 +6,6 @@ its white-label edition (20, 83) and the agent skills (5, 6, 36, 41, -50000). No
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -37,7 +35,7 @@ from remote_chatbots.platforms.gptbots.errors import (
     not_allowed,
 )
 from remote_chatbots.platforms.gptbots.values import TOOL_CALL, count, seconds, source_of, step_id, tool_step, usage_of
-from remote_chatbots.reading import mapping, objects, text
+from remote_chatbots.reading import mapping, objects, octets, text
 from remote_chatbots.steps import StepsSoFar
 from remote_chatbots.timeouts import Settings
 from remote_chatbots.wire import HttpRequest
@@ -200,12 +198,10 @@ class GPTBotsTurn:
         if transcript and not self._texts:
             self._transcripts = True
             yield TextDelta(transcript)
-        try:
-            data = base64.b64decode(said.get("audioAnswer") or "", validate=True)
-        except (binascii.Error, TypeError, ValueError):
+        data = octets(said.get("audioAnswer"))
+        if data is None:
             yield Unrecognized("Audio", told)
-            return
-        if data:
+        elif data:
             yield MediaProduced("audio", data=data)  # in which format, no page says
 
     def _thought(self, told: dict[str, Any]) -> Iterator[Event]:
