@@ -46,8 +46,8 @@ class Played:
 
     @property
     def paths(self) -> list[str]:
-        """The paths of all of them."""
-        return [urlsplit(request.url).path for request in self.requests]
+        """The paths of all of them, and of the small calls between them."""
+        return [urlsplit(effect.request.url).path for effect in self.effects if isinstance(effect, (Send, Aside))]
 
     @property
     def asides(self) -> list[HttpRequest]:

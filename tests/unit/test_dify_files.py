@@ -11,9 +11,17 @@ from typing import Any
 
 import pytest
 
-from remote_chatbots import Attachment, BotNotFoundError, BotRejectedError, BotUsageError, DifyApp, Question
+from remote_chatbots import (
+    Attachment,
+    BotNotFoundError,
+    BotRejectedError,
+    BotTimeoutError,
+    BotUsageError,
+    DifyApp,
+    Question,
+)
 from remote_chatbots.errors import BotConnectError
-from remote_chatbots.flow import Abandoned
+from remote_chatbots.flow import Abandoned, Aside
 from remote_chatbots.wire import ResponseHead
 from tests.unit.conftest import octets_of
 
@@ -69,12 +77,12 @@ def local(id_: str, kind: str = "image") -> dict[str, str]:
 
 
 def test_bytes_are_uploaded_as_the_user_who_asks_and_referred_to(app: DifyApp, drive: Any, answer: Any) -> None:
-    played = drive(app.ask(asking(PICTURE)), rules(), uploaded("f-1"), answer)
+    played = drive(app.ask(asking(PICTURE)), uploaded("f-1"), answer, asides=[rules()])
 
     assert played.answer.text == "A sky."
     assert played.paths == ["/v1/parameters", "/v1/files/upload", "/v1/chat-messages"]
     assert sent_files(played) == [local("f-1")]
-    _, upload, _ = played.requests
+    upload, _ = played.requests
     boundary = re.fullmatch(r"multipart/form-data; boundary=(\w+)", upload.headers["Content-Type"])[1]  # type: ignore[index]
     user, file, end = octets_of(upload).split(f"--{boundary}".encode())[1:]
     assert user == b'\r\nContent-Disposition: form-data; name="user"\r\n\r\nann\r\n'
@@ -83,7 +91,7 @@ def test_bytes_are_uploaded_as_the_user_who_asks_and_referred_to(app: DifyApp, d
 
 
 def test_a_content_is_uploaded_once_for_each_user(app: DifyApp, drive: Any, answer: Any) -> None:
-    drive(app.ask(asking(PICTURE)), rules(), uploaded("f-1"), answer)
+    drive(app.ask(asking(PICTURE)), uploaded("f-1"), answer, asides=[rules()])
 
     same_bytes = Attachment.from_bytes(bytes(PNG), name="other.png")
     again = drive(app.ask(asking(same_bytes, same_bytes)), answer)
@@ -95,7 +103,7 @@ def test_a_content_is_uploaded_once_for_each_user(app: DifyApp, drive: Any, answ
 
 def test_an_address_or_an_id_costs_no_upload_and_the_rules_once(app: DifyApp, drive: Any, answer: Any) -> None:
     files = (Attachment.from_url("https://h/a.pdf"), Attachment("image", file_id="f-9"))
-    played = drive(app.ask(asking(*files)), rules(), answer)
+    played = drive(app.ask(asking(*files)), answer, asides=[rules()])
     again = drive(app.ask(asking(*files)), answer)
 
     assert played.paths == ["/v1/parameters", "/v1/chat-messages"]
@@ -107,7 +115,7 @@ def test_an_address_or_an_id_costs_no_upload_and_the_rules_once(app: DifyApp, dr
 def test_an_id_that_the_server_has_forgotten_is_uploaded_again_and_the_question_asked_once_more(
     app: DifyApp, drive: Any, answer: Any
 ) -> None:
-    drive(app.ask(asking(PICTURE)), rules(), uploaded("f-1"), answer)
+    drive(app.ask(asking(PICTURE)), uploaded("f-1"), answer, asides=[rules()])
     played = drive(app.ask(asking(PICTURE)), refused("Invalid upload file"), uploaded("f-2"), answer)
 
     assert played.answer.text == "A sky."
@@ -118,7 +126,7 @@ def test_an_id_that_the_server_has_forgotten_is_uploaded_again_and_the_question_
 
 def test_an_id_that_the_server_keeps_refusing_is_an_error(app: DifyApp, drive: Any) -> None:
     unknown = refused("Invalid upload file")
-    played = drive(app.ask(asking(PICTURE)), rules(), uploaded("f-1"), unknown, uploaded("f-2"), unknown)
+    played = drive(app.ask(asking(PICTURE)), uploaded("f-1"), unknown, uploaded("f-2"), unknown, asides=[rules()])
 
     assert isinstance(played.error, BotRejectedError)
     assert str(played.error).endswith("Upload the file again, as the same user that asks.")
@@ -128,7 +136,7 @@ def test_an_id_that_the_server_keeps_refusing_is_an_error(app: DifyApp, drive: A
 def test_what_is_refused_for_another_reason_or_another_file_is_not_asked_again(
     app: DifyApp, drive: Any, answer: Any, reply: str
 ) -> None:
-    drive(app.ask(asking(PICTURE)), rules(), uploaded("f-1"), answer)
+    drive(app.ask(asking(PICTURE)), uploaded("f-1"), answer, asides=[rules()])
     files = [Attachment("image", file_id="mine")] if reply.startswith("Invalid") else [PICTURE]
 
     played = drive(app.ask(asking(*files)), refused(reply))
@@ -152,7 +160,7 @@ def test_an_upload_that_fails_raises_and_nothing_is_asked(
     app: DifyApp, drive: Any, reply: Any, kind: type, told: str
 ) -> None:
     tries = [reply] * 3
-    played = drive(app.ask(asking(PICTURE)), rules(), *tries)
+    played = drive(app.ask(asking(PICTURE)), *tries, asides=[rules()])
 
     assert type(played.error) is kind
     assert told in str(played.error)
@@ -181,7 +189,7 @@ def test_an_upload_that_fails_raises_and_nothing_is_asked(
 def test_what_the_app_does_not_take_is_refused_before_anything_is_uploaded_or_asked(
     app: DifyApp, drive: Any, files: list[Attachment], changed: dict[str, Any], told: str
 ) -> None:
-    played = drive(app.ask(asking(*files)), rules(**changed))
+    played = drive(app.ask(asking(*files)), asides=[rules(**changed)])
 
     assert isinstance(played.error, BotUsageError)
     assert re.match(rf"dify: {told}.*\.$", str(played.error))
@@ -189,30 +197,38 @@ def test_what_the_app_does_not_take_is_refused_before_anything_is_uploaded_or_as
 
 
 def test_rules_are_asked_for_again_before_a_file_is_refused_by_them(app: DifyApp, drive: Any, answer: Any) -> None:
-    drive(app.ask(asking(PICTURE)), rules(enabled=False))
-    played = drive(app.ask(asking(PICTURE)), rules(), uploaded("f-1"), answer)
+    drive(app.ask(asking(PICTURE)), asides=[rules(enabled=False)])
+    played = drive(app.ask(asking(PICTURE)), uploaded("f-1"), answer, asides=[rules()])
 
     assert played.paths == ["/v1/parameters", "/v1/files/upload", "/v1/chat-messages"]
     assert played.answer.text == "A sky."
 
 
 def test_a_file_that_the_rules_refused_is_refused_while_they_cannot_be_had(app: DifyApp, drive: Any) -> None:
-    drive(app.ask(asking(PICTURE)), rules(enabled=False))
-    played = drive(app.ask(asking(PICTURE)), refused("no", "app_unavailable"))
+    drive(app.ask(asking(PICTURE)), asides=[rules(enabled=False)])
+    played = drive(app.ask(asking(PICTURE)), asides=[refused("no", "app_unavailable")])
 
     assert "files: the app takes none" in str(played.error)
     assert played.paths == ["/v1/parameters"]
+
+
+def test_rules_that_are_not_to_be_had_soon_hold_no_turn(app: DifyApp, drive: Any, answer: Any) -> None:
+    hangs = BotTimeoutError("dify: silent.", platform="dify")
+    played = drive(app.ask(asking(PICTURE)), uploaded("f-1"), answer, asides=[hangs])
+
+    assert played.answer.text == "A sky."
+    assert [effect.within_s for effect in played.effects if isinstance(effect, Aside)] == [5]
 
 
 def test_an_address_without_an_extension_is_the_servers_to_judge(app: DifyApp, drive: Any, answer: Any) -> None:
     custom = rules(allowed_file_types=["custom"], allowed_file_extensions=["eps"])
     files = (Attachment("custom", url="https://h/files?id=7"), Attachment("custom", file_id="f-9"))
 
-    assert drive(app.ask(asking(*files)), custom, answer).answer.text == "A sky."
+    assert drive(app.ask(asking(*files)), answer, asides=[custom]).answer.text == "A sky."
 
 
 def test_another_version_of_a_chatflow_has_rules_of_its_own(app: DifyApp, drive: Any, answer: Any) -> None:
-    drive(app.ask(asking(PICTURE)), rules(enabled=False))
+    drive(app.ask(asking(PICTURE)), asides=[rules(enabled=False)])
     played = drive(app.ask(asking(PICTURE, options={"workflow_id": "w-1"})), uploaded("f-1"), answer)
 
     assert played.paths == ["/v1/files/upload", "/v1/chat-messages"]
@@ -222,7 +238,7 @@ def test_another_version_of_a_chatflow_has_rules_of_its_own(app: DifyApp, drive:
 def test_a_file_for_a_variable_that_is_none_or_no_file_is_refused(app: DifyApp, drive: Any, name: str) -> None:
     head, told = rules()
     told = told.replace(b'"user_input_form": [', b'"user_input_form": [{"text-input": {"variable": "city"}}, ')
-    played = drive(app.ask(asking(inputs={name: NOTE})), (head, told))
+    played = drive(app.ask(asking(inputs={name: NOTE})), asides=[(head, told)])
 
     assert f"dify: {name}: the app has no variable of this name that is a file" in str(played.error)
     assert played.paths == ["/v1/parameters"]
@@ -234,7 +250,7 @@ def test_files_without_a_text_are_refused_before_anything_is_sent(app: DifyApp) 
 
 
 def test_without_the_rules_the_server_decides(app: DifyApp, drive: Any, answer: Any) -> None:
-    played = drive(app.ask(asking(PICTURE)), refused("no", "app_unavailable"), uploaded("f-1"), answer)
+    played = drive(app.ask(asking(PICTURE)), uploaded("f-1"), answer, asides=[refused("no", "app_unavailable")])
 
     assert played.answer.text == "A sky."
 
@@ -242,7 +258,7 @@ def test_without_the_rules_the_server_decides(app: DifyApp, drive: Any, answer: 
 def test_what_the_server_calls_custom_is_sent_as_that(app: DifyApp, drive: Any, answer: Any) -> None:
     archive = Attachment.from_bytes(b"PK\3\4")
     custom = rules(allowed_file_types=["custom"], allowed_file_extensions=["zip", ".md"])
-    played = drive(app.ask(asking(archive, NOTE)), custom, uploaded("f-1"), uploaded("f-2"), answer)
+    played = drive(app.ask(asking(archive, NOTE)), uploaded("f-1"), uploaded("f-2"), answer, asides=[custom])
 
     assert sent_files(played) == [local("f-1", "custom"), local("f-2", "custom")]
 
@@ -252,19 +268,19 @@ def test_files_in_inputs_are_uploaded_too_and_checked_by_their_fields_rules(
 ) -> None:
     address = Attachment.from_url("https://h/b.pdf")
     inputs = {"cv": NOTE, "more": [PICTURE, address], "city": "Bergen"}
-    played = drive(app.ask(asking(inputs=inputs)), rules(), uploaded("f-1"), uploaded("f-2"), answer)
+    played = drive(app.ask(asking(inputs=inputs)), uploaded("f-1"), uploaded("f-2"), answer, asides=[rules()])
 
     sent = json.loads(played.requests[-1].body)
     as_address = {"type": "document", "transfer_method": "remote_url", "url": "https://h/b.pdf"}
     assert sent["inputs"] == {"cv": local("f-1", "document"), "more": [local("f-2"), as_address], "city": "Bergen"}
     assert "files" not in sent
 
-    played = drive(app.ask(asking(inputs={"cv": PICTURE})), rules())
+    played = drive(app.ask(asking(inputs={"cv": PICTURE})), asides=[rules()])
     assert "dify: cv[0]: the app takes document, and this is image" in str(played.error)
 
 
 def test_whoever_leaves_during_an_upload_leaves_no_claim_behind(app: DifyApp, drive: Any, answer: Any) -> None:
-    left = drive(app.ask(asking(PICTURE)), rules(), Abandoned)
+    left = drive(app.ask(asking(PICTURE)), Abandoned, asides=[rules()])
     assert "/v1/chat-messages" not in left.paths
 
     played = drive(app.ask(asking(PICTURE)), uploaded("f-1"), answer)
@@ -272,7 +288,7 @@ def test_whoever_leaves_during_an_upload_leaves_no_claim_behind(app: DifyApp, dr
 
 
 def test_a_second_asker_waits_for_the_first_ones_upload(app: DifyApp, drive: Any, answer: Any) -> None:
-    drive(app.ask(asking(NOTE)), rules(), uploaded("f-0"), answer)
+    drive(app.ask(asking(NOTE)), uploaded("f-0"), answer, asides=[rules()])
     first = app.ask(asking(PICTURE))
     first.send(None)  # it uploads
     second = app.ask(asking(PICTURE))
@@ -284,11 +300,11 @@ def test_a_second_asker_waits_for_the_first_ones_upload(app: DifyApp, drive: Any
 
 
 def test_what_was_uploaded_is_no_part_of_what_the_bot_is(app: DifyApp, drive: Any, answer: Any) -> None:
-    drive(app.ask(asking(PICTURE)), rules(), uploaded("f-1"), answer)
+    drive(app.ask(asking(PICTURE)), uploaded("f-1"), answer, asides=[rules()])
 
     twin = pickle.loads(pickle.dumps(app))
     assert twin == app
-    paths = drive(twin.ask(asking(PICTURE)), rules(), uploaded("f-2"), answer).paths
+    paths = drive(twin.ask(asking(PICTURE)), uploaded("f-2"), answer, asides=[rules()]).paths
     assert "/v1/files/upload" in paths
     assert copy.deepcopy(app) == app
 
@@ -301,7 +317,7 @@ def test_an_upload_by_itself_gives_a_file_that_goes_with_questions(app: DifyApp,
 
     assert drive(upload(PICTURE), uploaded("f-1")).paths == ["/v1/files/upload"]
     assert found == [Attachment("image", file_id="f-1", name="sky.png", mime_type="image/png")]
-    assert sent_files(drive(app.ask(asking(found[0])), rules(), answer)) == [local("f-1")]
+    assert sent_files(drive(app.ask(asking(found[0])), answer, asides=[rules()])) == [local("f-1")]
 
     played = drive(upload(found[0]))
     assert isinstance(played.error, BotUsageError)

@@ -10,14 +10,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from remote_chatbots.described import AppInfo, AppMeta, AppParameters, AppSite, FileRules, InputField, Learned
-from remote_chatbots.errors import BotUsageError
-from remote_chatbots.flow import Flow
+from remote_chatbots.errors import BotError, BotUsageError
+from remote_chatbots.flow import Aside, Flow
+from remote_chatbots.framing import parse_json
 from remote_chatbots.input_form import wrong_inputs
 from remote_chatbots.platforms.dify.calls import Calls
 from remote_chatbots.platforms.dify.errors import NAME
 from remote_chatbots.question import Question
 from remote_chatbots.reading import mapping, objects, text, whole
+from remote_chatbots.wire import ResponseHead
 
+RULES_WAIT_S = 5.0
 _MIB = 1024 * 1024
 # Dify's controls by our names; "string" is that of 2023.
 _KINDS = {"text-input": "text", "string": "text", "json_object": "object"}
@@ -40,6 +43,20 @@ def info(calls: Calls, learned: Learned) -> Flow[AppInfo]:
 def parameters(calls: Calls, learned: Learned, user: str) -> Flow[AppParameters]:
     """Return how the app is set up."""
     head, told = yield from calls.read("/parameters", {"user": user} if user else {})
+    return _learnt(head, told, learned)
+
+
+def rules(calls: Calls, learned: Learned, user: str) -> Flow[AppParameters | None]:
+    """Return as `parameters`; None if it is not to be had soon: for a turn that can do without."""
+    try:
+        head, body = yield Aside(calls.reading("/parameters", {"user": user} if user else {}), RULES_WAIT_S)
+        told = parse_json(body)
+    except (BotError, ValueError):
+        return None
+    return _learnt(head, told, learned) if head.status < 300 and isinstance(told, dict) else None
+
+
+def _learnt(head: ResponseHead, told: dict[str, Any], learned: Learned) -> AppParameters:
     found = parameters_of(told)
     learned.parameters, learned.server_version = found, head.headers.get("x-version", "")
     return found

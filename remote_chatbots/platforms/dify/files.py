@@ -15,7 +15,7 @@ from typing import Any
 
 from remote_chatbots.arguments import refusals_of
 from remote_chatbots.described import AppParameters, FileRules, Learned
-from remote_chatbots.errors import BotError, BotRejectedError, BotUsageError
+from remote_chatbots.errors import BotRejectedError, BotUsageError
 from remote_chatbots.flow import Flow, open_reply, read_body
 from remote_chatbots.multipart import multipart_request
 from remote_chatbots.platforms.dify import discovery
@@ -150,13 +150,12 @@ class Files(Calls):
                 return _checked(question, self.learned.parameters)
             except BotUsageError as error:
                 refused = error
-        try:
-            known = yield from discovery.parameters(self, self.learned, question.user)
-        except BotError:
-            if refused is not None:
-                raise refused from None
-            return question  # the server decides
-        return _checked(question, known)
+        known = yield from discovery.rules(self, self.learned, question.user)
+        if known is not None:
+            return _checked(question, known)
+        if refused is not None:
+            raise refused
+        return question  # the server decides
 
 
 def reference(file: Attachment) -> dict[str, str]:
