@@ -106,7 +106,8 @@ def test_a_form_that_was_submitted_before_is_an_error_that_says_so(driver: str) 
 def test_whoever_rejoins_a_run_that_is_over_gets_the_rest_of_its_answer(driver: str) -> None:
     # The recorded run that is over is another one, without a pause: as if it had begun to speak before one.
     whole = last_outputs(OVER)
-    before = replace(paused(driver), text=whole[:20], conversation_id="", message_id="")
+    run_id = events_of(OVER.body)[-1]["workflow_run_id"]
+    before = replace(paused(driver), text=whole[:20], conversation_id="", message_id="", workflow_run_id=run_id)
     rest, requests = played(
         driver,
         [RESUMED, SUBMITTED_AGAIN, OVER],

@@ -265,10 +265,11 @@ def test_a_submission_may_take_longer_than_other_small_calls(app: DifyApp, drive
 
 
 @pytest.mark.parametrize("name", ["conversation_id", "message_id", "workflow_run_id"])
+@pytest.mark.parametrize("of_another", [STARTED, finished("Theirs.", **OVER)], ids=["its beginning", "its end"])
 def test_a_run_of_another_turn_is_not_the_lost_answer(
-    app: DifyApp, drive: Callable, framed: Callable, name: str
+    app: DifyApp, drive: Callable, framed: Callable, of_another: dict[str, Any], name: str
 ) -> None:
-    played = drive(app.recover(LOST), [framed({**STARTED, name: "another"}, END, finished("Theirs."))])
+    played = drive(app.recover(LOST), [framed({**of_another, name: "another"}, finished("Ours."))], history(""))
     assert isinstance(played.error, BotProtocolError)
     assert played.answer.text == ""
 

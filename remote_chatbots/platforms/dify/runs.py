@@ -9,6 +9,7 @@ last event alone, in either form (recorded: 1.14.2/resume-3-events-after-finish)
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -171,6 +172,7 @@ class JoinedTurn:
     def take(self, frame: Frame, out: list[Event]) -> None:
         """Append to `out` the events that `frame` means, but for its text."""
         told = _object(frame) if _OF_THE_RUN.search(frame.data) else {}
+        self._refuse_another(told)
         name, data = told.get("event"), mapping(told.get("data"))
         if name == "message_replace" and not told.get("reason"):
             self._heard = text(told.get("answer"))  # the snapshot's: nothing is withdrawn
@@ -223,13 +225,17 @@ class JoinedTurn:
             yield SourcesFound(kept.sources)
         yield from last
 
+    def _refuse_another(self, ids: Mapping[str, Any]) -> None:
+        for name in OF_THE_TURN:
+            known = getattr(self._lost, name)
+            if known and ids.get(name) not in (None, "", known):
+                raise of_another(name)
+
     def _started(self, event: Started) -> Started:
         """Return what is new in `event`; the ids that the caller knew come with the first."""
         first, self._first = self._first, Started()
         known = self._lost
-        for name in OF_THE_TURN:
-            if getattr(known, name) and getattr(event, name) not in ("", getattr(known, name)):
-                raise of_another(name)
+        self._refuse_another({name: getattr(event, name) for name in OF_THE_TURN})
         # The last event of a run that is over has the run's id for the task's.
         task_id = "" if event.task_id == event.workflow_run_id else event.task_id
         self._lost = replace(
