@@ -375,6 +375,8 @@ def _meaning(
 _HELD: dict[int, dict[str, Any]] = {}
 # Turns under way. The interpreter's end is an early leave like any other.
 _UNDER_WAY: weakref.WeakSet[RequestsRun] = weakref.WeakSet()
+# The library closes its pools by finalizers. They must come behind `_leave_all`: the first to register comes last.
+weakref.finalize(_UNDER_WAY, _UNDER_WAY.clear).detach()
 
 
 @atexit.register

@@ -232,8 +232,8 @@ def test_ctrl_c_in_a_silence_stops_the_server(serve: Serve) -> None:
     assert len(server.received) == 2
 
 
-def run_script(emulator: Emulator, body: str) -> str:
-    """Run `body` in a fresh interpreter, and return what it writes to stderr."""
+def run_script(emulator: Emulator, body: str, *options: str) -> str:
+    """Run `body` in a fresh interpreter with these options, and return what it writes to stderr."""
     code = f"""
         import asyncio, gc, sys
         from remote_chatbots import AsyncBotClient, BotClient, DifyApp, TextDelta
@@ -245,8 +245,8 @@ def run_script(emulator: Emulator, body: str) -> str:
                     return run
     """
     script = textwrap.dedent(code) + textwrap.dedent(body)
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=False)
-    return done.stderr
+    command = [sys.executable, *options, "-c", script]
+    return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False).stderr
 
 
 ENDINGS = {
@@ -321,6 +321,6 @@ def test_an_end_without_ceremony_prints_nothing(emulator: Emulator, ending: str)
 @pytest.mark.parametrize("ending", LEFT)
 def test_a_turn_that_is_under_way_at_the_end_is_stopped_in_silence(emulator: Emulator, ending: str) -> None:
     before, began = stops(emulator), time.monotonic()
-    assert run_script(emulator, LEFT[ending]) == ""
+    assert run_script(emulator, LEFT[ending], "-W", "default") == ""
     assert stops(emulator) == before + 1
     assert time.monotonic() - began < 10
