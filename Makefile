@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test matrix fuzz soak notebooks check floors packages release bench clean
+.PHONY: help demo test matrix fuzz soak notebooks check floors newest newer packages release rehearsal bench clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/'
@@ -20,8 +20,8 @@ matrix: $(VENV)/test  ## What `make test` runs a covering sample of: each record
 fuzz: $(VENV)/test  ## Noise at both framers and all interpreters, for some minutes; `make test` has a little of it
 	FUZZ=long $(BIN)/python -m pytest -x -q tests/unit/test_fuzz.py
 
-soak: $(VENV)/test  ## Many users at once for minutes; no part of `make test`
-	$(BIN)/python -m pytest -x -q -m soak
+soak: $(VENV)/test  ## Many users, faults and kills at once, for a minute and a half; SOAK=long: for minutes
+	$(BIN)/python -m pytest -x -q -m soak $$(grep -rl --include='test_*.py' 'mark[.]soak' tests)
 
 notebooks: $(VENV)/notebook  ## Run the notebooks on the emulator, compare what they print; UPDATE=1 stores it instead
 	UPDATE_NOTEBOOKS=$(UPDATE) $(BIN)/python -m pytest -q -n 0 -m notebooks tests/notebooks
@@ -40,6 +40,14 @@ floors:  ## The test suite on the oldest versions that pyproject.toml allows
 	.venv-floors/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test]' -c .venv-floors/constraints.txt
 	.venv-floors/bin/python -m pytest -x -q
 
+newest:  ## The test suite on the newest Python of this machine, if it is newer than PYTHON
+	@newest=$$($(PYTHON) .ci/newest_python) && if [ -n "$$newest" ]; then $(MAKE) --no-print-directory newer NEWEST="$$newest"; fi
+
+newer:
+	$(NEWEST) -m venv .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	.venv-newest/bin/python -m pytest -x -q
+
 packages: .venv-release/release  ## Build wheel and sdist, check what is in them, use each extra alone in a clean environment
 	rm -rf dist
 	.venv-release/bin/python .ci/packages dist
@@ -47,11 +55,14 @@ packages: .venv-release/release  ## Build wheel and sdist, check what is in them
 release: .venv-release/release  ## Tag and build the version in remote_chatbots/__init__.py; upload it, if TWINE_PASSWORD holds a token
 	.venv-release/bin/python .ci/release
 
+rehearsal: .venv-release/release  ## Release what is committed in a copy of the repository, to an index on this machine
+	.venv-release/bin/python .ci/rehearse
+
 bench: .venv-bench/bench  ## What a streamed token costs, and what else the README says of speed; takes five minutes on a quiet machine
 	.venv-bench/bin/python -m tests.benchmarks
 
 clean:  ## Remove what the other targets made
-	rm -rf .venv .venv-floors .venv-bench .venv-release dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-floors .venv-newest .venv-bench .venv-release dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'

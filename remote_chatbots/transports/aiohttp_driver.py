@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("remote_chatbots")
 MOST_HEADERS = 100  # as in the standard library, which serves sync calls
 # What turns under way are made of: the garbage collector, which ends a cycle's objects in any order, must not end a
-# flow before the run that has yet to leave it.
+# flow before the run that has yet to leave it. A dict of its own: from 3.13 on an object's first one holds nothing.
 _HELD: dict[int, dict[str, Any]] = {}
 # A clean-up must outlive its caller; the loop itself holds tasks weakly.
 _CLEANUPS: set[asyncio.Task[None]] = set()
@@ -135,7 +135,7 @@ class AiohttpRun:
     def _begin(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._transport.sessions.enter(self._loop, self)
-        _HELD[id(self)] = vars(self)
+        _HELD[id(self)] = self.__dict__ = dict(vars(self))
         if self._transport.timeouts.total_s is not None:
             self._ends_at = _now() + self._transport.timeouts.total_s
 

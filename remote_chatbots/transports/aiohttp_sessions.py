@@ -282,6 +282,12 @@ def _forget(kept: _Kept) -> None:
         with contextlib.suppress(RuntimeError):  # of the loop that is closed
             session.connector._close()
         session.detach()
+    kept.turns = 0
+    kept.runs.clear()
+    if kept.keeper is not None:
+        # With no turn to wait for it comes to its end here, and does not leave that to a loop that may never run.
+        with contextlib.suppress(StopIteration, RuntimeError):
+            kept.keeper.aclose().send(None)
 
 
 @atexit.register
