@@ -17,6 +17,7 @@ from remote_chatbots import DifyApp, GPTBotsAgent
 from remote_chatbots.bulk import Outcome, ask_all
 from remote_chatbots.emulator import Emulator
 from tests.asked import asked
+from tests.soaking import many
 
 CHILD = """
 import signal, sys
@@ -134,7 +135,7 @@ def test_an_interrupted_run_stops_its_turns_and_leaves_a_whole_journal(emulator:
 @pytest.mark.parametrize("kind", ["chat", "advanced-chat", "gptbots"])
 def test_a_run_that_is_killed_again_and_again_asks_nothing_twice(emulator: Emulator, tmp_path: Path, kind: str) -> None:
     run = Killed(emulator, kind, tmp_path / "journal", 120, concurrency=16)
-    order, kills = random.Random(1), 8
+    order, kills = random.Random(1), many(3, 8)
     for kill in range(kills):
         process = run.started()
         read(process, order.randrange(1, 14 * (kill + 1)))

@@ -19,6 +19,7 @@ from remote_chatbots.bulk.on_dask import Hand
 from remote_chatbots.emulator import Emulator, RateLimit
 from remote_chatbots.question import Question
 from tests.asked import asked
+from tests.soaking import many
 
 
 @pytest.fixture
@@ -137,12 +138,13 @@ def test_workers_that_are_killed_one_after_the_other_repeat_no_question(
     url = emulator.gptbots_url if gptbots else emulator.dify_url
     bot = (GPTBotsAgent if gptbots else DifyApp)(emulator.key(kind), url)
     outcomes: dict[str, Outcome] = {}
-    run = ask_all(bot, questions(200), user="anna", concurrency=16, journal=tmp_path / "journal", dask=cluster)
+    count = many(80, 200)
+    run = ask_all(bot, questions(count), user="anna", concurrency=16, journal=tmp_path / "journal", dask=cluster)
     for one in run:
         outcomes[one.id] = one
         if len(outcomes) % 50 == 20:
             os.kill(pids(cluster)[0], signal.SIGKILL)
-    check(emulator, outcomes, 200)
+    check(emulator, outcomes, count)
     recovered = sum(one.recovered for one in outcomes.values())
     print(f"{kind}: {dict(Counter(one.status for one in outcomes.values()))}, {recovered} recovered")
 

@@ -1,10 +1,9 @@
-"""Two hundred conversations with faults, cancellations and early leaves, in two event loops and in threads."""
+"""Hundreds of conversations with faults, cancellations and early leaves, in two event loops and in threads."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import random
 import re
 import threading
@@ -34,10 +33,11 @@ from remote_chatbots.emulator import (
     Trickle,
     Unavailable,
 )
+from tests.soaking import many
 
 pytestmark = pytest.mark.soak
 
-CONVERSATIONS = int(os.environ.get("SOAK_CONVERSATIONS", "200"))
+CONVERSATIONS = many(200, 1_000)
 TURNS = 4
 FAULTS: tuple[Fault, ...] = (
     Cut(700), Reset(700), Hang(700), Hang(before_head=True), EndEarly(2), ErrorEvent(3), HtmlPage(502), HtmlPage(),

@@ -1,24 +1,26 @@
-"""Many users at once, and long histories."""
+"""Many users at once, in threads and in tasks."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import random
-import time
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.messages import BaseMessage, HumanMessage
 
 from langchain_chatbots import RemoteChatModel
 from remote_chatbots.emulator import Emulator
 from tests.langchain_adapter.asking import PLATFORMS, MakeBot, conversation, text_of
+from tests.soaking import many
 
-USERS, CONVERSATIONS, TURNS = 50, 20, 10
+USERS, CONVERSATIONS, TURNS = 50, many(4, 20), many(5, 10)
+
+pytestmark = pytest.mark.soak
 
 
 @pytest.fixture
@@ -72,7 +74,6 @@ def talks_of(model: RemoteChatModel) -> list[Talk]:
     return [Talk(f"{model.user}-{n:02}", number) for n in range(USERS) for number in range(CONVERSATIONS)]
 
 
-@pytest.mark.soak
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_every_answer_in_threads_belongs_to_its_own_conversation(
     emulator: Emulator, make_bot: MakeBot, platform: str
@@ -92,7 +93,6 @@ def test_every_answer_in_threads_belongs_to_its_own_conversation(
     check_log(emulator, talks, platform)
 
 
-@pytest.mark.soak
 @pytest.mark.parametrize("platform", PLATFORMS)
 async def test_every_answer_in_tasks_belongs_to_its_own_conversation(
     emulator: Emulator, make_bot: MakeBot, platform: str
@@ -109,33 +109,3 @@ async def test_every_answer_in_tasks_belongs_to_its_own_conversation(
     await asyncio.gather(*(talked(talk) for talk in talks))
     check(talks)
     check_log(emulator, talks, platform)
-
-
-def long_history(answer: AIMessage, length: int) -> list[BaseMessage]:
-    """Return a history of so many messages, which ends in `answer` and a new question."""
-    told = {**answer.response_metadata, "message_id": "an older one"}
-    pairs = [
-        message
-        for n in range(length // 2 - 1)
-        for message in (HumanMessage(f"Question {n}?"), AIMessage(f"Answer {n}.", response_metadata=told))
-    ]
-    return [*pairs, answer, HumanMessage("And on Sundays?")]
-
-
-@pytest.mark.parametrize("platform", PLATFORMS)
-def test_finding_where_to_go_on_in_ten_thousand_messages_costs_at_most_twice_that_of_ten(
-    make_bot: MakeBot, platform: str
-) -> None:
-    model = make_bot(platform)
-    answer = model.invoke("When does the ferry leave?")
-    short, long = long_history(answer, 10), long_history(answer, 10_000)
-
-    def cost(history: list[BaseMessage]) -> float:
-        begun = time.process_time()
-        for _ in range(20):
-            model._turn(history, None, {})[0].close()
-        return time.process_time() - begun
-
-    cost(long)
-    ratios = sorted(cost(long) / cost(short) for _ in range(15))
-    assert ratios[len(ratios) // 2] <= 2
