@@ -25,7 +25,8 @@ class RemoteConversationLoader(BaseLoader):
     server tells them.
 
     Example:
-        >>> loader = RemoteConversationLoader(ChatDify(api_key="app-…", user="anna"))
+        >>> model = ChatDify(api_key="app-…", base_url="https://dify.example.com", user="anna")
+        >>> loader = RemoteConversationLoader(model)
         >>> for document in loader.lazy_load():
         ...     print(document.metadata["name"], document.metadata["ratings"])
 
