@@ -153,7 +153,14 @@ class RemoteChatModel(RemoteModelSettings):
     def invoke(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any  # noqa: A002
     ) -> AIMessage:  # fmt: skip
-        """Return the bot's answer."""
+        """Return the bot's answer.
+
+        Args:
+            input: A text, or a history: what is new in it is asked.
+            config: LangChain's config; its "configurable" may hold what a call may.
+            **kwargs: `user`, `conversation_id` ("" begins a new one), `inputs`, `files`, `stop`, `session_id`, the
+                options of the platform, and `model`, a label for traces.
+        """
         opened: list[Any] = []
         kwargs = self._from_config(config, kwargs)
         config, own_run = named(config)
@@ -167,7 +174,7 @@ class RemoteChatModel(RemoteModelSettings):
     async def ainvoke(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any  # noqa: A002
     ) -> AIMessage:  # fmt: skip
-        """Return the bot's answer."""
+        """Return the bot's answer: as `invoke`."""
         opened: list[Any] = []
         kwargs = self._from_config(config, kwargs)
         config, own_run = named(config, awaited=True)
@@ -181,7 +188,7 @@ class RemoteChatModel(RemoteModelSettings):
     def stream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any  # noqa: A002
     ) -> Generator[AIMessageChunk, None, None]:  # fmt: skip
-        """Yield the answer while it arrives. Leaving early tells the server to stop (at most `stop_wait_s`)."""
+        """Yield the answer while it arrives: as `invoke`. Leaving tells the server to stop (at most `stop_wait_s`)."""
         opened: list[Any] = []
         kwargs = self._from_config(config, kwargs)
         config, own_run = named(config)
@@ -200,7 +207,7 @@ class RemoteChatModel(RemoteModelSettings):
     async def astream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any  # noqa: A002
     ) -> AsyncGenerator[AIMessageChunk, None]:  # fmt: skip
-        """Yield the answer while it arrives.
+        """Yield the answer while it arrives: as `invoke`.
 
         Leave early by `contextlib.aclosing`: when it returns, the server was told to stop (at most `stop_wait_s`) and
         the connection is closed. After a bare `break` that happens in the background.

@@ -14,6 +14,10 @@ from remote_chatbots.passages import passages
 def sources(answer: Any) -> list[Document]:
     """Return the passages that a bot named as sources of its answer.
 
+    Example:
+        >>> for document in sources(model.invoke("When does the ferry leave?")):
+        ...     print(document.metadata["source"], document.page_content)
+
     Args:
         answer: An answer, a chunk or a sum of chunks, a message read from a history, or a result that holds
             messages (a graph's state, a list of messages, an LLMResult): then of the newest answer in it.

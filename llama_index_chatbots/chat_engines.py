@@ -37,6 +37,12 @@ _OPTIONS = ("prefix_messages", "conversation_id", "user", "inputs", "callback_ma
 class RemoteChatEngine(AboutAnswers, BaseChatEngine):
     """A conversation with a remote bot. The bot keeps it; the engine knows its id, and a memory holds what was said.
 
+    Example:
+        >>> llm = Dify(api_key="app-…", base_url="https://dify.example.com", user="anna")
+        >>> engine = RemoteChatEngine.from_llm(llm)
+        >>> engine.stream_chat("When does the ferry leave?").print_response_stream()
+        >>> print(engine.chat("And on Sundays?").source_nodes)
+
     Each question is sent once, and only what is new goes with it, whatever the memory returns. Questions to one
     conversation wait for one another, also those of other engines of this process that are in it.
 

@@ -26,6 +26,10 @@ from llama_index_chatbots.sources import source_nodes
 class RemoteQueryEngine(AboutAnswers, BaseQueryEngine):
     """Asks a remote bot; each query begins a conversation of its own.
 
+    Example:
+        >>> llm = Dify(api_key="app-…", base_url="https://dify.example.com", user="anna")
+        >>> print(RemoteQueryEngine.from_llm(llm).query("When does the ferry leave?").get_formatted_sources())
+
     A response has the bot's sources as `source_nodes` and the ids, usage and whatever else rides on the answer as
     `metadata`; a streamed one has them once it was read. Closing its `response_gen` early tells the server to stop.
 

@@ -53,15 +53,21 @@ class RemoteLLM(StructuredPrediction):
         return cls.__name__
 
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        """Return the bot's answer; it is read from the stream."""
+        """Return the bot's answer; it is read from the stream.
+
+        Args:
+            messages: A history: what is new in it is asked.
+            **kwargs: `user`, `conversation_id` ("" begins a new one), `inputs`, `files`, `stop`, `session_id`, the
+                options of the platform, and `model`, a label for traces.
+        """
         return self._answer(CHAT, messages, messages, kwargs, _as_it_is)
 
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        """Return the answer while it arrives. Leaving early tells the server to stop (at most `stop_wait_s`)."""
+        """Return the answer while it arrives: as `chat`. Leaving tells the server to stop (at most `stop_wait_s`)."""
         return self._stream(CHAT, messages, messages, kwargs, _as_it_is)
 
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        """Return the bot's answer; it is read from the stream."""
+        """Return the bot's answer: as `chat`."""
         return await self._aanswer(CHAT, messages, messages, kwargs, _as_it_is)
 
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
@@ -73,7 +79,7 @@ class RemoteLLM(StructuredPrediction):
         return await self._astream(CHAT, messages, messages, kwargs, _as_it_is)
 
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        """Return the bot's answer to one question."""
+        """Return the bot's answer to one question: as `chat`."""
         return self._answer(COMPLETION, prompt, self._asking(prompt, formatted), kwargs, as_completion)
 
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
@@ -81,7 +87,7 @@ class RemoteLLM(StructuredPrediction):
         return self._stream(COMPLETION, prompt, self._asking(prompt, formatted), kwargs, as_completion)
 
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        """Return the bot's answer to one question."""
+        """Return the bot's answer to one question: as `chat`."""
         return await self._aanswer(COMPLETION, prompt, self._asking(prompt, formatted), kwargs, as_completion)
 
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:

@@ -27,6 +27,10 @@ class PassageNode(TextNode):
 def source_nodes(answer: Any) -> list[NodeWithScore]:
     """Return the passages that a bot named as sources of its answer.
 
+    Example:
+        >>> for found in source_nodes(llm.complete("When does the ferry leave?")):
+        ...     print(found.metadata["source"], found.text)
+
     Args:
         answer: A `ChatResponse` or `CompletionResponse`, a `ChatMessage` (also one read from a chat store), what a chat
             engine or a query engine returned, or a list of any of these: then of the newest answer in it.

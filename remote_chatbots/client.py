@@ -76,6 +76,12 @@ class _Client:
 class BotClient(_Client, Management, Archive, Discovery, FileCalls, Speech):
     """Asks a bot; blocking. Safe in threads; each has its own connections.
 
+    Example:
+        >>> bot = DifyApp(api_key="app-…", base_url="https://dify.example.com")
+        >>> with BotClient(bot, user="anna") as client:
+        ...     answer = client.ask("When does the ferry leave?")
+        ...     print(answer.text, client.ask("And on Sundays?", conversation_id=answer.conversation_id).text)
+
     A pickle of a client carries its key, and drops connections.
 
     Args:
@@ -207,6 +213,12 @@ class BotClient(_Client, Management, Archive, Discovery, FileCalls, Speech):
 
 class AsyncBotClient(_Client, AsyncManagement, AsyncArchive, AsyncDiscovery, AsyncFileCalls, AsyncSpeech):
     """Asks a bot from an event loop, or from several; each has its own connections.
+
+    Example:
+        >>> async def ask(bot: DifyApp) -> str:
+        ...     async with AsyncBotClient(bot, user="anna") as client:
+        ...         return (await client.ask("When does the ferry leave?")).text
+        >>> print(asyncio.run(ask(DifyApp(api_key="app-…", base_url="https://dify.example.com"))))
 
     A pickle of a client carries its key, and drops connections.
 

@@ -44,6 +44,11 @@ class _Client:
 class KnowledgeClient(_Client):
     """Searches knowledge bases; blocking. Safe in threads; each has its own connections.
 
+    Example:
+        >>> knowledge = DifyKnowledge(api_key="dataset-…", base_url="https://dify.example.com", dataset_id="…")
+        >>> for source in KnowledgeClient(knowledge).retrieve("ferry", k=2):
+        ...     print(source.title, source.score)
+
     A pickle of a client carries its key, and drops connections.
 
     Args:

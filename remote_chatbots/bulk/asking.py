@@ -124,6 +124,10 @@ def ask_all(
 ) -> Iterator[Outcome]:
     """Ask a bot many questions; yield what becomes of each, as it comes. Arguments and errors as of `aask_all`.
 
+    Example:
+        >>> for outcome in ask_all(client, ["When does the ferry leave?"], concurrency=20, journal="asked.jsonl"):
+        ...     print(outcome.row()["id"], outcome.row()["status"])
+
     The questions are asked, and an iterator of them is read, in a thread with an event loop of its own. Leaving the
     iteration (`break`, Ctrl-C) stops the turns that are under way.
     """

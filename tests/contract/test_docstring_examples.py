@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import doctest
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,8 @@ from llama_index.core.memory import ChatMemoryBuffer
 
 import langchain_chatbots
 import llama_index_chatbots
-from remote_chatbots import BotClient, DifyApp
+import remote_chatbots
+from remote_chatbots import BotClient, DifyApp, bulk
 from remote_chatbots import emulator as emulator_package
 from remote_chatbots.emulator import Emulator
 from tests.contract.test_readme import HERE, on
@@ -54,22 +56,24 @@ def names_of(package: str, emulator: Emulator, folder: Path, *, form: bool) -> d
     talker = langchain_chatbots.ChatDify(**{**where, "api_key": emulator.key("chat-speech")})
     spoken = talker.speak(message=talker.invoke(FERRY))
     (folder / "voice.m4a").write_bytes(spoken.data)
-    face = FACES.get(package, emulator_package)
+    shown = [FACES[package]] if package in FACES else [remote_chatbots, bulk, emulator_package]
     return {
-        **{name: getattr(face, name) for name in face.__all__},
+        **{name: getattr(face, name) for face in shown for name in face.__all__},
+        "asyncio": asyncio,
         "Blob": Blob,
         "ChatMemoryBuffer": ChatMemoryBuffer,
         "ChatMessage": ChatMessage,
         "client": BotClient(DifyApp(emulator.dify_key, emulator.dify_url), user="reader"),
         "conversation_id": asked.response_metadata["conversation_id"],
         "engine": llama_index_chatbots.RemoteChatEngine.from_llm(llm),
+        "llm": llm,
         "graph": StateGraph(MessagesState),
         "model": model,
     }
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) > 20
+    assert len(EXAMPLES) > 30
 
 
 @pytest.mark.parametrize(("name", "text"), EXAMPLES, ids=[name for name, _ in EXAMPLES])

@@ -38,6 +38,8 @@ from remote_chatbots.wire import HttpRequest, ResponseHead, json_request
 class DifyApp:
     """One Dify app of any kind that chats: `chat`, `agent-chat`, `advanced-chat` (chatflow), `agent`.
 
+    It does no I/O. Give it to a `BotClient`, whose calls of the same names say what the arguments are.
+
     Args:
         api_key: The app's key ("app-…"). Not in `repr`.
         base_url: The server, with or without trailing slash and `/v1`. Default: Dify's cloud.

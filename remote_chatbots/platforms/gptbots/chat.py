@@ -55,6 +55,8 @@ def server_of(base_url: Any) -> str:
 class GPTBotsAgent:
     """One GPTBots agent. Its conversations are kept there, and each is begun before its first message.
 
+    It does no I/O. Give it to a `BotClient`, whose calls of the same names say what the arguments are.
+
     Args:
         api_key: The agent's key ("app-…"). Not in `repr`.
         base_url: The server, or a region: "sg", "th", "jp", "cn". Default: Singapore.
