@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from remote_chatbots.cli.named_files import file_of
 from remote_chatbots.cli.screen import Screen
 from remote_chatbots.described import InputField
+from remote_chatbots.display.words import form_words
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.printable import on_a_line, printable
 from remote_chatbots.question import Attachment
 from remote_chatbots.reading import mapping, objects, text
-
-# How a form's text shows where a field belongs (recorded: 1.14.2/human-2-form).
-_PLACE = re.compile(r"\{\{#\$output\.(\w+)#\}\}")
 
 
 def fill_form(screen: Screen, form: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
@@ -24,7 +21,7 @@ def fill_form(screen: Screen, form: Mapping[str, Any]) -> tuple[str, dict[str, A
     A field that is left empty has its default.
     """
     title = on_a_line(text(form.get("node_title")))
-    content = _PLACE.sub(r"[\1]", printable(text(form.get("form_content")))).strip()
+    content = printable(form_words(form)).strip()
     screen.note(f"\n{title or 'It asks a person'}\n", "strong")
     screen.write(f"{content}\n" if content else "")
     inputs = {}

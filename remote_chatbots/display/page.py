@@ -15,9 +15,8 @@ from remote_chatbots.display.markup import Html, is_web, joined, tag
 from remote_chatbots.display.style import STYLE
 from remote_chatbots.display.timeline import timeline
 from remote_chatbots.display.view import Cited, Medium, View
-from remote_chatbots.display.words import actions, facts, medium_words, notes, score_words
+from remote_chatbots.display.words import actions, facts, form_words, medium_words, notes, score_words
 from remote_chatbots.printable import on_a_line
-from remote_chatbots.reading import text
 
 _MOST_OF_PASSAGE = 4_000
 _MOST_SOURCES = 200
@@ -56,7 +55,7 @@ def _parts(view: View, anchor: str, load_media: bool) -> Iterator[Html]:
     yield from _more(len(view.media) - _MOST_MEDIA, "files")
     for form in view.forms[:_MOST_FORMS]:
         titles = [tag("li", f"{title or id_} ", tag("code", id_)) for id_, title in actions(form)[:_MOST_ACTIONS]]
-        yield tag("div", markdown(text(form.get("form_content"))), tag("ul", *titles), class_="rcb-note", dir="auto")
+        yield tag("div", markdown(form_words(form)), tag("ul", *titles), class_="rcb-note", dir="auto")
     if view.sources:
         listed = [_source(source, anchor) for source in view.sources[:_MOST_SOURCES]]
         yield tag("p", "Sources", class_="rcb-head")

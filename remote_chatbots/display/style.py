@@ -25,13 +25,13 @@ STYLE = Html(
 .rcb blockquote{border-left:3px solid rgba(128,128,128,.6);margin:.4em 0;padding:0 0 0 10px}
 .rcb blockquote{color:inherit;background:none}
 .rcb img,.rcb video,.rcb svg{max-width:100%;height:auto}
-.rcb svg{display:block;margin-top:4px}
+.rcb svg{display:block;margin-top:4px;min-width:560px}
 .rcb summary{cursor:pointer}
 .rcb-note{border-left:3px solid #b87a12;background:rgba(128,128,128,.12);padding:4px 10px}
 .rcb p.rcb-failed,.rcb-note.rcb-failed{border-left:3px solid #e0484d;background:rgba(128,128,128,.12);padding:4px 10px}
 .rcb-fold{margin:.5em 0}
 .rcb-fold>summary,.rcb-head{font-weight:600}
-.rcb-fold>div{padding-left:2px}
+.rcb-fold>div{padding-left:2px;overflow-x:auto}
 .rcb ul.rcb-sources{list-style:none;margin:.2em 0;padding:0}
 .rcb ul.rcb-sources li{margin:0;padding:1px 4px;border-radius:3px}
 .rcb ul.rcb-sources li:target{background:rgba(128,128,128,.22)}

@@ -12,6 +12,7 @@ from remote_chatbots.reading import text
 from remote_chatbots.steps import failed
 
 MOST_STEPS = 80
+LEAST_S = 0.0005
 _DEEPEST = 6
 
 
@@ -42,7 +43,10 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The steps in their order, and how long they took together, in seconds; `left_out` were too many."""
+    """The steps in their order, and how long they took together, in seconds; `left_out` were too many.
+
+    Less than can be told in milliseconds is no length.
+    """
 
     steps: tuple[Placed, ...]
     length_s: float
@@ -69,7 +73,7 @@ def timeline(steps: Iterable[Mapping[str, Any]]) -> Timeline:
     known = [at for step in shown if (at := moment(step.get("started_at"))) is not None]
     placed: list[Placed] = []
     length = _place(_children(shown), None, 0, 0.0, min(known, default=0.0), placed)
-    return Timeline(tuple(placed), length, len(found) - len(shown))
+    return Timeline(tuple(placed), length if length >= LEAST_S else 0.0, len(found) - len(shown))
 
 
 _Children = dict[int | None, list[tuple[int, Mapping[str, Any]]]]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from textwrap import indent
+from typing import Any
 
 from remote_chatbots.display.drawing import seconds, summary, went_well
 from remote_chatbots.display.timeline import timeline
@@ -18,6 +20,8 @@ _ENDS = {
     "paused": "The bot waits for a person to fill in a form.",
 }
 _MOST_OF_PASSAGE = 100
+# How a form's text shows where a field belongs (recorded: 1.14.2/human-2-form).
+_PLACE = re.compile(r"\{\{#\$output\.(\w+)#\}\}")
 
 
 def in_words(view: View) -> str:
@@ -33,7 +37,7 @@ def behind_text(view: View) -> list[str]:
 def _parts(view: View) -> Iterator[list[str]]:
     yield notes(view)
     for form in view.forms:
-        yield [text(form.get("form_content")), *(f"  ({id_}) {title}" for id_, title in actions(form))]
+        yield [form_words(form), *(f"  ({id_}) {title}" for id_, title in actions(form))]
     yield ["Media", *(f"  {medium_words(one)}" for one in view.media)] if view.media else []
     yield ["Reasoning", indent(view.reasoning.strip(), "  ")] if view.reasoning.strip() else []
     yield ["Sources", *map(_source, view.sources)] if view.sources else []
@@ -73,6 +77,11 @@ def facts(view: View) -> list[str]:
         if usage.time_to_first_token_s is not None:
             told.append(f"first token after {usage.time_to_first_token_s:.2f} s")
     return [*told, on_a_line(view.bot, 100)] if view.bot else told
+
+
+def form_words(form: Mapping[str, Any]) -> str:
+    """Return what a form says, in Markdown, with the names of its fields at their places."""
+    return _PLACE.sub(r"[\1]", text(form.get("form_content")))
 
 
 def actions(form: object) -> list[tuple[str, str]]:

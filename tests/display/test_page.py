@@ -7,6 +7,7 @@ import pytest
 from remote_chatbots.answer import Answer
 from remote_chatbots.display.page import page
 from remote_chatbots.display.view import View, medium_of, view_of, view_of_answer
+from remote_chatbots.display.words import in_words
 from remote_chatbots.events import MediaProduced, Source, Step, Usage
 from tests.display.shown import Elements, dangers, everywhere
 from tests.hostile_texts import HOSTILE
@@ -165,3 +166,10 @@ def test_what_is_too_much_for_a_page_is_cut_and_said_so() -> None:
 def test_a_text_made_to_keep_a_parser_busy_is_shown_in_time(nested: str) -> None:
     made = page(View(text=nested * (50_000 // len(nested))), prefix="p")
     assert not list(dangers(made, prefix="p"))
+
+
+def test_the_text_of_a_form_names_its_fields_at_their_places() -> None:
+    form = {"form_content": "Check **this**: {{#$output.comment#}}", "actions": [{"id": "go", "title": "Send"}]}
+    view = view_of("Wait.", {"input_required": [form]})
+    assert "Check <strong>this</strong>: [comment]" in page(view, prefix="rcb")
+    assert "Check **this**: [comment]" in in_words(view)

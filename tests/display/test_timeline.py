@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from remote_chatbots.display.drawing import COLOURS, drawn, fitting, seconds
+from remote_chatbots.display.drawing import COLOURS, drawn, fitting, seconds, summary
 from remote_chatbots.display.timeline import timeline
 from tests.display.shown import Elements
 
@@ -84,6 +84,13 @@ def test_a_name_is_cut_by_the_room_that_it_takes() -> None:
     assert fitting("short", 8) == "short"
     assert fitting("a long name", 8) == "a long…"
     assert fitting("租賃合約的名稱", 8) == "租賃合…"
+
+
+def test_steps_that_took_no_time_that_can_be_told_have_no_bars() -> None:
+    line = timeline([step("a", started_at=100, elapsed_s=0.0002), step("b", started_at=100, elapsed_s=0.0001)])
+    assert line.length_s == 0
+    assert summary(line) == "2 steps"
+    assert "<rect" not in drawn(line)
 
 
 def test_durations_are_for_people() -> None:
