@@ -60,6 +60,8 @@ def _tidied_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:
             before.text += output.text  # where the kernel cut a stream is a matter of time
         else:
             tidy.append(output)
+        if "text/plain" in output.get("data", ()):
+            output.data.pop("text/html", None)  # a bot's words are data: no page of them is stored
         if output.output_type == "error":
             output.traceback = [f"{output.ename}: {output.evalue}"]  # the real one has paths, and differs by version
     for output in tidy:
