@@ -14,8 +14,6 @@ class Serialised:
     if TYPE_CHECKING:  # pydantic would take it for a field of this class
         timeout: Any
     _environment: ClassVar[Mapping[str, tuple[str, ...]]]
-    _found_in: ClassVar[str]
-    """The module of this package from which `load` takes the class."""
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
@@ -24,8 +22,8 @@ class Serialised:
 
     @classmethod
     def get_lc_namespace(cls) -> list[str]:
-        """Return where `load` finds the class."""
-        return ["langchain_chatbots", cls._found_in]
+        """Return where `load` finds the class: in its module."""
+        return cls.__module__.split(".")
 
     @property
     def lc_secrets(self) -> dict[str, str]:

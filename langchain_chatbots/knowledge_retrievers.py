@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, ClassVar, Unpack
+from typing import Any, Unpack
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
@@ -31,8 +31,6 @@ class RemoteKnowledgeRetriever(Serialised, KnowledgeFields, BaseRetriever):
     """
 
     model_config = KnowledgeFields.model_config
-
-    _found_in: ClassVar[str] = "knowledge_retrievers"
 
     def __init__(self, **given: Any) -> None:
         """Take the fields as keyword arguments; what is not given is read from the environment.

@@ -52,8 +52,6 @@ class RemoteRetriever(Serialised, BotFields, BaseRetriever):
 
     model_config = BotFields.model_config
 
-    _found_in: ClassVar[str] = "retrievers"
-
     k: int | None = Field(None, description="At most so many Documents. Default: all.")
 
     _ways_to_name_the_user: ClassVar[str] = "to the call, as config={'configurable': {'user': …}}"

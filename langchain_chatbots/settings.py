@@ -44,8 +44,6 @@ class RemoteModelSettings(Serialised, BotFields, BaseChatModel):
 
     model_config = BotFields.model_config  # LangChain's would ignore unknown fields
 
-    _found_in: ClassVar[str] = "chat_models"
-
     # A cached answer would hand one user another's conversation, so the global cache is not asked.
     cache: Any = Field(default=False, exclude=True)
 

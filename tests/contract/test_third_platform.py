@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from langchain_core.load import dumpd, load
 from langchain_core.messages import AIMessageChunk
 
 from llama_index_chatbots import RemoteChatEngine
@@ -206,6 +207,9 @@ def test_its_key_shows_nowhere_and_a_wrong_one_is_refused_as_such(server: _Serve
         model = kind(api_key=KEY, base_url=server.url, user="anna")
         assert KEY not in f"{model!r} {model} {model.model_dump()} {model._bot()!r}"
         assert pickle.loads(pickle.dumps(model))._bot() == model._bot()
+    made = ChatPolling(api_key=KEY, base_url=server.url, user="anna")
+    ours: dict[str, Any] = {"allowed_objects": [ChatPolling], "valid_namespaces": ["poller"]}
+    assert load(dumpd(made), **ours, secrets_map={"POLLER_API_KEY": KEY})._bot() == made._bot()
     with BotClient(_bot(server.url, "poller-0ther"), user="anna") as client, pytest.raises(BotAuthError) as caught:
         client.ask("Hello")
     assert "0ther" not in str(caught.value)

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from langchain_chatbots import RemoteChatModel
-from llama_index_chatbots import RemoteLLM
+from langchain_chatbots import RemoteChatModel, sources
+from llama_index_chatbots import RemoteLLM, source_nodes
 from remote_chatbots import AsyncBotClient, BotClient, BotServerError, BotTruncatedError, BotUsageError, TextDelta
 from tests.contract.test_third_platform import KEY, _Handler, _Server, poller
 
@@ -31,7 +31,7 @@ class _Streams(_Handler):
         if "fail" in asked["say"]:
             told.append({"error": "no credit"})
         elif "break" not in asked["say"]:
-            told.append({"done": True})
+            told += [{"found": [{"title": "ferry.md", "text": "Pier 3.", "page": 1}]}, {"done": True}]
         body = "".join(f"data: {json.dumps(one, ensure_ascii=False)}\r\n\r\n" for one in told).encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
@@ -120,8 +120,11 @@ def test_both_faces_stream_it_and_continue(server: _Server) -> None:
     first = model.invoke("Hello")
     chunks = list(model.stream([("human", "Hello"), first, ("human", "Again")]))
     assert "".join(chunk.text for chunk in chunks) == "Turn 2: Again – é"
+    [document] = sources(first)
+    assert (document.page_content, document.metadata["source"], document.metadata["page"]) == ("Pier 3.", "ferry.md", 1)
     responses = list(llm.stream_complete("Hello"))
     assert (responses[-1].text, len(responses) > 2) == ("Turn 1: Hello – é", True)
+    assert [found.text for found in source_nodes(responses[-1])] == ["Pier 3."]
     with BotClient(model._bot(), user="anna") as client, client.stream("Hello") as events:
         assert next(event for event in events if isinstance(event, TextDelta))
     model.close()
