@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.runnables import RunnableConfig, ensure_config
 from langchain_core.runnables.config import get_async_callback_manager_for_config, get_callback_manager_for_config
 from langchain_core.utils.uuid import uuid7
+
+import langchain_chatbots
+
+if TYPE_CHECKING:
+    from langchain_chatbots.remote_chat_model import RemoteChatModel
+    from remote_chatbots.sessions import Session
 
 OwnRun = CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun
 Run = TypeVar("Run")
@@ -59,6 +65,15 @@ def noted(run: Run) -> Run:
     if call is not None:
         call[0].append(run)
     return run
+
+
+def session_of(bot: RemoteChatModel) -> Session | None:
+    """Return the session of the history under which the model is called; None if that is none of this bot's."""
+    configurable: dict[str, Any] = ensure_config().get("configurable") or {}
+    history = configurable.get("message_history")
+    if history is None or not isinstance(history, langchain_chatbots.RemoteChatMessageHistory):
+        return None
+    return history.session if history.bot._own_bot_id() == bot._own_bot_id() else None
 
 
 def own_run() -> OwnRun | None:

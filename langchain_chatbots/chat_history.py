@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
-from langchain_core.runnables import ensure_config
 
 from langchain_chatbots._beside import BLOCKS, StepBlocks, file_block
 from langchain_chatbots._messages import usage_metadata
@@ -239,11 +238,3 @@ def message_of(stored: StoredMessage, bot: RemoteChatModel, user: str) -> BaseMe
 
 def _blocks_of(beside: str | Step) -> list[dict[str, Any]]:
     return [{"type": "reasoning", "reasoning": beside}] if isinstance(beside, str) else list(StepBlocks().of(beside))
-
-
-def session_of(bot: RemoteChatModel) -> Session | None:
-    """Return the session of the history under which the model is called; None if that is none of this bot's."""
-    configurable: dict[str, Any] = ensure_config().get("configurable") or {}
-    history = configurable.get("message_history")
-    ours = isinstance(history, RemoteChatMessageHistory) and history.bot._own_bot_id() == bot._own_bot_id()
-    return history.session if ours and isinstance(history, RemoteChatMessageHistory) else None

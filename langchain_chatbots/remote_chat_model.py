@@ -17,21 +17,17 @@ from langchain_core.tools import BaseTool
 from pydantic import BaseModel
 
 from langchain_chatbots._arguments import from_config
-from langchain_chatbots._call import named, noted, noting
+from langchain_chatbots._call import named, noted, noting, session_of
 from langchain_chatbots._events import StepsTold
 from langchain_chatbots._messages import MessageMaker, without_ids
 from langchain_chatbots._parts import ProtocolEvents, V1Chunks
-from langchain_chatbots._structured import StructuredModel, form_of
-from langchain_chatbots._tool import tool_of
 from langchain_chatbots._translate import PLAIN, Said
-from langchain_chatbots.chat_history import session_of
 from langchain_chatbots.errors import SAFE_TO_POST_AGAIN, ChatbotUsageError, ToolsRefusedError, as_model_errors
 from langchain_chatbots.settings import RemoteModelSettings
 from remote_chatbots import Event, Step
 from remote_chatbots.arguments import TOOLS_REFUSED
 from remote_chatbots.flow import Flow
 from remote_chatbots.history import Talk
-from remote_chatbots.structured import checked_method
 
 
 class RemoteChatModel(RemoteModelSettings):
@@ -81,6 +77,10 @@ class RemoteChatModel(RemoteModelSettings):
             BotFormatError: On invoke, if the answer is not in the form after the repair; it is LangChain's
                 OutputParserException as well.
         """
+        # What this and `as_tool` are made of is imported here: most programs never call them.
+        from langchain_chatbots._structured import StructuredModel, form_of
+        from remote_chatbots.structured import checked_method
+
         with as_model_errors():
             checked_method(self.platform, method, strict)
             return StructuredModel(self, form_of(schema, self.platform), include_raw=include_raw)
@@ -109,6 +109,8 @@ class RemoteChatModel(RemoteModelSettings):
         Raises:
             BotUsageError: If `args_schema` has no `question`, or the app requires what no argument can be.
         """
+        from langchain_chatbots._tool import tool_of
+
         name = name or self.name or f"ask_{self.platform}_bot"
         with as_model_errors():
             return tool_of(self, args_schema, name=name, description=description, arg_types=arg_types)

@@ -20,7 +20,7 @@ from remote_chatbots.arguments import with_environment
 from remote_chatbots.bot_fields import BotFields
 
 if TYPE_CHECKING:
-    from remote_chatbots.described import Learned
+    from remote_chatbots.learned import Learned
 
 
 class ChatModelArguments(TypedDict, total=False):

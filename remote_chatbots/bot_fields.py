@@ -26,7 +26,6 @@ from remote_chatbots.forks import NewestAnswers, OnFork, asked_unforked
 from remote_chatbots.history import Message, Plan, plan
 from remote_chatbots.management import operation
 from remote_chatbots.question import Question
-from remote_chatbots.resuming import FilledForm
 from remote_chatbots.sessions import Session, asked_in_session
 from remote_chatbots.timeouts import Settings, Timeouts
 
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from remote_chatbots.client import AsyncBotClient, BotClient
     from remote_chatbots.flow import Flow
     from remote_chatbots.protocol import BotProtocol
+    from remote_chatbots.resuming import FilledForm
 
 _STANDARD = Settings()
 
@@ -181,7 +181,7 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
         Raises:
             BotUsageError: If it is no form, or the platform has none.
         """
-        if not isinstance(form, FilledForm):
+        if not isinstance(form, remote_chatbots.FilledForm):
             raise BotUsageError(f"{self.platform}: filled_form must be a FilledForm. Give one.", platform=self.platform)
         wanted = replace(
             form,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Self
 
-from remote_chatbots.described import Learned
 from remote_chatbots.errors import BotNotFoundError
+from remote_chatbots.learned import Learned
 from remote_chatbots.management import operation
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from remote_chatbots.errors import BotNotFoundError
 from remote_chatbots.events import Event, Started
 from remote_chatbots.flow import Flow, interposed
-from remote_chatbots.mending import mended
 from remote_chatbots.protocol import BotProtocol
 from remote_chatbots.question import Question
 
@@ -27,7 +26,11 @@ def ask(bot: BotProtocol, question: Question) -> Flow[None]:
         flow = compared(flow, question.conversation_id)
     if question.instead is not None:
         flow = _or_instead(flow, bot, question.conversation_id, question.instead)
-    return mended(bot, question, flow) if question.on_break == "recover" else flow
+    if question.on_break != "recover":
+        return flow
+    from remote_chatbots.mending import mended  # few bots are set to it
+
+    return mended(bot, question, flow)
 
 
 def compared(flow: Flow[None], asked_in: str, why: str = "") -> Flow[None]:

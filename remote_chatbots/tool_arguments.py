@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from remote_chatbots.errors import BotUsageError
 
 if TYPE_CHECKING:
-    from remote_chatbots.described import InputField, Learned
+    from remote_chatbots.described import InputField
+    from remote_chatbots.learned import Learned
 
 _SILENT = "Ask a bot that has knowledge and tools of its own; it answers in words."
 QUESTION = "What to ask, in whole sentences: the bot knows nothing of this conversation."

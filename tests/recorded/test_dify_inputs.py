@@ -11,7 +11,7 @@ import re
 import pytest
 
 from remote_chatbots import BotUsageError, DifyApp, Question
-from remote_chatbots.described import Learned
+from remote_chatbots.learned import Learned
 from remote_chatbots.platforms.dify.discovery import parameters_of
 from tests.recorded.asking import KEY
 from tests.recorded.recordings import VERSIONS, Recording, questions, recording

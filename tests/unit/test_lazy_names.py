@@ -105,7 +105,13 @@ CORE, LANGCHAIN, LLAMA_INDEX = "remote_chatbots", "langchain_chatbots", "llama_i
         (f"from {CORE} import BotClient", [f"{CORE}.transports.aiohttp_driver", f"{CORE}.platforms.dify"]),
         (
             f"from {LANGCHAIN} import ChatDify",
-            [f"{CORE}.platforms.gptbots.chat", f"{LANGCHAIN}.retrievers", f"{LANGCHAIN}.speech"],
+            [
+                *(
+                    f"{CORE}.{name}"
+                    for name in ("described", "mending", "platforms.gptbots.chat", "resuming", "stored")
+                ),
+                *(f"{LANGCHAIN}.{name}" for name in ("_structured", "_tool", "chat_history", "retrievers", "speech")),
+            ],
         ),
         (
             f"from {LLAMA_INDEX} import Dify",

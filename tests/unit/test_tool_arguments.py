@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from remote_chatbots import AppInfo, BotUsageError, FileRules, InputField
-from remote_chatbots.described import Learned
+from remote_chatbots.learned import Learned
 from remote_chatbots.tool_arguments import arguments_of, description_of, inputs_of
 
 FORM = (

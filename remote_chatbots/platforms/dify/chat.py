@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from remote_chatbots.address import base_url_of, bot_id_of, checked_headers, checked_key, sent_headers
-from remote_chatbots.described import AppInfo, AppMeta, AppParameters, AppSite, Learned
+from remote_chatbots.described import AppInfo, AppMeta, AppParameters, AppSite
 from remote_chatbots.errors import BotError, BotRejectedError, BotUsageError
 from remote_chatbots.events import Event, MediaProduced
 from remote_chatbots.flow import Abandoned, Flow, open_reply, read_body
 from remote_chatbots.framing import SSEFramer
+from remote_chatbots.learned import Learned
 from remote_chatbots.platforms.dify import CLOUD_URL, discovery
 from remote_chatbots.platforms.dify.errors import NAME, not_allowed, refusal, refuses_blocking
 from remote_chatbots.platforms.dify.files import Files, files_in, reference

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from remote_chatbots.described import AppInfo, AppMeta, AppParameters, AppSite, FileRules, InputField, Learned
+from remote_chatbots.described import AppInfo, AppMeta, AppParameters, AppSite, FileRules, InputField
 from remote_chatbots.errors import BotError, BotUsageError
 from remote_chatbots.flow import Aside, Flow
 from remote_chatbots.framing import parse_json
 from remote_chatbots.input_form import wrong_inputs
+from remote_chatbots.learned import Learned
 from remote_chatbots.platforms.dify.calls import Calls
 from remote_chatbots.platforms.dify.errors import NAME
 from remote_chatbots.question import Question

@@ -14,9 +14,10 @@ from posixpath import splitext
 from typing import Any
 
 from remote_chatbots.arguments import refusals_of
-from remote_chatbots.described import AppParameters, FileRules, Learned
+from remote_chatbots.described import AppParameters, FileRules
 from remote_chatbots.errors import BotRejectedError, BotUsageError
 from remote_chatbots.flow import Flow, open_reply, read_body
+from remote_chatbots.learned import Learned
 from remote_chatbots.multipart import multipart_request
 from remote_chatbots.platforms.dify import discovery
 from remote_chatbots.platforms.dify.calls import Calls, path_part

@@ -8,11 +8,12 @@ from functools import partial
 from typing import Any, cast, get_args
 
 from remote_chatbots.address import base_url_of, bot_id_of, checked_headers, checked_key, sent_headers
-from remote_chatbots.described import AppInfo, AppParameters, Learned
+from remote_chatbots.described import AppInfo, AppParameters
 from remote_chatbots.errors import BotError, BotReplyError, BotUsageError, copy_of
 from remote_chatbots.events import MediaProduced, Source, Started
 from remote_chatbots.flow import Flow, open_reply, read_body
 from remote_chatbots.framing import JSONFramer
+from remote_chatbots.learned import Learned
 from remote_chatbots.platforms.gptbots import CLOUD_URL, discovery, speech
 from remote_chatbots.platforms.gptbots.calls import Calls, Version, checked, message
 from remote_chatbots.platforms.gptbots.errors import NAME, not_allowed, refusal

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from remote_chatbots.described import AppInfo, AppParameters, FileRules, Learned
+from remote_chatbots.described import AppInfo, AppParameters, FileRules
 from remote_chatbots.flow import Flow
+from remote_chatbots.learned import Learned
 from remote_chatbots.platforms.gptbots.calls import MOST_BYTES, MOST_FILES
 from remote_chatbots.platforms.gptbots.management import Management
 from remote_chatbots.platforms.gptbots.values import count
