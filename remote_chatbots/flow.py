@@ -7,8 +7,7 @@ plain synchronous code: they are tested by feeding them heads and bytes, without
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Iterable
-from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from remote_chatbots.answer import Answer, AnswerBuilder
 from remote_chatbots.errors import BotError, copy_of
@@ -39,29 +38,25 @@ class Deadline:
         self.at: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(NamedTuple):
     """Send the request; the outcome is the `ResponseHead`. A response that is still open is closed first."""
 
     request: HttpRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(NamedTuple):
     """Give the next bytes of the open response: b"" at the end of the body, None if the deadline passed first."""
 
     deadline: Deadline | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Sleep:
+class Sleep(NamedTuple):
     """Wait; the outcome is True, or at once False if the turn's whole time is over before."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Aside:
+class Aside(NamedTuple):
     """A whole small call beside the open response; the outcome is the pair (`ResponseHead`, body bytes).
 
     Attributes:
@@ -73,8 +68,7 @@ class Aside:
     within_s: float = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Errand:
+class Errand(NamedTuple):
     """Something to be done that is no request, in the driver's own colour; the outcome is what it returns.
 
     Where a turn is left, it is done after the deadline as well.
@@ -88,8 +82,7 @@ class Errand:
     acall: Callable[[], Awaitable[Any]] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Within:
+class Within(NamedTuple):
     """From now on the turn takes no longer than this, nor than it could before; the outcome is None."""
 
     seconds: float

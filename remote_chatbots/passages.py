@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.events import Source
 from remote_chatbots.metadata import resource
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(NamedTuple):
     """One source of an answer, or one find of a search.
 
     Attributes:
@@ -56,8 +54,7 @@ def _found(source: Source) -> Passage:
     passage = _passage(resource(source), {})
     # Whoever joins the finds of several searches, or stores them, tells them apart by their ids.
     ours = hashlib.sha256(f"{source.document_id}\0{source.content}".encode()).hexdigest()[:32]
-    return replace(
-        passage,
+    return passage._replace(
         text=source.content,
         score=source.score,
         segment_id=source.segment_id or ours,

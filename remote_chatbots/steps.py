@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from remote_chatbots.events import Step
 
@@ -79,8 +79,7 @@ def _same(one: Step, other: Step) -> bool:
         return False
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+class ToolCall(NamedTuple):
     """A call of one tool by the bot, on its server.
 
     Attributes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from remote_chatbots.address import on_this_machine
@@ -43,8 +44,7 @@ class HttpRequest:
         return on_this_machine(self.hostname)
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseHead:
+class ResponseHead(NamedTuple):
     """Status and headers of a response whose body is still to be read.
 
     Attributes:

@@ -15,11 +15,14 @@ import pytest
 
 PACKAGES = [
     "remote_chatbots",
+    "remote_chatbots.platform_fields",
     "remote_chatbots.platforms.dify",
     "remote_chatbots.platforms.gptbots",
     "remote_chatbots.transports",
     "langchain_chatbots",
+    "langchain_chatbots.chat_models",
     "llama_index_chatbots",
+    "llama_index_chatbots.llms",
 ]
 
 
@@ -106,11 +109,10 @@ CORE, LANGCHAIN, LLAMA_INDEX = "remote_chatbots", "langchain_chatbots", "llama_i
         (
             f"from {LANGCHAIN} import ChatDify",
             [
-                *(
-                    f"{CORE}.{name}"
-                    for name in ("described", "mending", "platforms.gptbots.chat", "resuming", "stored")
-                ),
+                *(f"{CORE}.{name}" for name in ("described", "mending", "resuming", "stored")),
+                *(f"{CORE}.{name}.gptbots" for name in ("platforms", "platform_fields")),
                 *(f"{LANGCHAIN}.{name}" for name in ("_structured", "_tool", "chat_history", "retrievers", "speech")),
+                f"{LANGCHAIN}.chat_models.gptbots",
             ],
         ),
         (

@@ -1,4 +1,4 @@
-"""The chat models that users meet, one for each platform."""
+"""A Dify app as a LangChain chat model."""
 
 from __future__ import annotations
 
@@ -8,16 +8,12 @@ from pydantic import SecretStr
 
 from langchain_chatbots.remote_chat_model import RemoteChatModel
 from langchain_chatbots.settings import ChatModelArguments
-from remote_chatbots.constructors import DifyArguments, GPTBotsArguments
-from remote_chatbots.platform_fields import DifyFields, GPTBotsFields
+from remote_chatbots.constructors import DifyArguments
+from remote_chatbots.platform_fields.dify import DifyFields
 
 
 class ChatDifyArguments(DifyArguments, ChatModelArguments):
     """What `ChatDify` takes beside the key."""
-
-
-class ChatGPTBotsArguments(GPTBotsArguments, ChatModelArguments):
-    """What `ChatGPTBots` takes beside the key."""
 
 
 class ChatDify(DifyFields, RemoteChatModel):
@@ -34,29 +30,6 @@ class ChatDify(DifyFields, RemoteChatModel):
     # Without it, type checkers would build a constructor from the fields, and refuse a key that is a plain string.
     def __init__(self, *, api_key: SecretStr | str | None = None, **given: Unpack[ChatDifyArguments]) -> None:
         """Take the fields of `DifyFields` as keyword arguments.
-
-        Raises:
-            BotUsageError: If a field is missing, wrong or unknown. The message names it and never shows a value.
-        """
-        api_key = SecretStr(api_key) if isinstance(api_key, str) else api_key
-        fields: dict[str, Any] = {"api_key": api_key, **given}
-        super().__init__(**fields)
-
-
-class ChatGPTBots(GPTBotsFields, RemoteChatModel):
-    """A GPTBots agent as a LangChain chat model.
-
-    Example:
-        >>> model = ChatGPTBots(api_key="app-…", base_url="sg", user="anna")
-        >>> first = model.invoke("How many leave days are left?", corner_citation=True)
-        >>> model.invoke([("human", "How many leave days are left?"), first, ("human", "And next year?")])
-
-    The key is read from GPTBOTS_API_KEY, the address from GPTBOTS_BASE_URL, the user from GPTBOTS_USER.
-    """
-
-    # Without it, type checkers would build a constructor from the fields, and refuse a key that is a plain string.
-    def __init__(self, *, api_key: SecretStr | str | None = None, **given: Unpack[ChatGPTBotsArguments]) -> None:
-        """Take the fields of `GPTBotsFields` as keyword arguments.
 
         Raises:
             BotUsageError: If a field is missing, wrong or unknown. The message names it and never shows a value.

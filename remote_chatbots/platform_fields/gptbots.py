@@ -1,4 +1,4 @@
-"""What a user sets on a model of one platform, in either face."""
+"""What a user sets on a model of a GPTBots agent, in either face."""
 
 from __future__ import annotations
 
@@ -8,38 +8,8 @@ from typing import Any, ClassVar
 from remote_chatbots.address import Key
 from remote_chatbots.bot_fields import BotFields
 from remote_chatbots.field_texts import describe
-from remote_chatbots.platforms import dify, gptbots
+from remote_chatbots.platforms import gptbots
 from remote_chatbots.protocol import BotProtocol
-
-
-class DifyFields(BotFields):
-    """The fields of a Dify app, in either face."""
-
-    base_url: str = dify.CLOUD_URL
-    model_name: str = "dify-app"
-    workflow_id: str = ""
-    """Run this published version of a chatflow; "" runs the newest. Also per call."""
-    auto_generate_name: bool = True
-    """Whether the server names a new conversation by its first message. Also per call."""
-    trace_id: str = ""
-    """Your id of the turn in a tracing system: 1 to 128 letters, digits, hyphens, underscores. Also per call."""
-
-    platform: ClassVar[str] = "dify"
-    _options: ClassVar[tuple[str, ...]] = ("workflow_id", "auto_generate_name", "trace_id")
-    _environment: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "api_key": ("DIFY_API_KEY",),
-        "base_url": ("DIFY_BASE_URL", "DIFY_API_BASE"),
-        "user": ("DIFY_USER",),
-    }
-
-    def _bot(self) -> BotProtocol:
-        return dify.DifyApp(
-            Key(self.api_key.get_secret_value()),
-            self.base_url,
-            headers=self.default_headers,
-            settings=self._settings(),
-            options=dify.DifyOptions(self.workflow_id, self.auto_generate_name, self.trace_id),
-        )
 
 
 class GPTBotsFields(BotFields):
@@ -87,4 +57,4 @@ class GPTBotsFields(BotFields):
         )
 
 
-describe(__name__, DifyFields, GPTBotsFields)
+describe(__name__, GPTBotsFields)

@@ -1,4 +1,4 @@
-"""The LLMs that users meet, one for each platform."""
+"""A Dify app as a LlamaIndex LLM."""
 
 from __future__ import annotations
 
@@ -8,16 +8,12 @@ from pydantic import Field, SecretStr
 
 from llama_index_chatbots.remote_llm import RemoteLLM
 from llama_index_chatbots.settings import LLMArguments
-from remote_chatbots.constructors import DifyArguments, GPTBotsArguments
-from remote_chatbots.platform_fields import DifyFields, GPTBotsFields
+from remote_chatbots.constructors import DifyArguments
+from remote_chatbots.platform_fields.dify import DifyFields
 
 
 class DifyLLMArguments(DifyArguments, LLMArguments):
     """What `Dify` takes beside the key."""
-
-
-class GPTBotsLLMArguments(GPTBotsArguments, LLMArguments):
-    """What `GPTBots` takes beside the key."""
 
 
 class Dify(DifyFields, RemoteLLM):
@@ -37,32 +33,6 @@ class Dify(DifyFields, RemoteLLM):
     # Without it, type checkers would build a constructor from the fields, and refuse a key that is a plain string.
     def __init__(self, *, api_key: SecretStr | str | None = None, **given: Unpack[DifyLLMArguments]) -> None:
         """Take the fields of `DifyFields` and of LlamaIndex's `LLM` as keyword arguments.
-
-        Raises:
-            BotUsageError: If a field is missing, wrong or unknown. The message names it and never shows a value.
-        """
-        api_key = SecretStr(api_key) if isinstance(api_key, str) else api_key
-        fields: dict[str, Any] = {"api_key": api_key, **given}
-        super().__init__(**fields)
-
-
-class GPTBots(GPTBotsFields, RemoteLLM):
-    """A GPTBots agent as a LlamaIndex LLM.
-
-    Example:
-        >>> llm = GPTBots(api_key="app-…", base_url="sg", user="anna")
-        >>> first = llm.chat([ChatMessage("How many leave days are left?")])
-        >>> llm.chat([ChatMessage("How many leave days are left?"), first.message, ChatMessage("And next year?")])
-
-    The key is read from GPTBOTS_API_KEY, the address from GPTBOTS_BASE_URL, the user from GPTBOTS_USER.
-    """
-
-    # Again, because the platform's fields come first, and LlamaIndex has no other way to leave a field out of a dump.
-    api_key: SecretStr = Field(exclude=True, repr=False)
-
-    # Without it, type checkers would build a constructor from the fields, and refuse a key that is a plain string.
-    def __init__(self, *, api_key: SecretStr | str | None = None, **given: Unpack[GPTBotsLLMArguments]) -> None:
-        """Take the fields of `GPTBotsFields` and of LlamaIndex's `LLM` as keyword arguments.
 
         Raises:
             BotUsageError: If a field is missing, wrong or unknown. The message names it and never shows a value.

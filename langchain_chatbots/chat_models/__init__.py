@@ -1,0 +1,15 @@
+"""The chat models that users meet, one for each platform."""
+
+from typing import TYPE_CHECKING
+
+from remote_chatbots.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from langchain_chatbots.chat_models.dify import ChatDify, ChatDifyArguments
+    from langchain_chatbots.chat_models.gptbots import ChatGPTBots, ChatGPTBotsArguments
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__, {"dify": "ChatDify ChatDifyArguments", "gptbots": "ChatGPTBots ChatGPTBotsArguments"}
+    )
+
+__all__ = ["ChatDify", "ChatDifyArguments", "ChatGPTBots", "ChatGPTBotsArguments"]

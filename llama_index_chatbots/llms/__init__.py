@@ -1,0 +1,15 @@
+"""The LLMs that users meet, one for each platform."""
+
+from typing import TYPE_CHECKING
+
+from remote_chatbots.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from llama_index_chatbots.llms.dify import Dify, DifyLLMArguments
+    from llama_index_chatbots.llms.gptbots import GPTBots, GPTBotsLLMArguments
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__, {"dify": "Dify DifyLLMArguments", "gptbots": "GPTBots GPTBotsLLMArguments"}
+    )
+
+__all__ = ["Dify", "DifyLLMArguments", "GPTBots", "GPTBotsLLMArguments"]
