@@ -123,32 +123,39 @@ class Turn:
         Raises:
             BotError: What the flow makes of it, with the text and the ids so far.
         """
-        if isinstance(outcome, BotError):
-            return self._step(self._flow.throw, outcome)
-        return self._step(self._flow.send, outcome)
+        go_on = self._flow.throw if isinstance(outcome, BotError) else self._flow.send
+        try:
+            return self._step(go_on, outcome)
+        finally:
+            outcome = None  # what a server said stands in no traceback: it may repeat the key
 
     def abandon(self) -> Effect | Event | None:
         """Tell the flow that its caller left; return as `resume` does."""
         return self._step(self._flow.throw, Abandoned())
 
     def _step(self, go_on: Callable[[Any], Effect | Event], value: Any) -> Effect | Event | None:
+        failed: BotError | None = None
         try:
             step = go_on(value)
         except (StopIteration, Abandoned):
             self.over = True
             return None
         except BotError as error:
-            self.over = True
-            known: dict[str, Any] = {
-                name: value for name, value in self._builder.ids().items() if not getattr(error, name)
-            }
-            raise copy_of(error, partial_text=error.partial_text or self._builder.text, **known) from error.__cause__
+            self.over, failed, value = True, self._known(error), None
         except BaseException:
             self.over = True
             raise
+        if failed is not None:
+            raise failed
         if type(step) not in EFFECTS:
             self._builder.add(step)  # type: ignore[arg-type]
         return step
+
+    def _known(self, error: BotError) -> BotError:
+        """Return an error with what is known, without the frames it arose in: their locals hold a server's words."""
+        ids: dict[str, Any] = {name: id_ for name, id_ in self._builder.ids().items() if not getattr(error, name)}
+        told = copy_of(error, partial_text=error.partial_text or self._builder.text, **ids)
+        return told.with_traceback(None)
 
 
 def read_body(limit_bytes: int, platform: str, deadline: Deadline | None = None) -> Flow[bytes]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import repeat
+from math import isfinite
 from typing import Any, NamedTuple, Protocol
 
 from remote_chatbots.errors import BotProtocolError
@@ -285,7 +286,7 @@ def parse_json(data: bytes) -> Any:
     """Return the JSON value in `data`.
 
     What orjson refuses but servers have been known to send (NaN, lone surrogates, a broken UTF-8 sequence, a
-    byte order mark) is read leniently: NaN becomes None, broken characters become U+FFFD.
+    byte order mark) is read leniently: NaN and 1e999 become None, broken characters become U+FFFD.
 
     Raises:
         ValueError: If `data` is no JSON value.
@@ -299,7 +300,7 @@ def parse_json(data: bytes) -> Any:
 
 def _read_leniently(data: bytes) -> Any:
     try:
-        value = json.loads(data.decode("utf-8-sig", "replace"), parse_constant=lambda _: None)
+        value = json.loads(data.decode("utf-8-sig", "replace"), parse_constant=lambda _: None, parse_float=_finite)
         # A lone surrogate passes json, but no encoder that comes later.
         return _loads(_SURROGATE.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
     except RecursionError:
@@ -309,6 +310,11 @@ def _read_leniently(data: bytes) -> Any:
     raise ValueError(
         problem
     )  # outside the except: a parser's error holds the text, and some pickles take contexts along
+
+
+def _finite(written: str) -> float | None:
+    value = float(written)
+    return value if isfinite(value) else None
 
 
 def too_large(what: str, limit_bytes: int, platform: str) -> BotProtocolError:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 import json
 import re
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 _SHOWN_BYTES = 200
 _LOOKED_AT_BYTES = 16 * 1024
@@ -14,12 +15,32 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 
 
 class Hidden(tuple[str, ...]):
-    """What no error message may repeat; a traceback that shows locals does not show it either."""
+    """What no error message may repeat; a traceback that shows locals does not show it either.
 
-    __slots__ = ()
+    Args:
+        key: The key.
+        headers: What is sent beside it: as secret.
+        *said: What a user wrote.
+
+    Attributes:
+        secrets: Those that nobody wrote: the key, the headers' values.
+    """
+
+    secrets: tuple[str, ...]
+
+    def __new__(cls, key: str, headers: Mapping[str, str], *said: str) -> Self:
+        """Return all of it."""
+        made = super().__new__(cls, (key, *headers.values(), *said))
+        made.secrets = made[: 1 + len(headers)]
+        return made
 
     def __repr__(self) -> str:
         return "<hidden>"
+
+
+def without_secrets(text: str, hidden: tuple[str, ...]) -> str:
+    """Return a code or an id without what is secret; what a user wrote may be in it by chance."""
+    return without(text, hidden.secrets if isinstance(hidden, Hidden) else hidden[:1])
 
 
 def plain(told: Any, hidden: tuple[str, ...] = ()) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from remote_chatbots.errors import BotReplyError, BotServerError
 from remote_chatbots.framing import parse_json
-from remote_chatbots.redaction import on_one_line, shown, without
+from remote_chatbots.redaction import on_one_line, shown, without_secrets
 from remote_chatbots.retry import retry_after_s
 from remote_chatbots.wire import ResponseHead
 
@@ -40,7 +40,7 @@ def known_of(head: ResponseHead, hidden: tuple[str, ...]) -> dict[str, Any]:
     wait_s = retry_after_s(head.headers.get("retry-after", ""))
     request_id = head.headers.get("x-trace-id", "") or head.headers.get("x-request-id", "")
     return {
-        "request_id": without(request_id, hidden[:1]),
+        "request_id": without_secrets(request_id, hidden),
         "retry_after_s": wait_s,
         "retryable": _retryable(head.status, wait_s),
     }

@@ -49,11 +49,11 @@ class ResponseHead(NamedTuple):
 
     Attributes:
         status: The HTTP status.
-        headers: Header names in lower case, and their values.
+        headers: Header names in lower case, and their values. Not in `repr`: a server may send back what it got.
     """
 
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
 
     @property
     def content_type(self) -> str:

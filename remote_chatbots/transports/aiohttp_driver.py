@@ -15,7 +15,7 @@ from remote_chatbots.events import Event
 from remote_chatbots.flow import EFFECTS, Aside, Deadline, Effect, Errand, Flow, Read, Send, Turn, Within
 from remote_chatbots.timeouts import Settings, Timeouts
 from remote_chatbots.transports import faults
-from remote_chatbots.transports.aiohttp_sessions import LoopSessions, up_to
+from remote_chatbots.transports.aiohttp_sessions import LoopSessions, head_of, up_to
 from remote_chatbots.transports.decoding import Decoder, UnreadableError, decoder_of
 from remote_chatbots.wire import HttpRequest, ResponseHead
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import aiohttp
 
 logger = logging.getLogger("remote_chatbots")
-MOST_HEADERS = 100  # as in the standard library, which serves sync calls
 # What turns under way are made of: the garbage collector, which ends a cycle's objects in any order, must not end a
 # flow before the run that has yet to leave it. A dict of its own: from 3.13 on an object's first one holds nothing.
 _HELD: dict[int, dict[str, Any]] = {}
@@ -211,10 +210,8 @@ class AiohttpRun:
         async with asyncio.timeout(self._within(both_s if sessions.given else clocks.connect_s)) as clock:
             self._sending = _Sending(clock, clocks.silence_s, self._ends_at)
             self._response = await sessions.request(request, self._sending.has_connected)
-        if self._response.status < 200 or len(self._response.headers) > MOST_HEADERS:
-            raise ConnectionError("no head of an answer")
+        head = head_of(self._response)
         self._body = self._response.content
-        head = _head(self._response)
         self._decoder = None if sessions.given and sessions.given.auto_decompress else decoder_of(head)
         return head
 
@@ -251,7 +248,7 @@ class AiohttpRun:
         async with asyncio.timeout(self._within(aside.within_s)):
             async with await sessions.request(aside.request, lambda: None) as response:
                 body = await up_to(response.content, faults.ASIDE_BYTES)
-        head = _head(response)
+        head = head_of(response)
         decoder = None if sessions.given and sessions.given.auto_decompress else decoder_of(head)
         return head, decoder.feed(body)[: faults.ASIDE_BYTES] if decoder is not None and body else body
 
@@ -355,14 +352,6 @@ class AiohttpTransport:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _head(response: aiohttp.ClientResponse) -> ResponseHead:
-    headers: dict[str, str] = {}
-    for name, value in response.headers.items():
-        name = name.lower()
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return ResponseHead(response.status, headers)
 
 
 def _cancelled(error: BaseException) -> bool:

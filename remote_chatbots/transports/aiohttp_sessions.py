@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from remote_chatbots.contents import Content, Octets
 from remote_chatbots.timeouts import Settings
+from remote_chatbots.transports.heads import is_sound
 from remote_chatbots.transports.proxies import proxy_of
-from remote_chatbots.wire import HttpRequest
+from remote_chatbots.wire import HttpRequest, ResponseHead
 
 if TYPE_CHECKING:
     import aiohttp
 
 LAST_TURNS_S = 2.0  # for which a loop that ends waits for turns that are being left
 LARGE_BYTES = 1024 * 1024
+MOST_HEADERS = 100  # as in the standard library, which serves sync calls
 HEAD_LINE_BYTES = 64 * 1024  # as in the standard library, which serves sync calls
 
 
@@ -160,6 +162,21 @@ class LoopSessions:
             max_field_size=HEAD_LINE_BYTES,
         )
         return session
+
+
+def head_of(response: aiohttp.ClientResponse) -> ResponseHead:
+    """Return a response's head.
+
+    Raises:
+        ConnectionError: If it is no head of an answer.
+    """
+    headers: dict[str, str] = {}
+    for name, value in response.headers.items():
+        name = name.lower()
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    if response.status < 200 or len(response.headers) > MOST_HEADERS or not is_sound(headers):
+        raise ConnectionError("no head of an answer")
+    return ResponseHead(response.status, headers)
 
 
 async def up_to(body: aiohttp.StreamReader, limit_bytes: int) -> bytes:

@@ -19,6 +19,7 @@ from remote_chatbots.flow import EFFECTS, Aside, Deadline, Effect, Errand, Flow,
 from remote_chatbots.timeouts import Settings, Timeouts
 from remote_chatbots.transports import faults
 from remote_chatbots.transports.decoding import Decoder, UnreadableError, decoder_of
+from remote_chatbots.transports.heads import is_sound
 from remote_chatbots.transports.requests_body import clock, hang_up, next_bytes, sent, wait
 from remote_chatbots.transports.waiting import WAITING
 from remote_chatbots.wire import HttpRequest, ResponseHead
@@ -62,6 +63,7 @@ class RequestsRun:
         if not self._begun:
             self._begin()
         self.busy, self._reader = True, threading.get_ident()
+        outcome: Any = None
         try:
             step = self._turn.resume()
             while type(step) in EFFECTS:
@@ -70,6 +72,7 @@ class RequestsRun:
                     raise StopIteration  # the turn was left from another thread: no fault of this one
                 step = self._turn.resume(outcome)
         except BaseException:
+            outcome = None  # as of `Turn.resume`
             self.close()
             raise
         finally:
@@ -282,13 +285,13 @@ class RequestsTransport:
             hooks={"response": [keep_head, *session.hooks["response"]]},
             stream=True,
         )
-        if response.status_code < 200:
+        if response.status_code < 200 or not is_sound(heads[0].headers):
             # An interim head, or another protocol's beginning: what follows would be read as the next turn's answer.
             connection = response.raw.connection
             response.close()
             if connection is not None:
                 connection.close()
-            raise ConnectionError("the server switched to another protocol")
+            raise ConnectionError("no head of an answer")
         if self._given is not None:
             clock(response)
         return response, heads[0]

@@ -9,6 +9,7 @@ import http.client
 import io
 import socket
 import time
+from email.errors import MissingHeaderBodySeparatorDefect
 from functools import cache
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -31,7 +32,7 @@ def new_session(idle_s: float) -> requests.Session:
 
 
 class _Response(http.client.HTTPResponse):
-    """Reads as its thread may wait, skips every interim head, and does not take a head for whole that was cut off."""
+    """Reads as its thread may wait, skips every interim head, and takes no head that was cut off or is broken."""
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
@@ -40,9 +41,17 @@ class _Response(http.client.HTTPResponse):
 
     def begin(self) -> None:
         super().begin()
-        if self._clocked.ended:
+        # Behind a line that is no header the library loses all others.
+        if self._clocked.ended or any(isinstance(one, MissingHeaderBodySeparatorDefect) for one in self.msg.defects):
             self.close()
             raise http.client.IncompleteRead(b"")
+
+    def _read_next_chunk_size(self) -> int:
+        size: int = super()._read_next_chunk_size()  # type: ignore[misc]
+        if size < 0:
+            self._close_conn()  # type: ignore[attr-defined]
+            raise ValueError("a chunk of less than nothing")
+        return size
 
     def _read_status(self) -> tuple[str, int, str]:
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -10,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from remote_chatbots import BotConnectError, BotError, BotTruncatedError
+from remote_chatbots import BotConnectError, BotError, BotTruncatedError, DifyApp, Question
 from tests.contract.scripted import (
     CHUNKED,
     END,
@@ -24,6 +25,7 @@ from tests.contract.scripted import (
     Until,
     Wait,
     chunk,
+    event,
     text,
 )
 
@@ -52,7 +54,7 @@ def test_no_frame_shows_the_key_where_nobody_listens(driver: Driver) -> None:
 
 @pytest.mark.parametrize("pause", [0, 0.1], ids=["in one read", "in two"])
 @pytest.mark.parametrize("said", ["", "Hel"])
-@pytest.mark.parametrize("fault", [b"zz\r\n", b"\r\n"])
+@pytest.mark.parametrize("fault", [b"zz\r\n", b"\r\n", b"-5\r\n"])
 def test_what_is_no_length_of_a_chunk_ends_the_turn_at_once_and_takes_no_text_along(
     serve: Serve, driver: Driver, fault: bytes, said: str, pause: float
 ) -> None:
@@ -77,9 +79,57 @@ def test_a_whole_answer_is_not_lost_to_a_fault_behind_it(serve: Serve, driver: D
     assert (turn.error, turn.answer.text) == (None, "Hello")
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"Content-Length: -5\r\n",
+        b"Content-Length: 5\r\nContent-Length: 6\r\n",
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        b"Transfer-Encoding: gzip, chunked\r\n",
+        "X-Größe: 1\r\n".encode(),
+    ],
+    ids=["a negative length", "two lengths", "a length and chunks", "an unknown coding", "a name that is none"],
+)
+def test_a_head_that_cannot_be_believed_is_no_head(serve: Serve, driver: Driver, lines: bytes) -> None:
+    server = serve([HEAD + lines + b"\r\n" + text("Hel", "lo") + END])
+    error = driver.one(server.url).error
+    assert isinstance(error, BotTruncatedError)
+    assert (error.partial_text, error.retryable, len(server.received)) == ("", False, 1)
+
+
+HEADER = "a-header-that-must-not-show"
+ECHO = f"You sent Bearer {KEY} and {HEADER}."
+REFUSAL = json.dumps({"code": "c", "message": ECHO}).encode()
+ECHOES: dict[str, list[Step]] = {
+    "a refusal": [
+        b"HTTP/1.1 400 No\r\nX-Request-Id: %s\r\n\r\n" % HEADER.encode()
+        + json.dumps({"code": "c", "message": ECHO}).encode(),
+        Close,
+    ],
+    "a redirect": [f"HTTP/1.1 302 No\r\nLocation: /{KEY}?{HEADER}\r\nContent-Length: 0\r\n\r\n".encode()],
+    "a page": [b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" + ECHO.encode(), Close],
+    "an answer that is none": [b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{" + ECHO.encode(), Close],
+    "an event that is none": [CHUNKED + chunk(b"data: " + ECHO.encode() + b"\n\n")],
+    "an error event": [CHUNKED + chunk(event("error", code=KEY, message=ECHO))],
+}
+
+
+@pytest.mark.parametrize("script", ECHOES.values(), ids=ECHOES)
+def test_a_server_that_repeats_what_it_got_gets_it_into_no_error_and_no_traceback(
+    serve: Serve, driver: Driver, script: list[Step]
+) -> None:
+    app = DifyApp(KEY, serve(script).url, headers={"X-Mine": HEADER})
+    error = driver.ask_bot(app, Question("Hello?", user="anna"))[0].error
+    assert isinstance(error, BotError)
+    _check_hides_key(error)
+    assert error.__context__ is None
+    assert HEADER not in repr(error.details())
+
+
 def _check_hides_key(error: BotError) -> None:
     shown = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
     # The frames of this test and its helpers hold the key by right.
     outside = "\n".join(part for part in shown.split("  File ") if "/tests/" not in part.split("\n")[0])
-    assert "Bearer" not in outside
+    assert "Authorization" not in outside
     assert KEY not in outside
+    assert HEADER not in outside

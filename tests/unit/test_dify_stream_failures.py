@@ -183,3 +183,11 @@ def test_ids_that_come_late_are_this_turns(told: Told) -> None:
     played = told({**message("Rain "), "conversation_id": ..., "message_id": ...}, message("likely."), END)
 
     assert (played.error, played.answer.text, played.answer.conversation_id) == (None, "Rain likely.", "c-1")
+
+
+def test_the_mark_by_which_gateways_end_streams_breaks_none(told: Told) -> None:
+    old = b'data: {"id":"m-1","answer":"Rain.","created_at":1}\n\n'  # of 2023, without a last event
+
+    assert told(old, b"data: [DONE]\n\n").answer.text == "Rain."
+    assert told(message("Rain."), b"data: [DONE]\n\n", END).error is None
+    assert type(told(message("Rain."), b"data: [DONE]\n\n").error) is BotTruncatedError

@@ -231,6 +231,7 @@ def test_an_event_of_ten_megabytes_passes_a_raised_limit() -> None:
         pytest.param(b'{"a":NaN}', {"a": None}, id="NaN"),
         pytest.param(b'\xef\xbb\xbf{"a":1}', {"a": 1}, id="a byte order mark"),
         pytest.param(b'{"a":[Infinity,-Infinity]}', {"a": [None, None]}, id="infinity"),
+        pytest.param(b'{"a":1e999,"b":0.5}', {"a": None, "b": 0.5}, id="a number that no float holds"),
         pytest.param(b'{"a":"\\ud83d!"}', {"a": "\ufffd!"}, id="a lone surrogate"),
         pytest.param(b'{"a":"\\ud83d\\ude00"}', {"a": "😀"}, id="a pair of surrogates"),
         pytest.param(b'{"a":"\\ud83d","b":"\\ud83d\\ude00"}', {"a": "\ufffd", "b": "😀"}, id="both"),
@@ -244,8 +245,8 @@ def test_json_is_read_leniently(data: bytes, value: Any) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"{", b'{"a":1,}', b"[DONE]", b"<html>", b"[" * 100_000, b"9" * 5000, b'{"a":1e999}'],
-    ids=["nothing", "half an object", "a comma too many", "DONE", "HTML", "nested too deeply", "huge", "infinite"],
+    [b"", b"{", b'{"a":1,}', b"[DONE]", b"<html>", b"[" * 100_000, b"9" * 5000],
+    ids=["nothing", "half an object", "a comma too many", "DONE", "HTML", "nested too deeply", "huge"],
 )
 def test_what_is_no_json_is_a_value_error_and_nothing_else(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):

@@ -213,19 +213,20 @@ class DifyApp:
         return self._calls(*hidden)
 
     def _calls(self, *hidden: str) -> Management:
-        return Management(self.base_url, self._headers(), self.settings, Hidden((self.api_key, *hidden)))
+        return Management(self.base_url, self._headers(), self.settings, Hidden(self.api_key, self.headers, *hidden))
 
     def _files(self) -> Files:
-        hidden = Hidden((self.api_key,))
+        hidden = Hidden(self.api_key, self.headers)
         return Files(self.base_url, self._headers(), self.settings, hidden, self.uploads, self.learned)
 
     def _speech(self, user: str, *hidden: str) -> Speech:
         self._check_user(user)
-        return Speech(self.base_url, self._headers(), self.settings, Hidden((self.api_key, *hidden)))
+        return Speech(self.base_url, self._headers(), self.settings, Hidden(self.api_key, self.headers, *hidden))
 
     def _turn(self, question: Question, options: DifyOptions) -> Flow[None]:
         # What opens a signed address is a secret as well.
-        hidden = Hidden((self.api_key, question.text, *(file.url.partition("?")[2] for file in files_in(question))))
+        signs = (file.url.partition("?")[2] for file in files_in(question))
+        hidden = Hidden(self.api_key, self.headers, question.text, *signs)
         turn = DifyTurn(
             self.settings, lambda task_id: self._management(question.user).stop_request(task_id, question.user), hidden
         )

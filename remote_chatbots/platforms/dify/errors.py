@@ -18,7 +18,7 @@ from remote_chatbots.errors import (
     BotReplyError,
     BotServerError,
 )
-from remote_chatbots.redaction import plain, shown, without
+from remote_chatbots.redaction import plain, shown, without_secrets
 from remote_chatbots.refusals import known_of, refused, said_in, said_instead
 from remote_chatbots.wire import ResponseHead
 
@@ -154,7 +154,7 @@ def error_from(told: dict[str, Any], status: int, *, hidden: tuple[str, ...] = (
         **known: More attributes of the error.
     """
     code = told.get("code")
-    code = without(code if isinstance(code, str) else "" if code is None else str(code), hidden[:1])
+    code = without_secrets(code if isinstance(code, str) else "" if code is None else str(code), hidden)
     named = told.get("status")
     # Gateways write other things there: 0, or 200 in each refusal.
     status = named if type(named) is int and 400 <= named < 600 else status

@@ -203,7 +203,7 @@ class DifyKnowledge:
 
     def _calls(self, *hidden: str) -> Calls:
         headers = sent_headers(self.api_key, self.headers)
-        return Calls(self.base_url, headers, self.settings, Hidden((self.api_key, *hidden)))
+        return Calls(self.base_url, headers, self.settings, Hidden(self.api_key, self.headers, *hidden))
 
 
 def _ids(given: Any) -> tuple[str, ...]:

@@ -108,8 +108,8 @@ class DifyTurn:
             self._say(pieces, out, join)
 
     def _no_json(self, frame: Frame) -> None:
-        # A frame cut in two is none of ours: `closing` says whether that matters.
-        if frame.data and frame.complete and frame.event != "ping":
+        # A frame cut in two is none of ours: `closing` says whether that matters. Gateways end streams by [DONE].
+        if frame.data not in (b"", b"[DONE]") and frame.complete and frame.event != "ping":
             raise not_allowed("an event of the stream is no JSON", frame.data, self._hidden) from None
 
     def _plain_text(self) -> str:

@@ -191,7 +191,7 @@ class GPTBotsAgent:
         return self._management().recover(lost, *lost.filters(*_marks(self.options)))
 
     def _turn(self, question: Question, options: GPTBotsOptions) -> Flow[None]:
-        hidden = Hidden((self.api_key, question.text))
+        hidden = Hidden(self.api_key, self.headers, question.text)
         calls = self._management(hidden)
         conversation_id = question.conversation_id or (yield from calls.create(question.user))
         try:
@@ -249,7 +249,7 @@ class GPTBotsAgent:
         return (learnt,) if learnt else ("v2", "v1")
 
     def _management(self, hidden: tuple[str, ...] = ()) -> Management:
-        return Management(self._calls(), self.settings, hidden or Hidden((self.api_key,)))
+        return Management(self._calls(), self.settings, hidden or Hidden(self.api_key, self.headers))
 
     def _calls(self) -> Calls:
         return Calls(self.base_url, sent_headers(self.api_key, self.headers))

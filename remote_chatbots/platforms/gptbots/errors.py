@@ -20,7 +20,7 @@ from remote_chatbots.errors import (
 )
 from remote_chatbots.platforms.gptbots.values import count
 from remote_chatbots.reading import mapping
-from remote_chatbots.redaction import plain, shown, without
+from remote_chatbots.redaction import plain, shown, without_secrets
 from remote_chatbots.refusals import known_of, refused, said_in, said_instead
 from remote_chatbots.wire import ResponseHead
 
@@ -119,7 +119,7 @@ def error_from(told: dict[str, Any], status: int, *, hidden: tuple[str, ...] = (
         hidden: What the message must not repeat: the key, the question.
         **known: More attributes of the error.
     """
-    code = without(code_of(told), hidden[:1])
+    code = without_secrets(code_of(told), hidden)
     places = (mapping(told.get("error")), mapping(told.get("payload")), mapping(told.get("data")), told)
     words = [place.get(key) for place in places for key in ("message", "msg", "detail")]
     message = next(filter(None, (plain(word, hidden) for word in (*words, told.get("error")))), "")

@@ -119,4 +119,4 @@ class GPTBotsKnowledge:
 
     def _management(self, *hidden: str) -> Management:
         calls = Calls(self.base_url, sent_headers(self.api_key, self.headers))
-        return Management(calls, self.settings, Hidden((self.api_key, *hidden)))
+        return Management(calls, self.settings, Hidden(self.api_key, self.headers, *hidden))
