@@ -170,8 +170,13 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
         flow = ask(bot, question)
         if not planned.answer_id or self.on_fork == "ignore":
             return flow
+        text, files = planned.newest
+        unanswered = None
+        if planned.unanswered and text:
+            told = replace(question, text=text, files=(*files, *question.files[len(planned.files) :]))
+            unanswered = planned.unanswered, told
         known, policy = self._newest_answers(), self.on_fork
-        return asked_unforked(bot, question, planned.answer_id, known, policy, anew)
+        return asked_unforked(bot, question, planned.answer_id, known, policy, anew, unanswered)
 
     def _rest_of_turn(
         self, form: FilledForm, messages: Sequence[Message], kwargs: Mapping[str, Any]

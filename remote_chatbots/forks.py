@@ -6,7 +6,7 @@ The server's conversation cannot fork, so such a turn is asked behind turns that
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Set
+from collections.abc import Callable, Container
 from typing import Any, Literal
 
 from remote_chatbots.errors import BotUsageError
@@ -52,7 +52,7 @@ class NewestAnswers:
                     self._newest.pop(known, None)
                     self._under_way.discard(known)
 
-    def why_forked(self, conversation_id: str, newest: Set[str]) -> str:
+    def why_forked(self, conversation_id: str, newest: Container[str]) -> str:
         """Return why a history does not hold the newest answers that the server told, in words."""
         if self.of(conversation_id) not in newest:
             return ELSEWHERE
@@ -69,6 +69,7 @@ def asked_unforked(
     newest: NewestAnswers,
     on_fork: OnFork,
     anew: Callable[[], Question],
+    unanswered: tuple[str, Question] | None = None,
 ) -> Flow[None]:
     """Ask `question`, but notice first if the answer it goes on from is not the newest of its conversation.
 
@@ -82,14 +83,18 @@ def asked_unforked(
         newest: What is known here.
         on_fork: "warn": warn, and ask all the same; "error": raise; "new": ask `anew()` in its place.
         anew: Makes the question that begins a new conversation with all of the history.
+        unanswered: What the history asks first, in a turn that it holds no answer of, and the question without that:
+            asked in its place where the server has that turn as its newest.
 
     Raises:
         BotUsageError: With "error". Nothing was sent.
     """
-    if newest.of(question.conversation_id) != answer_id:
+    if newest.of(question.conversation_id) != answer_id or unanswered is not None:
         look = getattr(bot, "newest_answers", None)
-        found = (yield from look(question.conversation_id, user=question.user)) if look is not None else ()
-        if found and answer_id not in found:
+        found = (yield from look(question.conversation_id, user=question.user)) if look is not None else {}
+        if unanswered is not None and answer_id not in found and unanswered[0] in found.values():
+            question = unanswered[1]
+        elif found and answer_id not in found:
             if on_fork == "new":
                 yield from compared(ask(bot, anew()), question.conversation_id, "forked")
                 return

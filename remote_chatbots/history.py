@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, overload
 
 from remote_chatbots.errors import BotUsageError
@@ -101,6 +101,9 @@ class Plan:
             bot.
         answer_id: The server's id of the own answer that the history goes on from; "" if it is not known, or not
             the history says where to go on.
+        unanswered: Of several new messages that are all a user's, the text of all but the newest: what was asked in
+            a turn that broke off; else "".
+        newest: The newest of them alone: its text, and its files.
     """
 
     text: str
@@ -110,6 +113,8 @@ class Plan:
     system: str = ""
     strangers: bool = False
     answer_id: str = ""
+    unanswered: str = field(default="", compare=False)
+    newest: tuple[str, tuple[Attachment, ...]] = field(default=("", ()), compare=False)
 
 
 def plan(
@@ -170,7 +175,10 @@ def plan(
     files = tuple(file for message in new if message.role in _BRING_FILES for file in message.files)
     strangers = own is None and _only_strangers(messages, bot_id, model_name)
     answer_id = str(told.get("message_id") or "") if conversation_id is None else ""
-    return Plan(text, named, inputs, files, digest, strangers, answer_id)
+    planned = Plan(text, named, inputs, files, digest, strangers, answer_id)
+    if len(new) > 1 and text == _rendered(new) and all(message.role == "user" for message in new):
+        return replace(planned, unanswered=_rendered(new[:-1]), newest=(new[-1].text, tuple(new[-1].files)))
+    return planned
 
 
 # What a tool found is the caller's; what another bot made is told by its words.

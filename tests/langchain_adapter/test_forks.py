@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from langchain_chatbots import RemoteChatModel
-from remote_chatbots import BotUsageError
-from remote_chatbots.emulator import Emulator, Hang, Unavailable
+from remote_chatbots import BotTruncatedError, BotUsageError
+from remote_chatbots.emulator import Cut, Emulator, Hang, Unavailable
 from remote_chatbots.flow import look_up
 from tests.langchain_adapter.asking import (
     HISTORY_PATHS,
@@ -94,6 +95,38 @@ def test_it_is_said_why_the_history_does_not_hold_the_newest_answer(make_bot: Ma
     with pytest.warns(UserWarning, match="newest one: the turn behind it broke off or was left"):
         history += [THIRD, left.invoke([*history, THIRD])]
     left.invoke([*history, FIRST])
+
+
+@pytest.mark.parametrize("way", ["the same model", "another process", "async"])
+async def test_a_question_whose_turn_broke_off_is_not_sent_again_where_the_server_tells_that_it_has_it(
+    emulator: Emulator, make_bot: MakeBot, platform: str, way: str
+) -> None:
+    model = make_bot(platform)
+    with saver_at("memory") as saver:
+        graph = graph_of(model, saver)
+        first = graph.invoke({"messages": [FIRST]}, thread("anna"))["messages"][-1]
+        emulator.faults.add(Cut(after_bytes=700), user=model.user)
+        with pytest.raises(BotTruncatedError):
+            graph.invoke({"messages": [SECOND]}, thread("anna"))
+        kept = [*graph.get_state(thread("anna")).values["messages"], THIRD]
+    assert [message.content for message in kept] == [FIRST.content, first.content, SECOND.content, THIRD.content]
+    model = pickle.loads(pickle.dumps(model)) if way == "another process" else model
+    told = pytest.warns(UserWarning, match="newest one") if platform == "gptbots" else nullcontext()
+    with told:  # GPTBots tells answers alone
+        answer = await model.ainvoke(kept) if way == "async" else model.invoke(kept)
+    sent = questions_in(emulator, conversation(first))
+    assert sent[-2:] == [
+        SECOND.content,
+        THIRD.content if platform == "dify" else f"{SECOND.content}\n\n{THIRD.content}",
+    ]
+    assert conversation(answer) == conversation(first)
+
+
+def test_questions_that_were_never_sent_go_together(emulator: Emulator, make_bot: MakeBot, platform: str) -> None:
+    model = make_bot(platform)
+    history: list[BaseMessage] = [FIRST, model.invoke([FIRST])]
+    model.invoke([*history, SECOND, THIRD])
+    assert questions_in(emulator, conversation(history[1]))[-1] == f"{SECOND.content}\n\n{THIRD.content}"
 
 
 async def test_an_edited_history_is_noticed_in_every_way_of_asking(make_bot: MakeBot, platform: str) -> None:

@@ -150,7 +150,7 @@ async def test_errors_are_ours_and_langchains(emulator: Emulator) -> None:
     cases: list[tuple[dict[str, Any], type[Exception], str]] = [
         ({"api_key": emulator.dify_key}, ModelAuthenticationError, "api_key is an app's"),
         ({"api_key": "dataset-wrong"}, ModelAuthenticationError, "Check api_key"),
-        ({"dataset_id": "00000000-0000-4000-8000-000000000000"}, ModelNotFoundError, "Check the id"),
+        ({"dataset_id": "00000000-0000-4000-8000-000000000000"}, ModelNotFoundError, "Give dataset_id"),
         ({"dataset_id": ""}, ModelInvalidRequestError, "dataset_id must be"),
         ({"dataset_id": ()}, ModelInvalidRequestError, "no knowledge base"),
     ]

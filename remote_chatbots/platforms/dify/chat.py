@@ -105,8 +105,8 @@ class DifyApp:
         """Return the messages of a conversation, the oldest first."""
         return self._management(user).history(conversation_id, user, limit, before)
 
-    def newest_answers(self, conversation_id: str, *, user: str = "") -> Flow[set[str]]:
-        """Return the ids of the answers that may be a conversation's newest; none if it is not to be had."""
+    def newest_answers(self, conversation_id: str, *, user: str = "") -> Flow[dict[str, str]]:
+        """Return the answers that may be a conversation's newest, each with its question; {} if they are not told."""
         return self._management(user).newest_answers(conversation_id, user)
 
     def conversations(

@@ -70,8 +70,8 @@ class Management(Calls):
         messages = [message for message in told if (message.message_id, message.role) not in known]
         return messages if limit is None else messages[max(0, len(messages) - limit) :]
 
-    def newest_answers(self, conversation_id: str, user: str) -> Flow[set[str]]:
-        """Return the ids of the answers that may be a conversation's newest; none if one page does not tell them.
+    def newest_answers(self, conversation_id: str, user: str) -> Flow[dict[str, str]]:
+        """Return the answers that may be a conversation's newest, by their ids what was asked; none if not to be told.
 
         Those of one second come in any order (recorded: messages-same-second-all): all of the last second are meant,
         and a full page of them may not hold them all.
@@ -80,8 +80,8 @@ class Management(Calls):
         items = mapping((yield from look_up(self.reading("/messages", query)))).get("data")
         found = [one for one in items if isinstance(one, dict)] if isinstance(items, list) else []
         newest = max(map(_time, found), default=0)
-        ids = {text(one.get("id")) for one in found if _time(one) == newest}
-        return ids if len(ids) < LOOK_UP_SIZE else set()
+        asked = {text(one.get("id")): text(one.get("query")) for one in found if _time(one) == newest}
+        return asked if len(asked) < LOOK_UP_SIZE else {}
 
     def conversations(self, user: str, limit: int | None, after: str = "") -> Flow[list[StoredConversation]]:
         """Return the conversations of a user, the newest first; those behind `after`, if that is given."""

@@ -132,8 +132,8 @@ class GPTBotsAgent:
         messages = self._management().history(conversation_id, limit, before)
         return messages if self.options.citation_marks else unmarked(messages)
 
-    def newest_answers(self, conversation_id: str, *, user: str = "") -> Flow[set[str]]:  # noqa: ARG002
-        """Return the ids of the answers that may be a conversation's newest; none if it is not to be had."""
+    def newest_answers(self, conversation_id: str, *, user: str = "") -> Flow[dict[str, str]]:  # noqa: ARG002
+        """Return the answers that may be a conversation's newest, each with its question; {} if they are not told."""
         return self._management().newest_answers(conversation_id)
 
     def conversations(

@@ -85,8 +85,10 @@ class Management:
         messages = [_message(one, conversation_id) for one in found]
         return messages if limit is None else messages[max(0, len(messages) - limit) :]
 
-    def newest_answers(self, conversation_id: str) -> Flow[set[str]]:
-        """Return the ids of the answers that may be a conversation's newest; none if one page does not tell it.
+    def newest_answers(self, conversation_id: str) -> Flow[dict[str, str]]:
+        """Return the answers that may be a conversation's newest, by their ids; none if one page does not tell it.
+
+        What was asked stands in a message of its own, and no page says which it is: it is "".
 
         The pages' order is documented nowhere: a full one that begins with the oldest has not the newest.
         """
@@ -95,10 +97,10 @@ class Management:
         found = [one for one in items if isinstance(one, dict)] if isinstance(items, list) else []
         times = [whole(one.get("create_time")) or 0 for one in found]
         if len(found) >= LOOK_UP_SIZE and times[0] <= times[-1]:
-            return set()
+            return {}
         answers = [(at, text(one.get("message_id"))) for at, one in zip(times, found, strict=True) if _answers(one)]
         newest = max((at for at, _ in answers), default=0)
-        return {id_ for at, id_ in answers if at == newest and id_}
+        return {id_: "" for at, id_ in answers if at == newest and id_}
 
     def conversations(self, user: str, limit: int | None = None, after: str = "") -> Flow[list[StoredConversation]]:
         """Return the conversations of a user that came through the API, the newest first ("Get conversation list").
