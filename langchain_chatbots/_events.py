@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any, Self
 
-from langchain_core.callbacks import AsyncCallbackManager, AsyncCallbackManagerForLLMRun, CallbackManager
+from langchain_core.callbacks import AsyncCallbackManager, AsyncRunManager, BaseRunManager, CallbackManager
 
-from langchain_chatbots._call import OwnRun, own_run
+from langchain_chatbots._call import own_run
 from remote_chatbots import BotServerError, Step
 from remote_chatbots.step_spans import Begun, Ended, Key, StepSpans
 from remote_chatbots.steps import told_of
@@ -16,19 +16,19 @@ STEP_EVENT = "remote_chatbots.step"
 
 
 class StepsTold:
-    """Tells the steps of one call: as runs below the model's own, which traces show, and as custom events.
+    """Tells the steps of one call: as runs below the call's own, which traces show, and as custom events.
 
-    The custom events go to the run in which the model is called: a chain's, a graph's, a tool's; else to nobody, for
+    The custom events go to the run in which the bot is asked: a chain's, a graph's, a tool's; else to nobody, for
     LangChain has none without such a run. Runs that are open when the call ends are ended with it.
 
     Args:
         run: The call's own run, where LangChain hands it on; else it is known of the call.
     """
 
-    def __init__(self, run: OwnRun | None) -> None:
+    def __init__(self, run: BaseRunManager | None) -> None:
         run = run or own_run()
         self._run = run if run is not None and run.inheritable_handlers else None
-        self._manager: Any = AsyncCallbackManager if isinstance(run, AsyncCallbackManagerForLLMRun) else CallbackManager
+        self._manager: Any = AsyncCallbackManager if isinstance(run, AsyncRunManager) else CallbackManager
         self._spans = StepSpans()
         self._runs: dict[Key, Any] = {}
 

@@ -14,12 +14,13 @@ from langchain_core.runnables import RunnableConfig
 from pydantic import Field, SecretStr
 
 from langchain_chatbots._arguments import from_config
+from langchain_chatbots._events import StepsTold
 from langchain_chatbots._messages import MessageMaker
 from langchain_chatbots._serialised import Serialised
 from langchain_chatbots._translate import Said
 from langchain_chatbots.errors import as_model_errors
 from langchain_chatbots.sources import sources
-from remote_chatbots import Question
+from remote_chatbots import Question, Step
 from remote_chatbots.arguments import with_environment
 from remote_chatbots.bot_fields import BotFields
 from remote_chatbots.constructors import DifyArguments, GPTBotsArguments
@@ -77,22 +78,26 @@ class RemoteRetriever(Serialised, BotFields, BaseRetriever):
         return await super().ainvoke(input, config, **from_config(config, kwargs))
 
     def _get_relevant_documents(
-        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **kwargs: Any  # noqa: ARG002
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **kwargs: Any
     ) -> list[Document]:  # fmt: skip
         with as_model_errors():
             question, maker, k = self._turn(query, kwargs)
-            with self._sync_client().stream(question) as run:
+            with StepsTold(run_manager) as steps, self._sync_client().stream(question) as run:
                 for event in run:
+                    if type(event) is Step:
+                        steps.tell(event)
                     maker.take(event)
                 return _found(maker.message(run.answer), k)
 
     async def _aget_relevant_documents(
-        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **kwargs: Any  # noqa: ARG002
+        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **kwargs: Any
     ) -> list[Document]:  # fmt: skip
         with as_model_errors():
             question, maker, k = self._turn(query, kwargs)
-            async with self._loop_client().stream(question) as run:
+            async with StepsTold(run_manager) as steps, self._loop_client().stream(question) as run:
                 async for event in run:
+                    if type(event) is Step:
+                        await steps.atell(event)
                     maker.take(event)
                 return _found(maker.message(run.answer), k)
 

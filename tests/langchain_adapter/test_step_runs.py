@@ -17,6 +17,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from openinference.instrumentation.langchain import LangChainInstrumentor
 from opentelemetry.sdk.trace import ReadableSpan
 
+from langchain_chatbots import DifyRetriever
 from remote_chatbots import BotError
 from remote_chatbots.emulator import Cut, Emulator
 from tests.langchain_adapter.asking import MakeModel
@@ -75,6 +76,16 @@ async def test_a_tool_that_the_bot_calls_is_a_span_below_the_models(
     assert attributes["tool.name"] == "current_time"
     assert attributes["output.value"] in json.dumps(told(spans.the("LLM"))["output.value"])
     assert not [name for name in json.loads(attributes.get("metadata", "{}")) if name.startswith("ls_")]
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+async def test_a_retriever_that_asks_the_bot_has_its_steps_below_it(
+    spans: Spans, emulator: Emulator, awaited: bool
+) -> None:
+    where = {"api_key": emulator.key("agent-chat"), "base_url": emulator.dify_url, "user": "retriever"}
+    retriever = DifyRetriever(**where)
+    await retriever.ainvoke(TIME) if awaited else retriever.invoke(TIME)
+    assert tree(spans) == [("current_time", "DifyRetriever")]
 
 
 @pytest.mark.parametrize("way", ["invoke", "astream"])
