@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from remote_chatbots.flow import Flow
@@ -12,11 +12,8 @@ if TYPE_CHECKING:
     from remote_chatbots.timeouts import Settings
 
 
-Memory = Literal["server", "client", "either"]
-
-
 class BotProtocol(Protocol):
-    """One bot on one platform: immutable, and without I/O.
+    """One bot on one platform, whose server keeps the conversation: immutable, and without I/O.
 
     Beside what stands here a platform may offer the small calls of `remote_chatbots.management.Management`, under the
     same names and with the same arguments, each returning a flow whose outcome is the call's; what it does not offer
@@ -26,10 +23,6 @@ class BotProtocol(Protocol):
     @property
     def name(self) -> str:
         """The platform, as errors and metadata name it: "dify", "gptbots"."""
-
-    @property
-    def memory(self) -> Memory:
-        """Who keeps the conversation."""
 
     @property
     def settings(self) -> Settings:

@@ -22,7 +22,6 @@ from remote_chatbots.platforms.dify.runs import Runs
 from remote_chatbots.platforms.dify.silence import look_into
 from remote_chatbots.platforms.dify.speech import Speech
 from remote_chatbots.platforms.dify.stream import DifyTurn
-from remote_chatbots.protocol import Memory
 from remote_chatbots.question import Attachment, Question
 from remote_chatbots.redaction import Hidden
 from remote_chatbots.resuming import FilledForm, LostAnswer
@@ -73,11 +72,6 @@ class DifyApp:
     def name(self) -> str:
         """The platform: "dify"."""
         return NAME
-
-    @property
-    def memory(self) -> Memory:
-        """Who keeps the conversation: the server."""
-        return "server"
 
     @property
     def bot_id(self) -> str:

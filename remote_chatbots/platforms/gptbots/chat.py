@@ -21,7 +21,6 @@ from remote_chatbots.platforms.gptbots.management import Management
 from remote_chatbots.platforms.gptbots.marks import CornerMarks, unmarked
 from remote_chatbots.platforms.gptbots.options import GPTBotsOptions
 from remote_chatbots.platforms.gptbots.stream import GPTBotsTurn
-from remote_chatbots.protocol import Memory
 from remote_chatbots.question import Question
 from remote_chatbots.redaction import Hidden
 from remote_chatbots.resuming import LostAnswer
@@ -98,11 +97,6 @@ class GPTBotsAgent:
     def name(self) -> str:
         """The platform: "gptbots"."""
         return NAME
-
-    @property
-    def memory(self) -> Memory:
-        """Who keeps the conversation: the server."""
-        return "server"
 
     @property
     def bot_id(self) -> str:
