@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test matrix fuzz soak notebooks check floors newest newer packages release rehearsal bench clean
+.PHONY: help demo test matrix fuzz soak notebooks check floors newest environments packages release rehearsal bench clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/'
@@ -34,19 +34,13 @@ check: $(VENV)/check  ## Lint, types, import rules
 	$(BIN)/pyright --pythonpath $(BIN)/python tests/typing
 	$(BIN)/lint-imports --no-cache
 
-floors:  ## The test suite on the oldest versions that pyproject.toml allows
-	$(PYTHON) -m venv .venv-floors
-	.venv-floors/bin/python .ci/floors > .venv-floors/constraints.txt
-	.venv-floors/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test]' -c .venv-floors/constraints.txt
+floors: .venv-floors/test  ## The test suite on the oldest versions that pyproject.toml allows
 	.venv-floors/bin/python -m pytest -x -q
 
-newest:  ## The test suite on the newest Python of this machine, if it is newer than PYTHON
-	@newest=$$($(PYTHON) .ci/newest_python) && if [ -n "$$newest" ]; then $(MAKE) --no-print-directory newer NEWEST="$$newest"; fi
+newest: .venv-newest/test  ## The test suite on the newest Python of this machine, if it is newer than PYTHON
+	@if [ -e .venv-newest/bin/python ]; then set -x; .venv-newest/bin/python -m pytest -x -q; fi
 
-newer:
-	$(NEWEST) -m venv .venv-newest
-	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
-	.venv-newest/bin/python -m pytest -x -q
+environments: $(VENV)/notebook .venv-floors/test .venv-newest/test .venv-release/release  ## What the targets above need; may be made by several jobs
 
 packages: .venv-release/release  ## Build wheel and sdist, check what is in them, use each extra alone in a clean environment
 	rm -rf dist
@@ -82,6 +76,18 @@ $(VENV)/notebook: $(VENV)/bin/python pyproject.toml
 
 $(VENV)/check: $(VENV)/bin/python pyproject.toml
 	$(PIP_INSTALL) -e '.[check]'
+	@touch $@
+
+.venv-floors/test: pyproject.toml .ci/floors
+	$(PYTHON) -m venv .venv-floors
+	.venv-floors/bin/python .ci/floors > .venv-floors/constraints.txt
+	.venv-floors/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test]' -c .venv-floors/constraints.txt
+	@touch $@
+
+.venv-newest/test: pyproject.toml .ci/newest_python
+	@mkdir -p .venv-newest
+	newest=$$($(PYTHON) .ci/newest_python); [ -z "$$newest" ] || { "$$newest" -m venv .venv-newest && \
+	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test]'; }
 	@touch $@
 
 .venv-bench/bench: pyproject.toml tests/benchmarks/requirements.txt
