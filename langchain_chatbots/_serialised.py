@@ -22,8 +22,9 @@ class Serialised:
 
     @classmethod
     def get_lc_namespace(cls) -> list[str]:
-        """Return where `load` finds the class: in its module."""
-        return cls.__module__.split(".")
+        """Return where `load` finds the class: one of ours in the package, another in its module."""
+        path = cls.__module__.split(".")
+        return path[:1] if path[0] == __package__ else path
 
     @property
     def lc_secrets(self) -> dict[str, str]:

@@ -36,6 +36,7 @@ def test_dumpd_and_load_give_an_equal_object_whose_key_comes_from_the_environmen
     variable = made.lc_secrets["api_key"]
     dumped = json.loads(json.dumps(dumpd(made)))
     assert (dumped["type"], dumped["kwargs"]["api_key"]["id"]) == ("constructor", [variable])
+    assert dumped["id"] == ["langchain_chatbots", kind.__name__]
     assert KEY not in str(dumped)
     assert "gateway-secret" not in str(dumped)
     monkeypatch.setenv(variable, KEY)
