@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
@@ -36,17 +37,17 @@ def form_of(schema: Any, platform: str) -> AnswerForm[Any]:
             platform=platform,
         ) from None
     parser: JsonOutputParser = PydanticOutputParser(pydantic_object=schema) if of_class else JsonOutputParser()
+    return AnswerForm(platform, told, partial(_read, parser, None if of_class else told))
 
-    def read(text: str) -> Any:
-        try:
-            value = parser.parse(text)
-        except OutputParserException as error:
-            found = _problem(error)
-        else:
-            return value if of_class else missing_keys(value, told)
-        raise found
 
-    return AnswerForm(platform, told, read)
+def _read(parser: JsonOutputParser, keys_of: dict[str, Any] | None, text: str) -> Any:
+    try:
+        value = parser.parse(text)
+    except OutputParserException as error:
+        found = _problem(error)
+    else:
+        return value if keys_of is None else missing_keys(value, keys_of)
+    raise found
 
 
 def _is_json_schema(schema: dict[str, Any]) -> bool:

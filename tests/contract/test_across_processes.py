@@ -128,6 +128,12 @@ def test_a_chat_engine_goes_on_in_another_process_where_it_was(emulator: Emulato
     assert (conversation_id, length) == (engine.conversation_id, 4)
 
 
+def test_a_model_that_answers_in_a_form_does_so_in_another_process(emulator: Emulator) -> None:
+    model = lc.ChatDify(api_key=emulator.dify_key, base_url=emulator.dify_url, user="form")
+    schema = {"title": "Departure", "type": "object", "properties": {"pier": {"type": "integer"}}, "required": ["pier"]}
+    assert isinstance(there(model.with_structured_output(schema), "held.invoke(QUESTION)")["pier"], int)
+
+
 def test_what_the_server_keeps_is_read_in_another_process(emulator: Emulator) -> None:
     app = {"api_key": emulator.dify_key, "base_url": emulator.dify_url, "user": "kept"}
     model, llm = lc.ChatDify(**app), li.Dify(**app)
