@@ -98,9 +98,12 @@ def _key(given: argparse.Namespace, platform: str) -> str:
         return str(given.api_key)
     if key := os.environ.get(variable):
         return key
+    none = f"There is no key. Set {variable}" + (
+        ", or talk with --emulator, which needs none." if hasattr(given, "emulator") else "."
+    )
     if not sys.stdin.isatty():
-        raise Unusable(f"There is no key. Set {variable}.")
+        raise Unusable(none)
     try:
         return getpass.getpass("The bot's API key (it is not shown): ")
     except EOFError:
-        raise Unusable(f"There is no key. Set {variable}.") from None
+        raise Unusable(none) from None

@@ -86,7 +86,7 @@ def run(given: argparse.Namespace) -> int:
             obey(talk, f"/open {given.conversation}")
         else:
             talk.begin()
-        _talk(talk)
+        _talk(talk, goes_on=given.emulator is None)
     return FAILED if talk.failed and not screen.interactive else FINE
 
 
@@ -99,7 +99,7 @@ def _meet(client: BotClient, bot: Bot) -> None:
         raise copy_of(error, message=f"{error} `remote-chatbots doctor` tells more.") from None
 
 
-def _talk(talk: Talk) -> None:
+def _talk(talk: Talk, *, goes_on: bool) -> None:
     while (line := talk.screen.read()) is not None:
         said = line.strip()
         try:
@@ -112,7 +112,7 @@ def _talk(talk: Talk) -> None:
         except BotUsageError as error:
             talk.failed = True
             talk.screen.note(f"  ✗ {on_a_line(str(error), 2000)}\n", "wrong")
-    if talk.conversation_id:
+    if talk.conversation_id and goes_on:
         # Whoever chose the id, a shell will read it.
         talk.screen.note(f"To go on: --conversation {shlex.quote(on_a_line(talk.conversation_id))}\n")
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from remote_chatbots.cli.wrapping import filled
 from remote_chatbots.described import AppParameters, InputField
 from remote_chatbots.printable import on_a_line
 
@@ -156,15 +156,7 @@ def _entry(label: str, told: str) -> list[str]:
 
     Whoever wrote the words: they are data.
     """
-    hanging = " " * (_LABEL + 5)
-    return textwrap.wrap(
-        on_a_line(told),
-        _WIDTH,
-        initial_indent=f"{label:<{_LABEL + 4}} ",
-        subsequent_indent=hanging,
-        break_long_words=False,
-        break_on_hyphens=False,
-    ) or [label]
+    return filled(on_a_line(told), _WIDTH, f"{label:<{_LABEL + 4}} ", " " * (_LABEL + 5))
 
 
 def _duration(seconds: float) -> str:

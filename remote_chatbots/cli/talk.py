@@ -19,7 +19,7 @@ from remote_chatbots.stored import StoredConversation
 from remote_chatbots.transports.requests_driver import RequestsRun
 
 # How an opening statement shows where a variable belongs.
-_VARIABLE = re.compile(r"\{\{(\w+)\}\}")
+_VARIABLE = re.compile(r"([ ,]*)\{\{(\w+)\}\}")
 
 
 class Talk:
@@ -66,10 +66,14 @@ class Talk:
         self.conversation_id, self.answer, self.lost, self.paused = "", None, None, None
         if self.screen.interactive and not fill_inputs(self.screen, self.told.input_form, self.inputs):
             self.screen.note("The app answers nothing without these; /new asks again.\n", "wrong")
-        words = {name: value for name, value in self.inputs.items() if isinstance(value, str)}
-        if opening := _VARIABLE.sub(lambda found: words.get(found[1], ""), self.told.opening_statement):
+        if opening := _VARIABLE.sub(self._filled_in, self.told.opening_statement):
             self.screen.note(printable(opening) + "\n", "plain")
         self._offer(self.told.suggested_questions)
+
+    def _filled_in(self, place: re.Match[str]) -> str:
+        """Return a variable's value behind what leads to it; nothing, "Welcome, {{name}}!" is "Welcome!" then."""
+        value = self.inputs.get(place[2])
+        return f"{place[1]}{value}" if value and isinstance(value, str) else ""
 
     def take(self, line: str) -> None:
         """Ask what a person wrote: a text, or the number of a follow-up. Two slashes at its beginning mean one.

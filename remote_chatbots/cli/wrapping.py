@@ -3,12 +3,40 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 
 # A word with the spaces before it, or a line end.
 _PARTS = re.compile(r"\n| *[^ \n]+| +")
 # What is written with spaces between words; of the rest (Chinese, emoji) every character can begin a line.
 _SPACED = re.compile(r"[!-\u2dff]")
+_WIDE = "\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\U0001f300-\U0003fffd"
+# Spaces; a wide character, with the punctuation that no line begins with; a word.
+_PIECES = re.compile(f" +|[{_WIDE}][，。、；：！？）》」』]*|[^ {_WIDE}]+")
+
+
+def cells(text: str) -> int:
+    """Return how many columns a text takes, as far as that can be known: wide characters take two."""
+    return sum(0 if unicodedata.combining(one) else 1 + (unicodedata.east_asian_width(one) in "WF") for one in text)
+
+
+def filled(words: str, columns: int, first: str, hanging: str) -> list[str]:
+    """Return words as lines that end between words, or between wide characters; a longer word stays in one piece.
+
+    Args:
+        words: On one line.
+        columns: How many a line takes.
+        first: What the first line begins with.
+        hanging: What the others begin with.
+    """
+    lines, line, empty = [], first, True
+    for piece in _PIECES.findall(words):
+        if not empty and not piece.isspace() and cells(line + piece) > columns:
+            lines.append(line.rstrip())
+            line, empty = hanging, True
+        if not (empty and piece.isspace()):
+            line, empty = line + piece, False
+    return [*lines, line.rstrip()]
 
 
 class Wrapper:

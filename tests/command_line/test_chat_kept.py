@@ -112,6 +112,16 @@ def test_a_file_that_cannot_be_written_is_told(chat: Chat, where: str, told: str
     assert "Traceback" not in err
 
 
+def test_an_opening_leaves_out_what_nobody_gave(chat: Chat) -> None:
+    assert "\nWelcome to Saltmouth!\n" in chat("/list")[1]
+    assert "\nWelcome to Saltmouth, Anna!\n" in chat("/list", options=("--input", "guest=Anna"))[1]
+
+
+def test_a_conversation_of_an_emulator_that_ends_with_the_chat_is_not_offered(chat: Chat) -> None:
+    assert "To go on: --conversation" in chat("When does the ferry leave?")[1]
+    assert "To go on" not in chat("When does the ferry leave?", options=("--emulator",))[1]
+
+
 def test_a_conversation_in_markdown_runs_and_loads_nothing_where_it_is_shown(
     chat: Chat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

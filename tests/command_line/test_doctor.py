@@ -238,6 +238,8 @@ def test_what_a_server_calls_itself_is_data(
 def test_without_a_key_and_without_a_terminal_it_says_where_to_put_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor"]) == 2
     assert capsys.readouterr().err == "remote-chatbots doctor: There is no key. Set DIFY_API_KEY.\n"
+    assert main(["chat"]) == 2
+    assert "There is no key. Set DIFY_API_KEY, or talk with --emulator" in capsys.readouterr().err
     assert main(["doctor", "--platform", "gptbots"]) == 2
     assert "GPTBOTS_API_KEY" in capsys.readouterr().err
 

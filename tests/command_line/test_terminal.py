@@ -13,7 +13,9 @@ from prompt_toolkit.data_structures import Size
 from prompt_toolkit.input import DummyInput
 from prompt_toolkit.output.vt100 import Vt100_Output
 
+from remote_chatbots.cli.chat_commands import COMMANDS
 from remote_chatbots.cli.terminal import Terminal
+from remote_chatbots.cli.wrapping import filled
 
 
 @contextmanager
@@ -41,3 +43,22 @@ def test_progress_that_is_shorter_than_before_leaves_nothing_of_it() -> None:
         shown.progress("  3 of 4")
     assert screen.display[0].rstrip() == "  3 of 4"
     assert screen.buffer[0][2].fg == "brightblack"
+
+
+def test_what_the_chat_says_of_its_commands_fits_a_narrow_terminal() -> None:
+    width = max(len(command.written) for command in COMMANDS.values())
+    assert max(len(f"  {'':{width}}  {command.purpose}") for command in COMMANDS.values()) <= 80
+
+
+@pytest.mark.parametrize(
+    ("words", "lines"),
+    [
+        ("one two three", ["- one two", "  three"]),
+        ("", ["-"]),
+        ("a-very-long-word and more", ["- a-very-long-word", "  and more"]),
+        ("每天从早上八点，到下午", ["- 每天从早", "  上八点，", "  到下午"]),
+        ("see 每天从早上 now", ["- see 每天", "  从早上", "  now"]),
+    ],
+)
+def test_lines_are_filled_by_columns_and_end_between_words_or_wide_characters(words: str, lines: list[str]) -> None:
+    assert filled(words, 11, "- ", "  ") == lines
