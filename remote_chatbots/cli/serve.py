@@ -8,6 +8,8 @@ import signal
 import sys
 import textwrap
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,10 +76,6 @@ def run(given: argparse.Namespace) -> int:
         return FINE
     over = threading.Event()
     before = {each: signal.signal(each, lambda *_: over.set()) for each in (signal.SIGINT, signal.SIGTERM)}
-    log = logging.getLogger("remote_chatbots.emulator")
-    level, handler = log.level, _to_stdout()
-    log.setLevel(logging.INFO)
-    log.addHandler(handler)
     try:
         running = emulators.Emulator(  # its HTTP library is imported with it, and not before
             given.profile,
@@ -88,7 +86,7 @@ def run(given: argparse.Namespace) -> int:
         )
         for fault in given.fault:
             add_fault(running.faults, fault)
-        with running:
+        with running, _told("remote_chatbots.emulator", logging.INFO), _told("aiohttp.server", logging.ERROR):
             sys.stdout.write(_welcome(running, given.profile))
             sys.stdout.flush()
             while not over.wait(0.5):  # a wait without an end would hold back the signal on Windows
@@ -96,8 +94,6 @@ def run(given: argparse.Namespace) -> int:
     except (OSError, OverflowError) as error:
         raise Unusable(f"Port {given.port} cannot be had: {on_a_line(str(error))}. Choose another by --port.") from None
     finally:
-        log.removeHandler(handler)
-        log.setLevel(level)
         for number, whose in before.items():
             signal.signal(number, whose)
     sys.stdout.write("\nGone.\n")
@@ -143,7 +139,29 @@ def _welcome(running: Emulator, profile: str) -> str:
     )
 
 
-def _to_stdout() -> logging.Handler:
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    return handler
+@contextmanager
+def _told(name: str, least: int) -> Iterator[None]:
+    """Tell of what a logger hears, a line each."""
+    log, handler = logging.getLogger(name), logging.StreamHandler(sys.stdout)
+    level, propagates = log.level, log.propagate
+    handler.setFormatter(_Line("%(asctime)s %(message)s", "%H:%M:%S"))
+    log.setLevel(least)
+    log.addHandler(handler)
+    log.propagate = False
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
+        log.propagate = propagates
+
+
+class _Line(logging.Formatter):
+    """An error of the HTTP library's (https spoken to an http port, say) as a line, without its traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        if record.exc_info and record.exc_info[1] is not None:
+            record.msg, record.args = f"{record.getMessage()}: {record.exc_info[1]}", ()
+            record.exc_info = record.exc_text = None
+        record.msg, record.args = on_a_line(record.getMessage(), 300), ()
+        return super().format(record)

@@ -145,7 +145,7 @@ def _log(received: ReceivedRequest, user: str | None, outcome: str, took_s: floa
         return
     who = " ".join(filter(None, (received.app or "no app", user)))
     suffered = " ".join(type(fault).__name__ for fault in faults_here().faults)
-    line = f"{received.method} {received.path} {who} {outcome} {took_s * 1000:.0f} ms {suffered}"
+    line = f"{received.method} {on_a_line(received.path, 200)} {who} {outcome} {took_s * 1000:.0f} ms {suffered}"
     _LOG.info("%s", on_a_line(line))
 
 

@@ -67,6 +67,21 @@ def test_each_request_is_told_in_a_line_without_its_key() -> None:
         assert all(key not in line and "\x1b" not in line and "ferry" not in line for line in log)
 
 
+def test_what_is_no_request_is_told_in_a_line_that_no_terminal_obeys() -> None:
+    with running("serve", "--token-delay", "0") as process:
+        lines = list(lines_until(process, READY))
+        port = int(told(lines, "Dify").split(":")[2].partition("/")[0])
+        for sent in (b"GET /v1/\xc2\x9b31m", b"GET /v1/%1b%5b31m%0afake"):
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
+                line.sendall(sent + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert line.recv(100)
+        log = [*lines_until(process, "GET /v1/ fake")][-2:]
+        process.terminate()
+        assert process.communicate(timeout=20)[1] == ""
+    assert [line[9:14] for line in log] == ["Error", "GET /"]
+    assert not {"\x1b", "\x9b"} & set("".join(log))
+
+
 def test_a_folder_of_texts_is_its_knowledge_base(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "whales.md").write_text("Blue whales weigh 150 tonnes.", "utf-8")
