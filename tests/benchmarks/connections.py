@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.benchmarks.contenders import QUESTION, adrain, dify, drain
+from tests.benchmarks.contenders import QUESTION, adrain, drain
+from tests.benchmarks.faces import chat_dify
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.server import Counts, Server
 
@@ -48,7 +49,7 @@ def _counted(reply: str, run: Callable[[str, int, Server], Counts], turns: int) 
 
 
 def _sync(reply: str, turns: int, server: Server) -> Counts:
-    model = dify(server.url(reply))
+    model = chat_dify(server.url(reply))
     for _ in range(turns):
         drain(model.stream(QUESTION))
     return _settled(server)
@@ -56,7 +57,7 @@ def _sync(reply: str, turns: int, server: Server) -> Counts:
 
 def _async(reply: str, turns: int, server: Server) -> Counts:
     async def all_turns() -> Counts:
-        model = dify(server.url(reply))
+        model = chat_dify(server.url(reply))
         for _ in range(turns):
             await adrain(model.astream(QUESTION))
         # Inside the loop: its end would close whatever is open.

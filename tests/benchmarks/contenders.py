@@ -1,4 +1,4 @@
-"""Who streams: the bare HTTP libraries, LangChain from memory, our model and its peer. Sync and async alike."""
+"""The bare HTTP libraries, and what all contenders are asked. Those of the frameworks stand in `faces.py`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,6 @@ from typing import Any
 import aiohttp
 import orjson
 import requests
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessageChunk, BaseMessage
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
-
-from langchain_chatbots import ChatDify
 
 QUESTION = "What does the White Rabbit take out of its pocket?"
 KEY = "app-benchmark"
@@ -21,39 +16,6 @@ REQUEST = orjson.dumps(
     {"inputs": {}, "query": QUESTION, "response_mode": "streaming", "conversation_id": "", "user": "anna"}
 )
 HEADERS = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json", "Accept-Encoding": "identity"}
-
-
-def dify(url: str, *, coalesce: bool = True) -> ChatDify:
-    """Return our model."""
-    return ChatDify(api_key=KEY, base_url=url, user="anna", coalesce=coalesce)
-
-
-def openai(url: str) -> BaseChatModel:
-    """Return the peer: LangChain's own partner package for a chat API with server-sent events."""
-    from langchain_openai import ChatOpenAI
-
-    return ChatOpenAI(api_key=KEY, base_url=url, model="gpt-4o-mini", max_retries=0)  # type: ignore[arg-type]
-
-
-class FromMemory(BaseChatModel):
-    """LangChain alone: the pieces are there already, and each becomes a chunk as any model must make one."""
-
-    pieces: list[str]
-
-    @property
-    def _llm_type(self) -> str:
-        return "from-memory"
-
-    def _generate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
-        raise NotImplementedError
-
-    def _stream(self, messages: list[BaseMessage], *_: Any, **__: Any) -> Iterator[ChatGenerationChunk]:
-        for piece in self.pieces:
-            yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
-
-    async def _astream(self, messages: list[BaseMessage], *_: Any, **__: Any) -> AsyncIterator[ChatGenerationChunk]:
-        for piece in self.pieces:
-            yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
 
 
 class BareRequests:
@@ -81,7 +43,7 @@ class BareAiohttp:
 
     def __init__(self, url: str) -> None:
         self._url = f"{url}/chat-messages"
-        self._session = aiohttp.ClientSession()
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
 
     async def batches(self) -> AsyncIterator[list[Any]]:
         """Yield the events of one turn, parsed, as many at a time as one read brings."""
@@ -105,13 +67,3 @@ async def adrain(stream: AsyncIterator[Any]) -> None:
     """Take all of `stream`, and do nothing with it."""
     async for _ in stream:
         pass
-
-
-def texts(stream: Iterator[Any]) -> list[str]:
-    """Return the text of each chunk that has any."""
-    return [chunk.text for chunk in stream if chunk.text]
-
-
-async def atexts(stream: AsyncIterator[Any]) -> list[str]:
-    """Return the text of each chunk that has any."""
-    return [chunk.text async for chunk in stream if chunk.text]

@@ -1,4 +1,4 @@
-"""What a streamed event costs: against the floor, with coalescing off and on, and against ChatOpenAI."""
+"""What a streamed event costs: against the floor, with coalescing off and on, and against the framework's own peer."""
 
 from __future__ import annotations
 
@@ -8,98 +8,104 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from tests.benchmarks import wire
-from tests.benchmarks.contenders import (
-    QUESTION,
-    BareAiohttp,
-    BareRequests,
-    FromMemory,
-    adrain,
-    atexts,
-    dify,
-    drain,
-    openai,
-    texts,
-)
+from tests.benchmarks.contenders import BareAiohttp, BareRequests, adrain, drain
+from tests.benchmarks.faces import FACES, Face
 from tests.benchmarks.figure import Cost, Figure, alternating, ratios
 from tests.benchmarks.server import Server
 
-BARE, MEMORY = "bare HTTP library", "LangChain from memory"
-OFF, ON, PEER = "ChatDify, one chunk an event", "ChatDify", "ChatOpenAI"
+BARE, MEMORY, OFF, ON, PEER = "bare", "memory", "off", "on", "peer"  # the contenders
+PEER_TOKENS = 1000  # of a peer's turn: it takes some hundred times as long, and is counted by the token
+
+
+class Taken(NamedTuple):
+    """What one way of one face cost, by contender, and how many chunks one turn gave with coalescing on."""
+
+    face: Face
+    way: str
+    costs: Mapping[str, list[Cost]]
+    chunks: int
+
+    def cpu_us(self, contender: str, events: int) -> float:
+        """Return the median time of the processor for each event, in µs."""
+        return statistics.median(cost.cpu_s for cost in self.costs[contender]) / events * 1e6
 
 
 class CostPerEvent(NamedTuple):
     """The figures, and what lies under them.
 
     Attributes:
-        figures: P1, P2, P3; sync, then async.
-        cpu_us: Median time of the processor for each event, in µs, by way and contender.
-        chunks: How many chunks with text one turn gave, by way, with coalescing on.
+        figures: P1, P2, P3; of each face, sync, then async.
+        taken: What was taken, in the same order.
         events: How many events a turn had.
     """
 
     figures: list[Figure]
-    cpu_us: dict[str, dict[str, float]]
-    chunks: dict[str, int]
+    taken: list[Taken]
     events: int
 
 
 def measure(events: int, rounds: int) -> CostPerEvent:
     """Measure P1, P2 and P3 with turns of so many events."""
-    pieces = wire.pieces(events)
-    with Server(events) as server:
-        sync_costs, sync_chunks = _sync(server, pieces, rounds)
-        with asyncio.Runner() as runner:
-            async_costs, async_chunks = _async(server, pieces, rounds, runner)
-    costs = {"sync": sync_costs, "async": async_costs}
-    return CostPerEvent(
-        [*_against_floor(costs), *_against_peer(costs)],
-        {way: {name: _median_us(of, events) for name, of in found.items()} for way, found in costs.items()},
-        {"sync": sync_chunks, "async": async_chunks},
-        events,
-    )
+    with Server() as server, asyncio.Runner() as runner:
+        taken = [
+            found
+            for face in FACES
+            for found in (_sync(face, server, events, rounds), _async(face, server, events, rounds, runner))
+        ]
+    return CostPerEvent([*_against_floor(taken), *_against_peer(taken)], taken, events)
 
 
-def _sync(server: Server, pieces: list[str], rounds: int) -> tuple[dict[str, list[Cost]], int]:
-    burst, bare = server.url("burst"), BareRequests(server.url("burst"))
-    memory, off, on = FromMemory(pieces=pieces, cache=False), dify(burst, coalesce=False), dify(burst)
-    peer = openai(server.url("openai"))
-    for model in (memory, off, on, peer):
-        _same_text(texts(model.stream(QUESTION)), pieces)
-    _one_chunk_an_event(texts(off.stream(QUESTION)), pieces)
-    chunks = len(texts(on.stream(QUESTION)))
+def _sync(face: Face, server: Server, events: int, rounds: int) -> Taken:
+    pieces, burst = wire.pieces(events), server.url(f"burst-{events}")
+    bare = BareRequests(burst)
+    memory, off, on = face.memory(pieces), face.ours(burst, coalesce=False), face.ours(burst)
+    peer = face.peer(server.url(f"openai-{PEER_TOKENS}"))
+    for model in (memory, off, on):
+        _same_text(face.texts(model), pieces)
+    _same_text(face.texts(peer), wire.pieces(PEER_TOKENS))
+    _one_chunk_an_event(face.texts(off), pieces)
+    chunks = len(face.texts(on))
     actions: Mapping[str, Callable[[], None]] = {
         BARE: lambda: drain(bare.batches()),
-        MEMORY: lambda: drain(memory.stream(QUESTION)),
-        OFF: lambda: drain(off.stream(QUESTION)),
-        ON: lambda: drain(on.stream(QUESTION)),
-        PEER: lambda: drain(peer.stream(QUESTION)),
+        MEMORY: lambda: drain(face.stream(memory)),
+        OFF: lambda: drain(face.stream(off)),
+        ON: lambda: drain(face.stream(on)),
+        PEER: lambda: drain(face.stream(peer)),
     }
     costs = alternating(actions, rounds)
     bare.close()
-    return costs, chunks
+    return Taken(face, "sync", _by_the_token(costs, events), chunks)
 
 
-def _async(server: Server, pieces: list[str], rounds: int, runner: asyncio.Runner) -> tuple[dict[str, list[Cost]], int]:
+def _async(face: Face, server: Server, events: int, rounds: int, runner: asyncio.Runner) -> Taken:
     async def bare_in_loop() -> BareAiohttp:
-        return BareAiohttp(server.url("burst"))
+        return BareAiohttp(burst)
 
-    burst, bare = server.url("burst"), runner.run(bare_in_loop())
-    memory, off, on = FromMemory(pieces=pieces, cache=False), dify(burst, coalesce=False), dify(burst)
-    peer = openai(server.url("openai"))
-    for model in (memory, off, on, peer):
-        _same_text(runner.run(atexts(model.astream(QUESTION))), pieces)
-    _one_chunk_an_event(runner.run(atexts(off.astream(QUESTION))), pieces)
-    chunks = len(runner.run(atexts(on.astream(QUESTION))))
+    pieces, burst = wire.pieces(events), server.url(f"burst-{events}")
+    bare = runner.run(bare_in_loop())
+    memory, off, on = face.memory(pieces), face.ours(burst, coalesce=False), face.ours(burst)
+    peer = face.peer(server.url(f"openai-{PEER_TOKENS}"))
+    for model in (memory, off, on):
+        _same_text(runner.run(face.atexts(model)), pieces)
+    _same_text(runner.run(face.atexts(peer)), wire.pieces(PEER_TOKENS))
+    _one_chunk_an_event(runner.run(face.atexts(off)), pieces)
+    chunks = len(runner.run(face.atexts(on)))
     actions: Mapping[str, Callable[[], None]] = {
         BARE: lambda: runner.run(adrain(bare.batches())),
-        MEMORY: lambda: runner.run(adrain(memory.astream(QUESTION))),
-        OFF: lambda: runner.run(adrain(off.astream(QUESTION))),
-        ON: lambda: runner.run(adrain(on.astream(QUESTION))),
-        PEER: lambda: runner.run(adrain(peer.astream(QUESTION))),
+        MEMORY: lambda: runner.run(adrain(face.astream(memory))),
+        OFF: lambda: runner.run(adrain(face.astream(off))),
+        ON: lambda: runner.run(adrain(face.astream(on))),
+        PEER: lambda: runner.run(adrain(face.astream(peer))),
     }
     costs = alternating(actions, rounds)
     runner.run(bare.close())
-    return costs, chunks
+    return Taken(face, "async", _by_the_token(costs, events), chunks)
+
+
+def _by_the_token(costs: Mapping[str, list[Cost]], events: int) -> Mapping[str, list[Cost]]:
+    """Return `costs` with the peer's as they would be for as many tokens as the others had events."""
+    times = events / PEER_TOKENS
+    return {**costs, PEER: [Cost(cost.cpu_s * times, cost.wall_s * times) for cost in costs[PEER]]}
 
 
 def _same_text(said: list[str], pieces: list[str]) -> None:
@@ -113,29 +119,23 @@ def _one_chunk_an_event(said: list[str], pieces: list[str]) -> None:
         raise ValueError("with coalescing off there is not one chunk for each event")
 
 
-def _against_floor(costs: Mapping[str, Mapping[str, list[Cost]]]) -> list[Figure]:
+def _against_floor(taken: list[Taken]) -> list[Figure]:
     figures = []
     for code, what, name, bar in (
         ("P1", "cost of an event against the floor, one chunk an event", OFF, 1.25),
         ("P2", "cost of an event against the floor, server faster than client", ON, 0.25),
     ):
-        for way, found in costs.items():
-            by_cpu, by_wall = ratios(found[name], [found[BARE], found[MEMORY]])
-            figures.append(Figure(code, what, way, bar, by_cpu, by_wall=by_wall))
+        for face, way, costs, _ in taken:
+            by_cpu, by_wall = ratios(costs[name], [costs[BARE], costs[MEMORY]])
+            figures.append(Figure(code, what, way, bar, by_cpu, face=face.name, by_wall=by_wall))
     return figures
 
 
-def _against_peer(costs: Mapping[str, Mapping[str, list[Cost]]]) -> list[Figure]:
+def _against_peer(taken: list[Taken]) -> list[Figure]:
     figures = []
-    for what, name, bar in (
-        ("times cheaper a token than ChatOpenAI, one chunk an event", OFF, 6.0),
-        ("times cheaper a token than ChatOpenAI, server faster than client", ON, 25.0),
-    ):
-        for way, found in costs.items():
-            by_cpu, by_wall = ratios(found[PEER], [found[name]])
-            figures.append(Figure("P3", what, way, bar, by_cpu, at_least=True, by_wall=by_wall))
+    for what, name, bar in (("one chunk an event", OFF, 6.0), ("server faster than client", ON, 25.0)):
+        for face, way, costs, _ in taken:
+            by_cpu, by_wall = ratios(costs[PEER], [costs[name]])
+            what_of_it = f"times cheaper a token than {face.peer_name}, {what}"
+            figures.append(Figure("P3", what_of_it, way, bar, by_cpu, face=face.name, at_least=True, by_wall=by_wall))
     return figures
-
-
-def _median_us(costs: list[Cost], events: int) -> float:
-    return statistics.median(cost.cpu_s for cost in costs) / events * 1e6

@@ -20,9 +20,10 @@ class Figure:
         code: Short name.
         what: What it is, for people.
         way: "sync" or "async"; "" where that makes no difference.
-        bar: What the median has to keep.
+        bar: What the median has to keep; None where it is told for the sake of another figure.
         values: One for each round.
         unit: What stands behind the number; "" for counts.
+        face: Of which framework's face it is; "" if of none.
         at_least: Whether the bar is a lower bound.
         by_wall: The same ratios by the wall clock, where `values` are by the time the processor worked.
     """
@@ -30,9 +31,10 @@ class Figure:
     code: str
     what: str
     way: str
-    bar: float
+    bar: float | None
     values: Sequence[float]
     unit: str = "×"
+    face: str = ""
     at_least: bool = False
     by_wall: Sequence[float] = ()
 
@@ -46,6 +48,8 @@ class Figure:
 
     @property
     def met(self) -> bool:
+        if self.bar is None:
+            return True
         return self.median >= self.bar if self.at_least else self.median <= self.bar
 
 

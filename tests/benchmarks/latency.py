@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from langchain_core.language_models import BaseChatModel
 
-from tests.benchmarks.contenders import QUESTION, BareAiohttp, BareRequests, dify
+from tests.benchmarks.contenders import QUESTION, BareAiohttp, BareRequests
+from tests.benchmarks.faces import chat_dify
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.server import Server
 
@@ -22,7 +23,7 @@ def measure(rounds: int, turns: int) -> list[Figure]:
 
 def _first_token(server: Server, rounds: int, turns: int, runner: asyncio.Runner) -> list[Figure]:
     url = server.url("first")
-    model, amodel, bare, abare = dify(url), dify(url), BareRequests(url), runner.run(_bare_in_loop(url))
+    model, amodel, bare, abare = chat_dify(url), chat_dify(url), BareRequests(url), runner.run(_bare_in_loop(url))
     sync = [_above(lambda: _first(model), lambda: _bare_first(bare), turns) for _ in range(rounds)]
     above = [
         _above(lambda: runner.run(_afirst(amodel)), lambda: runner.run(_abare_first(abare)), turns)
@@ -31,7 +32,10 @@ def _first_token(server: Server, rounds: int, turns: int, runner: asyncio.Runner
     bare.close()
     runner.run(abare.close())
     what = "time to first token above the bare HTTP library"
-    return [Figure("P8", what, "sync", 1.0, sync, "ms"), Figure("P8", what, "async", 1.0, above, "ms")]
+    return [
+        Figure("P8", what, "sync", 1.0, sync, "ms", "LangChain"),
+        Figure("P8", what, "async", 1.0, above, "ms", "LangChain"),
+    ]
 
 
 def _above(ours: Callable[[], float], floor: Callable[[], float], turns: int) -> float:
@@ -78,11 +82,11 @@ async def _bare_in_loop(url: str) -> BareAiohttp:
 
 
 def _last_event(server: Server, rounds: int, runner: asyncio.Runner) -> list[Figure]:
-    model, amodel = dify(server.url("held")), dify(server.url("held"))
+    model, amodel = chat_dify(server.url("held")), chat_dify(server.url("held"))
     what = "from the last event on the wire to the end of the loop, body held open 1 s"
     return [
-        Figure("P11", what, "sync", 150, [_end(model) for _ in range(rounds)], "ms"),
-        Figure("P11", what, "async", 150, [runner.run(_aend(amodel)) for _ in range(rounds)], "ms"),
+        Figure("P11", what, "sync", 150, [_end(model) for _ in range(rounds)], "ms", "LangChain"),
+        Figure("P11", what, "async", 150, [runner.run(_aend(amodel)) for _ in range(rounds)], "ms", "LangChain"),
     ]
 
 

@@ -7,7 +7,8 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import cache
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -30,56 +31,68 @@ class Stamped(NamedTuple):
     template: bytes
 
 
-Step = bytes | Pause | Stamped
+class Repeated(NamedTuple):
+    """Send this so many times."""
+
+    data: bytes
+    times: int
 
 
-def replies(burst_events: int) -> Mapping[str, Sequence[Step]]:
-    """Return what is sent, by the first part of the request's path."""
+Step = bytes | Pause | Stamped | Repeated
+
+
+@cache
+def reply_to(asked: str) -> Sequence[Step]:
+    """Return what is sent where the first part of the request's path is `asked`: a name, and a number after a dash."""
+    name, _, number = asked.partition("-")
     ended = wire.dify_end() + wire.LAST_CHUNK
-    return {
-        # As fast as the client takes it: everything in one call of the kernel's.
-        "burst": [wire.HEAD + wire.dify_text(burst_events) + ended],
-        "openai": [wire.HEAD + wire.openai_stream(burst_events) + wire.LAST_CHUNK],
-        "short": [wire.HEAD + wire.dify_text(FEW) + ended],
-        # The first token alone; the pause keeps the rest out of the read that brings it.
-        "first": [wire.HEAD + wire.dify_text(1), Pause(0.005), wire.dify_text(FEW - 1) + ended],
-        "held": [
-            wire.HEAD + wire.chatflow_start() + wire.dify_text(FEW, wire.CHATFLOW),
-            Stamped(wire.chatflow_end()),
-            Pause(HELD_S),
-            wire.LAST_CHUNK,
-        ],
-    }
+    match name:
+        case "burst":  # as fast as the client takes it: everything in one call of the kernel's
+            return [wire.HEAD + wire.dify_text(int(number)) + ended]
+        case "openai":
+            return [wire.HEAD + wire.openai_stream(int(number)) + wire.LAST_CHUNK]
+        case "short":
+            return [wire.HEAD + wire.dify_text(FEW) + ended]
+        case "first":  # the first token alone; the pause keeps the rest out of the read that brings it
+            return [wire.HEAD + wire.dify_text(1), Pause(0.005), wire.dify_text(FEW - 1) + ended]
+        case "held":
+            begun = wire.HEAD + wire.chatflow_start() + wire.dify_text(FEW, wire.CHATFLOW)
+            return [begun, Stamped(wire.chatflow_end()), Pause(HELD_S), wire.LAST_CHUNK]
+        case "paced":  # a token, which says when it was sent, and so many milliseconds; for a second
+            token: list[Step] = [Stamped(wire.stamped_token()), Pause(int(number) / 1000)]
+            return [wire.HEAD, *(token * (1000 // int(number))), ended]
+        case "endless":  # so many blocks
+            return [wire.HEAD, Repeated(wire.dify_text(wire.BLOCK), int(number)), ended]
+        case "prose":  # the same, of text above all
+            return [wire.HEAD, Repeated(wire.dify_prose(wire.BLOCK), int(number)), ended]
+    raise ValueError(asked)
 
 
 class Counts(NamedTuple):
-    """Connections of a server's clients."""
+    """What a server has seen of its clients: connections, and the bytes of their requests, heads included."""
 
     opened: int
     open_now: int
+    received_bytes: int
 
 
 class Server:
-    """The server, as its clients' process sees it. To be used in a `with`.
+    """The server, as its clients' process sees it. To be used in a `with`."""
 
-    Args:
-        burst_events: How many text events the long replies have.
-    """
-
-    def __init__(self, burst_events: int = 1) -> None:
+    def __init__(self) -> None:
         fresh = multiprocessing.get_context("spawn")
         self._control, theirs = fresh.Pipe()
-        self._process = fresh.Process(target=_serve, args=(theirs, burst_events), daemon=True)
+        self._process = fresh.Process(target=_serve, args=(theirs,), daemon=True)
         self._process.start()
         theirs.close()
         self._port: int = self._control.recv()
 
     def url(self, reply: str) -> str:
-        """Return the address under which `reply` is sent."""
+        """Return the address under which `reply` is sent (see `reply_to`)."""
         return f"http://127.0.0.1:{self._port}/{reply}/v1"
 
     def counts(self) -> Counts:
-        """Return how many connections were opened so far, and how many are open."""
+        """Return what was counted so far."""
         self._control.send("counts")
         return Counts(*self._control.recv())
 
@@ -93,17 +106,17 @@ class Server:
 
 
 class _Listener:
-    def __init__(self, burst_events: int) -> None:
-        self._replies = replies(burst_events)
+    def __init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self._lock = threading.Lock()
         self._opened = 0
         self._open = 0
+        self._received_bytes = 0
         self.port: int = self._socket.getsockname()[1]
 
-    def counts(self) -> tuple[int, int]:
+    def counts(self) -> tuple[int, int, int]:
         with self._lock:
-            return self._opened, self._open
+            return self._opened, self._open, self._received_bytes
 
     def accept(self) -> None:
         while True:
@@ -117,8 +130,10 @@ class _Listener:
     def _converse(self, connection: socket.socket) -> None:
         try:
             with connection:
-                while (path := _request(connection)) is not None:
-                    if not _reply(connection, self._replies[path]):
+                while (request := _request(connection)) is not None:
+                    with self._lock:
+                        self._received_bytes += request.size_bytes
+                    if not _reply(connection, reply_to(request.asked)):
                         return
         except OSError:
             pass  # the client has left
@@ -127,8 +142,13 @@ class _Listener:
                 self._open -= 1
 
 
-def _request(connection: socket.socket) -> str | None:
-    """Read one request; return the first part of its path, None if the client has closed the connection."""
+class _Request(NamedTuple):
+    asked: str  # the first part of its path
+    size_bytes: int
+
+
+def _request(connection: socket.socket) -> _Request | None:
+    """Read one request; return None if the client has closed the connection."""
     read = b""
     while b"\r\n\r\n" not in read:
         if not (more := connection.recv(65536)):
@@ -141,7 +161,7 @@ def _request(connection: socket.socket) -> str | None:
         if not (more := connection.recv(65536)):
             return None
         body += more
-    return line.split(b"/")[1].decode()
+    return _Request(line.split(b"/")[1].decode(), len(head) + 4 + len(body))
 
 
 def _reply(connection: socket.socket, steps: Sequence[Step]) -> bool:
@@ -149,6 +169,9 @@ def _reply(connection: socket.socket, steps: Sequence[Step]) -> bool:
     for step in steps:
         if isinstance(step, bytes):
             connection.sendall(step)
+        elif isinstance(step, Repeated):
+            for _ in range(step.times):
+                connection.sendall(step.data)
         elif isinstance(step, Stamped):
             # Both processes read one clock: on Linux time.monotonic is the machine's.
             connection.sendall(wire.stamped(step.template, time.monotonic()))
@@ -157,8 +180,8 @@ def _reply(connection: socket.socket, steps: Sequence[Step]) -> bool:
     return True
 
 
-def _serve(control: Connection, burst_events: int) -> None:
-    listener = _Listener(burst_events)
+def _serve(control: Connection) -> None:
+    listener = _Listener()
     threading.Thread(target=listener.accept, daemon=True).start()
     control.send(listener.port)
     while True:

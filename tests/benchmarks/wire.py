@@ -17,11 +17,18 @@ HEAD = (
 LAST_CHUNK = b"0\r\n\r\n"
 # Where the server writes the moment of sending. As long as what is written there, so that the chunk's size holds.
 SENT_AT = b"@@@@@@@@@@@@@@@@@@@"
+BLOCK = 1000  # events that are sent over and over, where a reply is too long to be made beforehand
 
 
 def stamped(template: bytes, sent_at_s: float) -> bytes:
     """Return `template` with the moment of sending in it."""
     return template.replace(SENT_AT, b"%019.6f" % sent_at_s)
+
+
+def stamped_token() -> bytes:
+    """Return a recorded text event whose text is the moment of sending, to be stamped with it."""
+    event = {**json.loads(_text_events(CHAT)[0]), "answer": SENT_AT.decode()}
+    return chunk(_event(_json(event)))
 
 
 def chunk(data: bytes) -> bytes:
@@ -37,6 +44,22 @@ def pieces(count: int) -> list[str]:
 def dify_text(count: int, recording: str = CHAT) -> bytes:
     """Return `count` recorded text events, one in each HTTP chunk."""
     return b"".join(chunk(_event(data)) for data in islice(cycle(_text_events(recording)), count))
+
+
+def text_of_prose(count: int) -> str:
+    """Return the text of `dify_prose`."""
+    return "".join(pieces(240)) * count
+
+
+def dify_prose(count: int) -> bytes:
+    """Return `count` recorded text events, each with a paragraph of the recorded text in place of a token."""
+    event = {**json.loads(_text_events(CHAT)[0]), "answer": text_of_prose(1)}
+    return chunk(_event(_json(event))) * count
+
+
+def dify_chunks() -> list[bytes]:
+    """Return the recorded text events, each in an HTTP chunk: those that `dify_text` sends over and over."""
+    return [chunk(_event(data)) for data in _text_events(CHAT)]
 
 
 def dify_end() -> bytes:
