@@ -8,17 +8,21 @@ from typing import Any
 
 import pytest
 
+# Set by `pytest_configure`: what the run leaves out anyway need not become tests first.
+sample_alone = False
 
-def covering(*axes: Sequence[Any], pairs: bool = False, ids: Any = str) -> list[Any]:
+
+def covering(*axes: Sequence[Any], pairs: bool = False, times: int = 1, ids: Any = str) -> list[Any]:
     """Return the product of the axes as parameters of a test; those beyond a covering sample are of the `matrix`.
 
     Args:
         *axes: The values.
         pairs: Whether the sample has each two values of two axes together. Default: each value of the longest axis
-            at least once, with those of the others in turn.
+            at least `times` times, with those of the others in turn.
+        times: See there.
         ids: Makes a value's name.
     """
-    chosen = _with_all_pairs(axes) if pairs else _in_turn(axes)
+    chosen = _with_all_pairs(axes) if pairs else _in_turn(axes, times)
     rows = list(product(*(range(len(axis)) for axis in axes)))
     return [
         pytest.param(
@@ -27,17 +31,18 @@ def covering(*axes: Sequence[Any], pairs: bool = False, ids: Any = str) -> list[
             id="-".join(ids(axis[at]) for axis, at in zip(axes, row, strict=True)),
         )
         for row in rows
+        if row in chosen or not sample_alone
     ]
 
 
-def _in_turn(axes: Sequence[Sequence[Any]]) -> set[tuple[int, ...]]:
+def _in_turn(axes: Sequence[Sequence[Any]], times: int) -> set[tuple[int, ...]]:
     longest = max(map(len, axes))
     chosen = set()
-    for at in range(longest):
+    for at in range(longest * times):
         place, row = at, []
         for axis in axes:
             if len(axis) == longest:
-                row.append(at)
+                row.append(at % longest)
             else:
                 row.append(place % len(axis))
                 place += at // len(axis)  # else axes of one length would go in step

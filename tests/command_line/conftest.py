@@ -8,6 +8,7 @@ import pytest
 from remote_chatbots.cli import main
 from remote_chatbots.emulator import Emulator
 from tests.command_line.running import Chat
+from tests.forks import HTTP, Forks, forks_of
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +19,13 @@ def nothing_of_the_machine_matters(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(f"DIFY_{name}", raising=False)
         monkeypatch.delenv(f"GPTBOTS_{name}", raising=False)
     monkeypatch.setenv("COLUMNS", "80")
+
+
+@pytest.fixture(scope="session")
+def commands() -> Iterator[Forks]:
+    """Processes for the command, which have imported what it needs, and nothing of ours."""
+    with forks_of(*HTTP, "prompt_toolkit", "sqlite3") as forks:
+        yield forks
 
 
 @pytest.fixture

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
+import pty
+import select
+import struct
+import termios
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 
-import pexpect
 import pyte
 
-from tests.command_line.running import COMMAND, ROOT, environment
+from tests.command_line.running import PROGRAM, environment
+from tests.forks import Fork, Forks
 
 _PATIENCE_S = 30.0
 CTRL_C, CTRL_D, ENTER = "\x03", "\x04", "\r"
@@ -19,9 +24,10 @@ CTRL_C, CTRL_D, ENTER = "\x03", "\x04", "\r"
 class Seen:
     """A terminal: what is typed into it, what stands on it, and every byte that reached it."""
 
-    def __init__(self, child: pexpect.spawn, columns: int, rows: int) -> None:
+    def __init__(self, child: Fork, master: int, columns: int, rows: int) -> None:
         self.bytes = b""
         self._child = child
+        self._master = master
         self._screen = pyte.HistoryScreen(columns, rows, history=5000, ratio=0.5)
         self._stream = pyte.ByteStream(self._screen)
 
@@ -43,7 +49,7 @@ class Seen:
         raise AssertionError(f"{words!r} is not on the screen:\n{self.text}")
 
     def type(self, keys: str) -> None:
-        self._child.send(keys)
+        os.write(self._master, keys.encode())
 
     def say(self, line: str) -> None:
         """Type a line, and wait until a new one can be written."""
@@ -73,21 +79,20 @@ class Seen:
     def until_seen(self, words: str) -> None:
         self.until(lambda: words in self.text)
 
-    def end(self) -> int | None:
+    def end(self) -> int:
         """Return the exit code, once the program has ended."""
         over = time.monotonic() + _PATIENCE_S
         while self._read():
             assert time.monotonic() < over, f"it does not end:\n{self.text}"
-        self._child.close()
-        status: int | None = self._child.exitstatus
-        return status
+        return self._child.wait(_PATIENCE_S)
 
     def _read(self) -> bool:
-        try:
-            data = self._child.read_nonblocking(65536, timeout=0.05)
-        except pexpect.TIMEOUT:
+        if not select.select([self._master], [], [], 0.05)[0]:
             return True
-        except pexpect.EOF:
+        data = b""
+        with contextlib.suppress(OSError):  # so Linux tells that the other side is gone
+            data = os.read(self._master, 65536)
+        if not data:
             return False
         self.bytes += data
         self._stream.feed(data)
@@ -99,22 +104,16 @@ class Seen:
 
 @contextlib.contextmanager
 def terminal(
-    *arguments: str, columns: int = 80, rows: int = 40, more: Mapping[str, str] | None = None
+    commands: Forks, *arguments: str, columns: int = 80, rows: int = 40, more: Mapping[str, str] | None = None
 ) -> Iterator[Seen]:
     """Run the command in a terminal of its own, `more` in its environment; it is gone when the test is over."""
-    with warnings.catch_warnings():
-        # From 3.12 on Python warns of a fork beside threads (emulators have some); here another program begins at once.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = pexpect.spawn(
-            COMMAND[0],
-            [*COMMAND[1:], *arguments],
-            env={**environment(), "TERM": "xterm-256color", "COLUMNS": "", "NO_COLOR": "", **(more or {})},
-            dimensions=(rows, columns),
-            cwd=str(ROOT),
-            timeout=_PATIENCE_S,
-            echo=False,
-        )
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    settings = {**environment(), "TERM": "xterm-256color", "COLUMNS": "", "NO_COLOR": "", **(more or {})}
+    with os.fdopen(slave, "r+b", buffering=0) as side:
+        child = commands.start(PROGRAM, *arguments, streams=(side, side, side), environment=settings)
     try:
-        yield Seen(child, columns, rows)
+        yield Seen(child, master, columns, rows)
     finally:
-        child.close(force=True)
+        child.kill()
+        os.close(master)

@@ -12,6 +12,7 @@ import pytest
 from remote_chatbots import BotClient, DifyApp
 from remote_chatbots.emulator import Cut, Emulator
 from tests.command_line.screens import CTRL_C, CTRL_D, ENTER, Seen, terminal
+from tests.forks import Forks
 
 SLOW = "[[slow]] Tell me of the ferry"
 
@@ -37,8 +38,8 @@ def calls(emulator: Emulator) -> list[str]:
 
 
 @pytest.mark.parametrize("columns", [80, 200])
-def test_an_answer_comes_with_its_steps_sources_and_follow_ups(columns: int) -> None:
-    with terminal("chat", "--emulator", "--user", "anna", columns=columns) as seen:
+def test_an_answer_comes_with_its_steps_sources_and_follow_ups(commands: Forks, columns: int) -> None:
+    with terminal(commands, "chat", "--emulator", "--user", "anna", columns=columns) as seen:
         begun(seen).say("When does the ferry leave?")
         text = seen.text
         assert "· Knowledge Retrieval" in text
@@ -61,8 +62,8 @@ def test_an_answer_comes_with_its_steps_sources_and_follow_ups(columns: int) -> 
 
 
 @pytest.mark.parametrize("columns", [80, 200])
-def test_chinese_and_emoji_stay_in_their_columns(columns: int) -> None:
-    with terminal("chat", "--emulator", columns=columns) as seen:
+def test_chinese_and_emoji_stay_in_their_columns(commands: Forks, columns: int) -> None:
+    with terminal(commands, "chat", "--emulator", columns=columns) as seen:
         begun(seen).say("博物馆几点开门？[[emoji]]")
         # A terminal keeps a wide character in two places, the second of them empty.
         text = seen.text
@@ -74,16 +75,16 @@ def test_chinese_and_emoji_stay_in_their_columns(columns: int) -> None:
         assert "�" not in text
 
 
-def test_thoughts_are_dimmed_and_stand_apart() -> None:
-    with terminal("chat", "--emulator", "chat") as seen:
+def test_thoughts_are_dimmed_and_stand_apart(commands: Forks) -> None:
+    with terminal(commands, "chat", "--emulator", "chat") as seen:
         begun(seen).say("[[think]] When does the ferry leave?")
         assert seen.style_of("The user asks. I consider").fg == "brightblack"
         assert seen.style_of("Turn 1.").fg == "default"
 
 
 @pytest.mark.parametrize("kind", ["chat", "advanced-chat", "agent-chat"])
-def test_ctrl_c_stops_the_server_and_keeps_what_was_said(emulator: Emulator, kind: str) -> None:
-    with terminal("chat", more=env(emulator, kind)) as seen:
+def test_ctrl_c_stops_the_server_and_keeps_what_was_said(commands: Forks, emulator: Emulator, kind: str) -> None:
+    with terminal(commands, "chat", more=env(emulator, kind)) as seen:
         begun(seen).type(SLOW + ENTER)
         seen.until_seen("This is a long")
         seen.type(CTRL_C)
@@ -102,8 +103,8 @@ def test_ctrl_c_stops_the_server_and_keeps_what_was_said(emulator: Emulator, kin
         assert seen.end() == 0
 
 
-def test_ctrl_c_clears_a_line_that_was_begun_and_leaves_at_an_empty_one(emulator: Emulator) -> None:
-    with terminal("chat", more=env(emulator)) as seen:
+def test_ctrl_c_clears_a_line_that_was_begun_and_leaves_at_an_empty_one(commands: Forks, emulator: Emulator) -> None:
+    with terminal(commands, "chat", more=env(emulator)) as seen:
         begun(seen).type("never sent")
         seen.until_seen("never sent")
         seen.type(CTRL_C)
@@ -113,16 +114,16 @@ def test_ctrl_c_clears_a_line_that_was_begun_and_leaves_at_an_empty_one(emulator
     assert "POST /v1/chat-messages" not in calls(emulator)
 
 
-def test_several_lines_are_one_question(emulator: Emulator) -> None:
-    with terminal("chat", more=env(emulator)) as seen:
+def test_several_lines_are_one_question(commands: Forks, emulator: Emulator) -> None:
+    with terminal(commands, "chat", more=env(emulator)) as seen:
         begun(seen).type("When does\x1b\rthe ferry leave?" + ENTER)
         seen.until_seen(" tokens")
     (asked,) = [request.body["query"] for request in emulator.requests if request.method == "POST"]
     assert asked == "When does\nthe ferry leave?"
 
 
-def test_the_form_that_a_bot_waits_for_is_filled_in_on_the_spot(emulator: Emulator) -> None:
-    with terminal("chat", more=env(emulator, "advanced-chat-form")) as seen:
+def test_the_form_that_a_bot_waits_for_is_filled_in_on_the_spot(commands: Forks, emulator: Emulator) -> None:
+    with terminal(commands, "chat", more=env(emulator, "advanced-chat-form")) as seen:
         begun(seen).type("check this" + ENTER)
         seen.until_seen("comment:")
         seen.type("Fine 很好" + ENTER)
@@ -135,8 +136,8 @@ def test_the_form_that_a_bot_waits_for_is_filled_in_on_the_spot(emulator: Emulat
         assert calls(emulator).count("POST /v1/chat-messages") == 1
 
 
-def test_a_form_that_is_left_goes_on_waiting(emulator: Emulator) -> None:
-    with terminal("chat", more=env(emulator, "advanced-chat-form")) as seen:
+def test_a_form_that_is_left_goes_on_waiting(commands: Forks, emulator: Emulator) -> None:
+    with terminal(commands, "chat", more=env(emulator, "advanced-chat-form")) as seen:
         begun(seen).type("check this" + ENTER)
         seen.until_seen("comment:")
         seen.type(CTRL_D)
@@ -150,8 +151,8 @@ def test_a_form_that_is_left_goes_on_waiting(emulator: Emulator) -> None:
         seen.until_seen("(comment: Late)")
 
 
-def test_what_an_app_requires_is_asked_for_before_the_first_question(emulator: Emulator) -> None:
-    with terminal("chat", "--input", "party=2", more=env(emulator, "advanced-chat-booking")) as seen:
+def test_what_an_app_requires_is_asked_for_before_the_first_question(commands: Forks, emulator: Emulator) -> None:
+    with terminal(commands, "chat", "--input", "party=2", more=env(emulator, "advanced-chat-booking")) as seen:
         seen.until_seen("Your name (at most 48 characters):")
         seen.type("Änne" + ENTER)
         begun(seen).say("When does the ferry leave?")
@@ -159,9 +160,9 @@ def test_what_an_app_requires_is_asked_for_before_the_first_question(emulator: E
     assert asked["inputs"] == {"guest": "Änne", "party": "2"}
 
 
-def test_a_broken_answer_is_told_and_recovered(emulator: Emulator) -> None:
+def test_a_broken_answer_is_told_and_recovered(commands: Forks, emulator: Emulator) -> None:
     emulator.faults.add(Cut(after_bytes=3000))
-    with terminal("chat", "--no-follow-ups", more=env(emulator)) as seen:
+    with terminal(commands, "chat", "--no-follow-ups", more=env(emulator)) as seen:
         begun(seen).say("When does the ferry leave?")
         assert "✗ dify: " in seen.text
         assert "/recover looks for it" in seen.text
@@ -171,8 +172,8 @@ def test_a_broken_answer_is_told_and_recovered(emulator: Emulator) -> None:
     assert calls(emulator).count("POST /v1/chat-messages") == 1
 
 
-def test_a_refusal_and_a_withdrawn_text_are_told_for_what_they_are(emulator: Emulator) -> None:
-    with terminal("chat", "--no-follow-ups", more=env(emulator, "agent-chat")) as seen:
+def test_a_refusal_and_a_withdrawn_text_are_told_for_what_they_are(commands: Forks, emulator: Emulator) -> None:
+    with terminal(commands, "chat", "--no-follow-ups", more=env(emulator, "agent-chat")) as seen:
         begun(seen).say("[[failmid]] once")
         assert "✗ dify: 400 completion_request_error" in seen.text
         assert "/recover" not in seen.text.partition("[[failmid]]")[2].replace("/help", "")
@@ -184,8 +185,10 @@ def test_a_refusal_and_a_withdrawn_text_are_told_for_what_they_are(emulator: Emu
         assert "· thought" not in seen.text
 
 
-def test_conversations_are_listed_opened_read_rated_and_written(emulator: Emulator, tmp_path: Path) -> None:
-    with terminal("chat", "--no-follow-ups", more=env(emulator), rows=60) as seen:
+def test_conversations_are_listed_opened_read_rated_and_written(
+    commands: Forks, emulator: Emulator, tmp_path: Path
+) -> None:
+    with terminal(commands, "chat", "--no-follow-ups", more=env(emulator), rows=60) as seen:
         begun(seen).say("When does the ferry leave?")
         seen.say("/feedback like well said")
         assert "Rated: like" in seen.text
@@ -217,19 +220,19 @@ def test_conversations_are_listed_opened_read_rated_and_written(emulator: Emulat
     assert written["messages"][1]["sources"][0]["document_name"] == "ferry.md"
 
 
-def test_a_conversation_goes_on_by_its_id(emulator: Emulator) -> None:
+def test_a_conversation_goes_on_by_its_id(commands: Forks, emulator: Emulator) -> None:
     with BotClient(DifyApp(emulator.key("advanced-chat"), emulator.dify_url), user="anna") as client:
         known = client.ask("When does the ferry leave?").conversation_id
-    with terminal("chat", "--conversation", known, more=env(emulator)) as seen:
+    with terminal(commands, "chat", "--conversation", known, more=env(emulator)) as seen:
         begun(seen).say("What did I ask first?")
         assert 'You asked first: "When does the ferry leave?"' in seen.text.replace("\n", " ")
     assert emulator.requests[-2].body["conversation_id"] == known
 
 
-def test_a_file_goes_with_the_next_question(emulator: Emulator, tmp_path: Path) -> None:
+def test_a_file_goes_with_the_next_question(commands: Forks, emulator: Emulator, tmp_path: Path) -> None:
     picture = tmp_path / "a picture.png"
     picture.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 64)
-    with terminal("chat", "--no-follow-ups", more=env(emulator, "chat-image")) as seen:
+    with terminal(commands, "chat", "--no-follow-ups", more=env(emulator, "chat-image")) as seen:
         begun(seen).say(f"/file {tmp_path / 'none.png'}")
         assert "✗" in seen.text
         seen.say(f"/file '{picture}'")
@@ -241,8 +244,8 @@ def test_a_file_goes_with_the_next_question(emulator: Emulator, tmp_path: Path) 
     assert asked[0]["files"][0]["type"] == "image"
 
 
-def test_an_agent_of_gptbots_talks_as_well(emulator: Emulator) -> None:
-    with terminal("chat", "--platform", "gptbots", more=env(emulator, "gptbots")) as seen:
+def test_an_agent_of_gptbots_talks_as_well(commands: Forks, emulator: Emulator) -> None:
+    with terminal(commands, "chat", "--platform", "gptbots", more=env(emulator, "gptbots")) as seen:
         begun(seen).say("When does the ferry leave?")
         assert "9:00" in seen.text
         assert re.search(r"^  1  ", seen.text, re.MULTILINE)
@@ -250,11 +253,11 @@ def test_an_agent_of_gptbots_talks_as_well(emulator: Emulator) -> None:
         assert "Turn 2." in seen.text
 
 
-def test_what_a_bot_says_cannot_command_the_terminal() -> None:
+def test_what_a_bot_says_cannot_command_the_terminal(commands: Forks) -> None:
     hostile = "\x1b]0;owned\x07 \x1b[35;1mPURPLE [bold]ferry[/bold] \u202egnp\x9b2J <b>x</b>"
     documents = {f"ferry{hostile}.md": f"The ferry leaves at nine. {hostile}"}
     with Emulator(token_delay_s=0, held_open_s=0, documents=documents) as emulator, terminal(
-        "chat", more=env(emulator)
+        commands, "chat", more=env(emulator)
     ) as seen:  # fmt: skip
         begun(seen).say("When does the ferry leave?")
         seen.say("/sources")

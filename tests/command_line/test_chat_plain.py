@@ -13,6 +13,7 @@ from remote_chatbots import __version__
 from remote_chatbots.cli import main, screen
 from remote_chatbots.emulator import Cut, Emulator
 from tests.command_line.running import COMMAND, done, environment
+from tests.forks import Forks
 
 
 @pytest.fixture
@@ -24,46 +25,50 @@ def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
         yield running
 
 
-def test_each_line_is_a_question_and_the_answers_alone_come_out(emulator: Emulator) -> None:
-    ended = done("chat", said="When does the ferry leave?\n\n博物馆几点开门？\nWhat did I ask first?\n")
-    assert ended.returncode == 0
-    first, second, third = (part.splitlines() for part in ended.stdout.split("Turn ")[1:])
+def test_each_line_is_a_question_and_the_answers_alone_come_out(commands: Forks, emulator: Emulator) -> None:
+    code, out, err = done(
+        commands, "chat", said="When does the ferry leave?\n\n博物馆几点开门？\nWhat did I ask first?\n"
+    )
+    assert code == 0
+    first, second, third = (part.splitlines() for part in out.split("Turn ")[1:])
     assert "between 9:00 and 17:00" in first[0]
     assert first[1].startswith("  [1] ferry.md 0.79 · The ferry to Gull Island leaves")
     assert "海事博物馆" in second[0]
     assert third == ['3. You asked first: "When does the ferry leave?"']
-    assert "\x1b" not in ended.stdout + ended.stderr
-    assert "· Knowledge Retrieval" in ended.stderr
+    assert "\x1b" not in out + err
+    assert "· Knowledge Retrieval" in err
     asked = [request.body for request in emulator.requests if request.method == "POST"]
     assert len(asked) == 3
     assert len({one["conversation_id"] for one in asked[1:]}) == 1
     assert not any(request.path.endswith("/suggested") for request in emulator.requests)
 
 
-def test_what_a_bot_says_reaches_no_terminal_behind_a_pipe_as_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_bot_says_reaches_no_terminal_behind_a_pipe_as_a_command(
+    commands: Forks, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hostile = "\x1b]0;owned\x07 \x1b[35;1mPURPLE \u202egnp\x9b2J"
     with Emulator(token_delay_s=0, held_open_s=0, documents={f"a{hostile}.md": f"The ferry: {hostile}"}) as emulator:
         monkeypatch.setenv("DIFY_API_KEY", emulator.key("advanced-chat"))
         monkeypatch.setenv("DIFY_BASE_URL", emulator.dify_url)
-        ended = done("chat", said="ferry?\n/sources\n/history\n/list\n")
-    assert ended.stdout.count("PURPLE") >= 4
-    assert not {"\x1b", "\x07", "\u202e", "\x9b"} & set(ended.stdout + ended.stderr)
-    assert "owned" not in ended.stdout + ended.stderr
+        _, out, err = done(commands, "chat", said="ferry?\n/sources\n/history\n/list\n")
+    assert out.count("PURPLE") >= 4
+    assert not {"\x1b", "\x07", "\u202e", "\x9b"} & set(out + err)
+    assert "owned" not in out + err
 
 
-def test_a_question_that_failed_is_told_beside_and_in_the_exit_code(emulator: Emulator) -> None:
+def test_a_question_that_failed_is_told_beside_and_in_the_exit_code(commands: Forks, emulator: Emulator) -> None:
     emulator.faults.add(Cut(after_bytes=200))
-    ended = done("chat", said="When does the ferry leave?\nAnd on Sundays?\n")
-    assert ended.returncode == 1
-    assert "✗ dify: " in ended.stderr
-    assert ended.stdout.startswith("Turn 1. From museum.md")
-    assert "✗" not in ended.stdout
+    code, out, err = done(commands, "chat", said="When does the ferry leave?\nAnd on Sundays?\n")
+    assert code == 1
+    assert "✗ dify: " in err
+    assert out.startswith("Turn 1. From museum.md")
+    assert "✗" not in out
 
 
-def test_commands_work_in_a_pipe(emulator: Emulator) -> None:
-    ended = done("chat", said="When does the ferry leave?\n/history\n/quit\nnever asked\n")
-    assert ended.returncode == 0
-    assert "You 2026-01-01" in ended.stdout
+def test_commands_work_in_a_pipe(commands: Forks, emulator: Emulator) -> None:
+    code, out, _ = done(commands, "chat", said="When does the ferry leave?\n/history\n/quit\nnever asked\n")
+    assert code == 0
+    assert "You 2026-01-01" in out
     assert [request.method for request in emulator.requests].count("POST") == 1
 
 

@@ -21,6 +21,7 @@ from remote_chatbots import (
 )
 from remote_chatbots.cli import main
 from tests.command_line.running import lines_until, running
+from tests.forks import Forks
 
 READY = "Try:"
 
@@ -30,9 +31,9 @@ def told(lines: list[str], name: str) -> str:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-def test_it_serves_until_a_signal_comes_and_ends_clean(number: signal.Signals) -> None:
-    with running("serve", "--token-delay", "0") as process:
-        lines = list(lines_until(process, READY))
+def test_it_serves_until_a_signal_comes_and_ends_clean(commands: Forks, tmp_path: Path, number: signal.Signals) -> None:
+    with running(commands, tmp_path / "errors", "serve", "--token-delay", "0") as ran:
+        lines = list(lines_until(ran, READY))
         with BotClient(DifyApp(told(lines, "chat"), told(lines, "Dify")), user="anna") as client:
             assert "9:00" in client.ask("When does the ferry leave?").text
         known = DifyKnowledge(
@@ -45,61 +46,61 @@ def test_it_serves_until_a_signal_comes_and_ends_clean(number: signal.Signals) -
         agent = GPTBotsAgent(told(lines, "gptbots"), told(lines, "GPTBots"))
         with BotClient(agent, user="anna") as client:
             assert client.ask("When does the ferry leave?").text
-        lines_until(process, "/gptbots/v2/conversation/message")
-        process.send_signal(number)
-        out, err = process.communicate(timeout=20)
-        assert (process.returncode, err) == (0, "")
-        assert out.endswith("Gone.\n")
+        lines_until(ran, "/gptbots/v2/conversation/message")
+        ran.process.send_signal(number)
+        assert ran.out.read().endswith("Gone.\n")
+        assert (ran.process.wait(20), ran.errors.read_text()) == (0, "")
 
 
-def test_each_request_is_told_in_a_line_without_its_key() -> None:
-    with running("serve", "--token-delay", "0", "--fault", "too-many-requests:1") as process:
-        lines = list(lines_until(process, READY))
+def test_each_request_is_told_in_a_line_without_its_key(commands: Forks, tmp_path: Path) -> None:
+    with running(commands, tmp_path / "errors", "serve", "--token-delay", "0", "--fault", "too-many-requests:1") as ran:
+        lines = list(lines_until(ran, READY))
         key = told(lines, "chat")
         app = DifyApp(key, told(lines, "Dify"), settings=Settings(max_retries=0))
         with BotClient(app, user="anna\x1b[31m") as client:
             with pytest.raises(BotRateLimitError):
                 client.ask("Hello?")
             client.ask("When does the ferry leave?")
-        log = [*lines_until(process, " 429 "), *lines_until(process, " 200 ")][-2:]
+        log = [*lines_until(ran, " 429 "), *lines_until(ran, " 200 ")][-2:]
         assert all("POST /v1/chat-messages chat anna" in line for line in log)
         assert log[0].endswith("TooManyRequests")
         assert all(key not in line and "\x1b" not in line and "ferry" not in line for line in log)
 
 
-def test_what_is_no_request_is_told_in_a_line_that_no_terminal_obeys() -> None:
-    with running("serve", "--token-delay", "0") as process:
-        lines = list(lines_until(process, READY))
+def test_what_is_no_request_is_told_in_a_line_that_no_terminal_obeys(commands: Forks, tmp_path: Path) -> None:
+    with running(commands, tmp_path / "errors", "serve", "--token-delay", "0") as ran:
+        lines = list(lines_until(ran, READY))
         port = int(told(lines, "Dify").split(":")[2].partition("/")[0])
         for sent in (b"GET /v1/\xc2\x9b31m", b"GET /v1/%1b%5b31m%0afake"):
             with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
                 line.sendall(sent + b" HTTP/1.1\r\nHost: x\r\n\r\n")
                 assert line.recv(100)
-        log = [*lines_until(process, "GET /v1/ fake")][-2:]
-        process.terminate()
-        assert process.communicate(timeout=20)[1] == ""
+        log = [*lines_until(ran, "GET /v1/ fake")][-2:]
+        ran.process.send_signal(signal.SIGTERM)
+        ran.process.wait(20)
+        assert ran.errors.read_text() == ""
     assert [line[9:14] for line in log] == ["Error", "GET /"]
     assert not {"\x1b", "\x9b"} & set("".join(log))
 
 
-def test_a_folder_of_texts_is_its_knowledge_base(tmp_path: Path) -> None:
+def test_a_folder_of_texts_is_its_knowledge_base(commands: Forks, tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "whales.md").write_text("Blue whales weigh 150 tonnes.", "utf-8")
     (tmp_path / "鲸.txt").write_text("蓝鲸重一百五十吨。", "utf-8")
     (tmp_path / "picture.png").write_bytes(b"\x89PNG")
-    with running("serve", "--token-delay", "0", "--documents", str(tmp_path)) as process:
-        lines = list(lines_until(process, READY))
+    with running(commands, tmp_path / "errors", "serve", "--token-delay", "0", "--documents", str(tmp_path)) as ran:
+        lines = list(lines_until(ran, READY))
         with BotClient(DifyApp(told(lines, "chat"), told(lines, "Dify")), user="anna") as client:
             answer = client.ask("What do blue whales weigh?")
         assert "150 tonnes" in answer.text
         assert {source.title for source in answer.sources} == {"deep/whales.md"}
 
 
-def test_it_listens_where_it_is_told() -> None:
+def test_it_listens_where_it_is_told(commands: Forks, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with running("serve", "--port", str(port), "--profile", "0.15") as process:
-        assert told(list(lines_until(process, READY)), "Dify") == f"http://127.0.0.1:{port}/v1"
+    with running(commands, tmp_path / "errors", "serve", "--port", str(port), "--profile", "0.15") as ran:
+        assert told(list(lines_until(ran, READY)), "Dify") == f"http://127.0.0.1:{port}/v1"
 
 
 @pytest.mark.parametrize(

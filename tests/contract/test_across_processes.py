@@ -1,11 +1,9 @@
-"""What pickles goes to a process that has imported nothing, and works there, or tells there what it told here."""
+"""What pickles goes to a process that knows nothing of us, and works there, or tells there what it told here."""
 
 from __future__ import annotations
 
 import pickle
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +13,7 @@ import llama_index_chatbots as li
 from remote_chatbots import AsyncBotClient, BotClient, BotFormatError, DifyApp, DifyKnowledge, KnowledgeClient
 from remote_chatbots.bulk import ask_all
 from remote_chatbots.emulator import Emulator
+from tests.forks import Forks, succeeded
 
 QUESTION = "When does the ferry leave?"
 # In the other process: unpickle, do what is asked for, pickle what came of it.
@@ -26,14 +25,19 @@ pickle.dump((came, type(held).__module__), sys.stdout.buffer)
 """
 
 
-def there(held: Any, done: str) -> Any:
-    """Return what comes of an expression about `held` in a new process."""
-    command = [sys.executable, "-c", THERE, done, QUESTION]
-    told = subprocess.run(command, input=pickle.dumps(held), capture_output=True, check=False, timeout=120)
-    assert told.returncode == 0, told.stderr.decode()
-    came, module = pickle.loads(told.stdout)
-    assert module == type(held).__module__
-    return came
+There = Callable[[Any, str], Any]
+
+
+@pytest.fixture
+def there(frameworks: Forks) -> There:
+    """`there(held, done)` is what comes of an expression about `held` in a new process."""
+
+    def there(held: Any, done: str) -> Any:
+        came, module = pickle.loads(succeeded(frameworks.run(THERE, done, QUESTION, said=pickle.dumps(held))))
+        assert module == type(held).__module__
+        return came
+
+    return there
 
 
 @pytest.fixture(scope="module")
@@ -89,13 +93,13 @@ BOTS = (
 
 
 @pytest.mark.parametrize("name", BOTS)
-def test_a_bot_works_in_another_process(emulator: Emulator, name: str) -> None:
+def test_a_bot_works_in_another_process(emulator: Emulator, there: There, name: str) -> None:
     held, done = bots(emulator)[name]
     assert "ferry" in there(held, done).lower()
 
 
 @pytest.mark.parametrize("twin", [False, True])
-def test_an_error_tells_in_another_process_what_it_told_here(emulator: Emulator, twin: bool) -> None:
+def test_an_error_tells_in_another_process_what_it_told_here(emulator: Emulator, there: There, twin: bool) -> None:
     app = {"api_key": emulator.dify_key, "base_url": emulator.dify_url, "user": "across"}
     asked = lc.ChatDify(**app) if twin else li.Dify(**app)
     with pytest.raises(Exception, match="dify") as caught:
@@ -106,12 +110,12 @@ def test_an_error_tells_in_another_process_what_it_told_here(emulator: Emulator,
     assert emulator.dify_key.encode() not in pickle.dumps(error)
 
 
-def test_a_format_error_keeps_the_answer_it_is_about() -> None:
+def test_a_format_error_keeps_the_answer_it_is_about(there: There) -> None:
     error = BotFormatError("dify: no form.", platform="dify", partial_text="no object")
     assert there(error, "(str(held), held.partial_text)") == ("dify: no form.", "no object")
 
 
-def test_an_answer_and_its_parts_are_equal_in_another_process(emulator: Emulator) -> None:
+def test_an_answer_and_its_parts_are_equal_in_another_process(emulator: Emulator, there: There) -> None:
     with BotClient(DifyApp(emulator.key("agent-chat"), emulator.dify_url), user="across") as client:
         answer = client.ask(QUESTION)
     assert there(answer, "held") == answer

@@ -8,9 +8,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import distributed
 import pytest
 
 from remote_chatbots import AsyncBotClient, BotUsageError, DifyApp, GPTBotsAgent
@@ -21,6 +20,9 @@ from remote_chatbots.question import Question
 from tests.asked import asked
 from tests.soaking import many
 
+if TYPE_CHECKING:  # it takes half a second to import, in each process
+    import distributed
+
 
 @pytest.fixture
 def emulator() -> Iterator[Emulator]:
@@ -30,6 +32,8 @@ def emulator() -> Iterator[Emulator]:
 
 @pytest.fixture
 def cluster() -> Iterator[distributed.Client]:
+    import distributed
+
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", host="127.0.0.1"
@@ -73,6 +77,8 @@ def questions(count: int) -> list[str]:
 
 
 async def test_the_workers_of_a_cluster_ask_between_them(emulator: Emulator, tmp_path: Path) -> None:
+    import distributed
+
     app = DifyApp(emulator.dify_key, emulator.dify_url)
     async with (
         distributed.LocalCluster(

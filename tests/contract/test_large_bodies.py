@@ -231,7 +231,7 @@ FILES: dict[str, Callable[[Path], Attachment]] = {
     "a data url": lambda _: Attachment.from_url(f"data:text/plain;base64,{b64encode(DOCUMENT).decode()}"),
     "a path": lambda path: Attachment.from_path(written(path)),
 }
-DOCUMENT = FILE[: 20 * 1024 * 1024]
+DOCUMENT = FILE[: 8 * 1024 * 1024]
 
 
 def written(folder: Path) -> Path:

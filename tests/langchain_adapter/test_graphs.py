@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 
 from remote_chatbots.emulator import Emulator
 from tests.covering import covering
+from tests.forks import HTTP, LANGCHAIN, Forks, forks_of
 from tests.langchain_adapter.asking import PLATFORMS, MakeBot, MakeModel, conversation, looks_into, questions_in
 from tests.langchain_adapter.graphs import async_saver_at, graph_of, said, saver_at, thread
 from tests.langchain_adapter.postgres import running_postgres
@@ -26,6 +25,14 @@ KEPT = ("memory", "sqlite", "postgres")
 def postgres() -> Iterator[str]:
     with running_postgres() as address:
         yield address
+
+
+@pytest.fixture(scope="module")
+def graphs() -> Iterator[Forks]:
+    """Processes that have imported LangGraph and its checkpointers, and nothing of ours."""
+    kept = (f"langgraph.checkpoint.{name}" for name in ("memory", "postgres.aio", "sqlite.aio"))
+    with forks_of(*HTTP, *LANGCHAIN, "langgraph.graph", *kept) as forks:
+        yield forks
 
 
 @pytest.fixture
@@ -83,11 +90,11 @@ def test_an_agent_without_tools_does_so_too(emulator: Emulator, make_bot: MakeBo
 
 @pytest.mark.parametrize(("platform", "address"), covering(PLATFORMS, ["sqlite", "postgres"]), indirect=["address"])
 def test_a_thread_goes_on_after_its_process_was_killed(
-    emulator: Emulator, make_bot: MakeBot, platform: str, address: str
+    emulator: Emulator, make_bot: MakeBot, graphs: Forks, platform: str, address: str
 ) -> None:
     model = make_bot(platform)
-    answers = [killed_after(platform, model.base_url, model.api_key.get_secret_value(), address, question)
-               for question in (FIRST, SECOND)]  # fmt: skip
+    key = model.api_key.get_secret_value()
+    answers = [killed_after(graphs, key, platform, model.base_url, address, question) for question in (FIRST, SECOND)]
     (first, _), (second, text) = (answer.split(" ", 1) for answer in answers)
     assert first == second
     assert FIRST in text
@@ -96,14 +103,20 @@ def test_a_thread_goes_on_after_its_process_was_killed(
     assert len(looks_into(emulator, second)) == 1
 
 
-def killed_after(platform: str, url: str, key: str, address: str, question: str) -> str:
+def killed_after(graphs: Forks, key: str, *told: str) -> str:
     """Ask in a process of its own; return what it tells of the answer. It is killed then, and closes nothing."""
-    command = [sys.executable, "-m", "tests.langchain_adapter.graphs", platform, url, address, question]
-    environment = {**os.environ, "BOT_KEY": key, "PYTHONPATH": str(Path(__file__).parents[2])}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    program = "import runpy; runpy.run_module('tests.langchain_adapter.graphs', run_name='__main__', alter_sys=True)"
+    out, into = os.pipe()
+    with (
+        os.fdopen(out, encoding="utf-8") as answer,
+        os.fdopen(into, "w") as stdout,
+        Path(os.devnull).open("r+") as nothing,
+    ):
+        streams = (nothing, stdout, nothing)
+        process = graphs.start(program, *told, streams=streams, environment={**os.environ, "BOT_KEY": key})
+        stdout.close()
         try:
-            assert process.stdout is not None
-            return process.stdout.readline().strip()
+            return answer.readline().strip()
         finally:
             process.kill()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +15,7 @@ from langgraph.types import Command
 from langchain_chatbots import ChatDify, human_input_node
 from remote_chatbots import BotRejectedError, BotUsageError, FilledForm
 from remote_chatbots.emulator import Cut, Emulator
+from tests.forks import Forks, succeeded
 from tests.langchain_adapter.asking import MakeModel
 
 ASKED = {"messages": [HumanMessage("check this")]}
@@ -262,6 +261,6 @@ def test_without_a_graph_the_form_is_an_argument_of_the_call(make_model: MakeMod
         model.invoke([paused], filled_form={"action": "approve"})
 
 
-def test_langgraph_is_imported_by_who_asks_for_the_node_alone() -> None:
+def test_langgraph_is_imported_by_who_asks_for_the_node_alone(frameworks: Forks) -> None:
     code = "import sys, langchain_chatbots as lc; assert 'langgraph' not in sys.modules; lc.human_input_node"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    succeeded(frameworks.run(code))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import pickle
-import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -25,6 +24,7 @@ from langchain_chatbots import RemoteChatMessageHistory, RemoteChatModel, Stored
 from remote_chatbots import BotUsageError, Conversations, InMemoryConversations, SQLiteConversations
 from remote_chatbots.emulator import Emulator, Unavailable
 from remote_chatbots.sessions import Session
+from tests.forks import Forks
 from tests.langchain_adapter.asking import PLATFORMS, QUESTION_PATHS, MakeBot, conversation, questions_in
 from tests.langchain_adapter.graphs import graph_of, said, saver_at, thread
 
@@ -174,28 +174,32 @@ def test_a_first_turn_that_fails_lets_the_next_begin(
 
 
 def test_first_turns_of_several_processes_begin_one_conversation(
-    emulator: Emulator, make_bot: MakeBot, tmp_path: Path
+    emulator: Emulator, make_bot: MakeBot, tmp_path: Path, frameworks: Forks
 ) -> None:
     model = make_bot("dify", conversations=SQLiteConversations(tmp_path / "sessions.db"))
     program = (
         "import os, sys; from langchain_chatbots import ChatDify; from remote_chatbots import SQLiteConversations\n"
         "model = ChatDify(conversations=SQLiteConversations(sys.argv[1]))\n"
-        "sys.stdin.readline()\n"
+        "sys.stdin.read()\n"
         "print(model.invoke('Hello', session_id='anna').response_metadata['conversation_id'])"
     )
     environment = {
         **os.environ, "DIFY_API_KEY": emulator.dify_key, "DIFY_BASE_URL": emulator.dify_url, "DIFY_USER": model.user,
-        "PYTHONPATH": str(Path(__file__).parents[2]),
     }  # fmt: skip
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environment}
-    command = [sys.executable, "-c", program, str(tmp_path / "sessions.db")]
-    processes = [subprocess.Popen(command, **pipes) for _ in range(3)]
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    told = {process.communicate()[0].strip() for process in processes}
-    assert told == {conversation(model.invoke(SECOND, session_id="anna"))}
+    ready, go = os.pipe()
+    told = [tmp_path / f"told by {number}" for number in range(3)]
+    with os.fdopen(ready) as stdin, contextlib.ExitStack() as files:
+        processes = []
+        for path in told:
+            file = files.enter_context(path.open("w"))
+            streams = (stdin, file, file)
+            processes.append(
+                frameworks.start(program, str(tmp_path / "sessions.db"), streams=streams, environment=environment)
+            )
+        os.close(go)
+        for process in processes:
+            process.wait()
+    assert {path.read_text("utf-8").strip() for path in told} == {conversation(model.invoke(SECOND, session_id="anna"))}
     assert begun_by(emulator, model) == 1
 
 

@@ -1,4 +1,4 @@
-"""LangChain's own suites, against the emulator, for each kind of app."""
+"""LangChain's own suites, against the emulator: for an app and an agent; in the matrix for each kind."""
 
 from __future__ import annotations
 
@@ -89,10 +89,12 @@ class TestChatApp(_OnEmulator):
     kind = "chat"
 
 
+@pytest.mark.matrix
 class TestAgentApp(_OnEmulator):
     kind = "agent-chat"
 
 
+@pytest.mark.matrix
 class TestChatflowApp(_OnEmulator):
     kind = "advanced-chat"
 
@@ -112,5 +114,6 @@ class TestAgentOfVersion1(_OnEmulator):
     returns_usage_metadata = False
 
 
+@pytest.mark.matrix
 class TestFlowAgent(_OnEmulator):
     kind = "gptbots-flow"

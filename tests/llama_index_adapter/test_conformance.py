@@ -43,10 +43,12 @@ class TestDify(_OnEmulator, LLMConformance):
         return Dify(**self.fields())
 
 
+@pytest.mark.matrix
 class TestDifyAgent(TestDify):
     kind = "agent-chat"
 
 
+@pytest.mark.matrix
 class TestDifyChatflow(TestDify):
     kind = "advanced-chat"
 
@@ -87,6 +89,7 @@ class TestRemoteChatEngine(_OnEmulator, ChatEngineConformance):
         return Failing.from_llm(Dify(**self.fields()))
 
 
+@pytest.mark.matrix
 class TestRemoteChatEngineOnAChatflow(TestRemoteChatEngine):
     kind = "advanced-chat"
 

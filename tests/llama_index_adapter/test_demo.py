@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
+
+from tests.forks import Forks, succeeded
 
 DEMO = Path(__file__).parents[2] / "demo.py"
 
 
-def test_the_demonstration_goes_on_in_the_other_framework() -> None:
+def test_the_demonstration_goes_on_in_the_other_framework(frameworks: Forks) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DIFY_")}
-    environment |= {"PYTHONPATH": str(DEMO.parent), "PYTHONWARNINGS": "error"}
-    done = subprocess.run(
-        [sys.executable, str(DEMO)], capture_output=True, text=True, check=True, env=environment, timeout=60
+    program = (
+        f"import runpy, warnings; warnings.simplefilter('error'); runpy.run_path({str(DEMO)!r}, run_name='__main__')"
     )
-    told = re.findall(r"conversation ([0-9a-f-]{36})", done.stdout)
+    said = succeeded(frameworks.run(program, environment=environment)).decode()
+    told = re.findall(r"conversation ([0-9a-f-]{36})", said)
     assert len(told) == 3
     assert len(set(told)) == 1
-    langchain, llama_index = done.stdout.split("The same conversation, in LlamaIndex")
-    asked_first = re.findall(r'You asked first: "(.*?)"', done.stdout)
+    langchain, llama_index = said.split("The same conversation, in LlamaIndex")
+    asked_first = re.findall(r'You asked first: "(.*?)"', said)
     assert len(asked_first) == 2
     assert len(set(asked_first)) == 1
     assert asked_first[0] in langchain

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from tests.covering import covering
 from tests.recorded.asking import DRIVERS, KEY
 from tests.recorded.managing import (
     MADE,
@@ -24,18 +24,9 @@ from tests.recorded.managing import (
     query_of,
 )
 from tests.recorded.recordings import VERSIONS, Recording, recording, small_calls
-from tests.recorded.replay import Received, ReplayServer, reply_of
+from tests.recorded.replay import ReplayServer, reply_of
 
-every_recording = pytest.mark.parametrize("exchange", MADE, ids=str, scope="module")
-both_drivers = pytest.mark.parametrize("driver", DRIVERS, scope="module")
-
-
-@cache
-def over_a_socket(driver: str, exchange: Recording) -> tuple[Any, list[Received]]:
-    """Return what came of the call, and the requests that the server got."""
-    with ReplayServer(reply_of(exchange)) as server:
-        got = make(driver, server.url, call_of(exchange))
-    return outcome_of(got), server.received
+both_drivers = pytest.mark.parametrize("driver", DRIVERS)
 
 
 def test_every_recorded_small_call_is_made_or_named_with_a_reason() -> None:
@@ -44,17 +35,14 @@ def test_every_recorded_small_call_is_made_or_named_with_a_reason() -> None:
     assert set(NOT_MADE) | SO_ALREADY <= {exchange.name for exchange in small_calls()}
 
 
-@every_recording
-@both_drivers
-def test_a_small_call_comes_to_what_the_server_told(driver: str, exchange: Recording) -> None:
-    outcome, _ = over_a_socket(driver, exchange)
-    assert outcome == expected_of(exchange, call_of(exchange))
-
-
-@every_recording
-@both_drivers
-def test_the_request_is_the_recorded_one_and_is_sent_once(driver: str, exchange: Recording) -> None:
-    _, (request,) = over_a_socket(driver, exchange)
+@pytest.mark.parametrize(("exchange", "driver"), covering(MADE, DRIVERS))
+def test_a_small_call_is_sent_once_as_recorded_and_comes_to_what_the_server_told(
+    driver: str, exchange: Recording
+) -> None:
+    with ReplayServer(reply_of(exchange)) as server:
+        got = make(driver, server.url, call_of(exchange))
+    assert outcome_of(got) == expected_of(exchange, call_of(exchange))
+    (request,) = server.received
     assert (request.method, urlsplit(request.path).path) == (exchange.method, urlsplit(exchange.target).path)
     assert request.headers["authorization"] == f"Bearer {KEY}"
     asked = query_of(request.path)

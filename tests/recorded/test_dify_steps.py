@@ -18,6 +18,7 @@ from llama_index.core.instrumentation.events import BaseEvent
 from langchain_chatbots import RemoteChatMessageHistory
 from llama_index_chatbots import Dify, RemoteMemory, RemoteStepEvent
 from remote_chatbots import AsyncBotClient, BotClient, DifyApp, StoredMessage
+from tests.covering import covering
 from tests.recorded.asking import ASKED, KEY, PATIENT, TIMEOUT_S, question_of
 from tests.recorded.asking_langchain import bare, model_for
 from tests.recorded.cassettes import URL, cassette_of
@@ -89,8 +90,7 @@ def states(exchange: Recording) -> list[dict[str, Any]]:
     return told
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("exchange", STEPPING, ids=str)
+@pytest.mark.parametrize(("exchange", "way"), covering(STEPPING, list(WAYS)))
 def test_llama_index_is_told_every_recorded_step(exchange: Recording, way: str, listener: Listener) -> None:
     question = question_of(exchange)
     llm = Dify(api_key=KEY, api_base=URL, user=question.user, inputs=question.inputs, timeout=TIMEOUT_S,

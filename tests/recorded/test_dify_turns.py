@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
-from functools import cache
-from typing import Any
 
 import pytest
 
@@ -18,20 +16,11 @@ from tests.covering import covering
 from tests.recorded.asking import ASKED, DRIVERS, KEY, NOT_ASKED, ask, expected_of, outcome_of, question_of
 from tests.recorded.cassettes import URL, cassette_of
 from tests.recorded.recordings import VERSIONS, Recording, calls_of_turn, meaning, questions, recording, told_by
-from tests.recorded.replay import Received, ReplayServer, reply_of
+from tests.recorded.replay import ReplayServer, reply_of
 
-# By the scope, the tests of one recording stand together, and a process that runs them asks once.
-every_recording = pytest.mark.parametrize("exchange", ASKED, ids=str, scope="module")
-each_by_one_driver = pytest.mark.parametrize(("exchange", "driver"), covering(ASKED, DRIVERS), scope="module")
-both_drivers = pytest.mark.parametrize("driver", DRIVERS, scope="module")
-
-
-@cache
-def over_a_socket(driver: str, exchange: Recording) -> tuple[dict[str, Any], list[Received]]:
-    """Return what came of the turn, and the requests that the server got."""
-    with ReplayServer(*map(reply_of, calls_of_turn(exchange))) as server:
-        got = ask(driver, server.url, question_of(exchange))
-    return outcome_of(got), server.received
+each_by_one_driver = pytest.mark.parametrize(("exchange", "driver"), covering(ASKED, DRIVERS))
+each_by_the_other_driver = pytest.mark.parametrize(("exchange", "driver"), covering(ASKED, DRIVERS[::-1]))
+both_drivers = pytest.mark.parametrize("driver", DRIVERS)
 
 
 def test_every_recorded_question_is_asked_or_named_with_a_reason() -> None:
@@ -40,8 +29,7 @@ def test_every_recorded_question_is_asked_or_named_with_a_reason() -> None:
     assert set(NOT_ASKED) <= {exchange.name for exchange in questions()}
 
 
-@every_recording
-@both_drivers
+@each_by_the_other_driver
 def test_a_turn_played_from_the_cassette_comes_to_what_the_server_told(driver: str, exchange: Recording) -> None:
     with cassette_of(exchange):
         got = ask(driver, URL, question_of(exchange))
@@ -49,14 +37,13 @@ def test_a_turn_played_from_the_cassette_comes_to_what_the_server_told(driver: s
 
 
 @each_by_one_driver
-def test_a_turn_played_over_a_socket_comes_to_what_the_server_told(driver: str, exchange: Recording) -> None:
-    outcome, _ = over_a_socket(driver, exchange)
-    assert outcome == expected_of(exchange)
-
-
-@each_by_one_driver
-def test_the_request_means_what_the_recorded_one_meant(driver: str, exchange: Recording) -> None:
-    _, (*before, request) = over_a_socket(driver, exchange)
+def test_a_turn_over_a_socket_is_asked_as_recorded_and_comes_to_what_the_server_told(
+    driver: str, exchange: Recording
+) -> None:
+    with ReplayServer(*map(reply_of, calls_of_turn(exchange))) as server:
+        got = ask(driver, server.url, question_of(exchange))
+    assert outcome_of(got) == expected_of(exchange)
+    *before, request = server.received
     assert [one.path.partition("?")[0] for one in before] == ["/v1/parameters"] * bool(exchange.sent.get("files"))
     assert (request.method, request.path) == ("POST", "/v1/chat-messages")
     assert request.headers["content-type"] == "application/json"

@@ -24,7 +24,7 @@ STREAM = ResponseHead(200, {"content-type": "text/event-stream"})
 # `make fuzz` chooses "long". The fixtures hold no state.
 settings.register_profile(
     "quick",
-    max_examples=25,
+    max_examples=10,
     derandomize=True,
     database=None,
     deadline=None,

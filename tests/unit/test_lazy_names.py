@@ -6,12 +6,12 @@ import ast
 import importlib
 import pickle
 import pkgutil
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from tests.forks import Forks, succeeded
 
 PACKAGES = [
     "remote_chatbots",
@@ -47,7 +47,7 @@ def test_a_name_is_what_type_checkers_take_it_for(package: str) -> None:
         assert getattr(module, name) is getattr(importlib.import_module(home), name)
 
 
-def test_no_module_stands_in_the_way_of_a_name() -> None:
+def test_no_module_stands_in_the_way_of_a_name(frameworks: Forks) -> None:
     """`import langchain_chatbots.sources` puts a module under the name of a function, unless that is bound after it."""
     found = [module for package in PACKAGES for module in modules_of(importlib.import_module(package))]
     program = f"import {', '.join(found)}\nfrom types import ModuleType\n"
@@ -55,13 +55,13 @@ def test_no_module_stands_in_the_way_of_a_name() -> None:
         program += f"named = {{}}\nexec('from {package} import *', named)\n"
         program += f"assert set({package}.__all__) - {{'__version__'}} <= set(named)\n"
         program += "assert not [name for name, value in named.items() if isinstance(value, ModuleType)]\n"
-    subprocess.run([sys.executable, "-c", program], check=True)
+    succeeded(frameworks.run(program))
 
 
 @pytest.mark.parametrize(
     ("package", "absent"), [("langchain_chatbots", ["langgraph", "IPython"]), ("llama_index_chatbots", ["IPython"])]
 )
-def test_all_names_can_be_imported_with_the_framework_alone(package: str, absent: list[str]) -> None:
+def test_all_names_can_be_imported_with_the_framework_alone(frameworks: Forks, package: str, absent: list[str]) -> None:
     program = f"""
 import sys
 sys.modules.update(dict.fromkeys({absent}))
@@ -74,7 +74,7 @@ if "langgraph" in {absent}:
     else:
         raise AssertionError
 """
-    subprocess.run([sys.executable, "-c", program], check=True)
+    succeeded(frameworks.run(program))
 
 
 def modules_of(package: ModuleType) -> list[str]:
@@ -121,15 +121,14 @@ CORE, LANGCHAIN, LLAMA_INDEX = "remote_chatbots", "langchain_chatbots", "llama_i
         ),
     ],
 )
-def test_what_is_not_asked_for_is_not_imported(statement: str, kept_out: list[str]) -> None:
+def test_what_is_not_asked_for_is_not_imported(frameworks: Forks, statement: str, kept_out: list[str]) -> None:
     program = f"import sys\n{statement}\nprint(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    loaded = set(done.stdout.split())
+    loaded = set(succeeded(frameworks.run(program)).decode().split())
     assert CORE in loaded
     assert not set(kept_out) & loaded
 
 
-def test_stored_answers_are_read_as_blocks_before_any_model_is_imported() -> None:
+def test_stored_answers_are_read_as_blocks_before_any_model_is_imported(frameworks: Forks) -> None:
     """A program that only reads a history has the translator of its answers."""
     program = """
 import langchain_chatbots, sys
@@ -140,7 +139,7 @@ from langchain_core.messages.block_translators import get_translator
 assert get_translator("dify") and get_translator("gptbots")
 assert "langchain_chatbots.chat_models" not in sys.modules
 """
-    subprocess.run([sys.executable, "-c", program], check=True)
+    succeeded(frameworks.run(program))
 
 
 def test_an_exported_class_pickles_by_its_own_module() -> None:

@@ -1,0 +1,198 @@
+"""Interpreters that cost little: one imports what is not of this project, and forks for each program.
+
+A framework takes seconds to import. A fork of an interpreter that has it begins without anything of this project; it
+has its own arguments, environment, session and standard streams, runs its program as `__main__`, and ends like any
+interpreter, with what is to be done at its exit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import termios
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import IO, Any
+
+ROOT = Path(__file__).parents[1]
+HTTP = ("aiohttp", "orjson", "requests")
+LANGCHAIN = tuple(
+    f"langchain_core.{name}"
+    for name in (
+        "chat_history document_loaders.base embeddings.embeddings language_models.chat_models load.load "
+        "output_parsers.openai_tools rate_limiters retrievers stores tools.structured utils.function_calling"
+    ).split()
+)
+LLAMA_INDEX = tuple(
+    f"llama_index.core.{name}"
+    for name in (
+        "chat_engine.types instrumentation.event_handlers llms memory program.utils query_engine retrievers "
+        "storage.chat_store tools workflow"
+    ).split()
+)
+OURS = ("remote_chatbots", "langchain_chatbots", "llama_index_chatbots")
+
+
+class Fork:
+    """A running program."""
+
+    def __init__(self, ends: socket.socket) -> None:
+        self._told = ends.makefile("r")
+        self._ends = ends
+        self._code: int | None = None
+        self.pid = int(self._told.readline())
+
+    def wait(self, timeout_s: float = 60.0) -> int:
+        """Return its exit code, once it has ended; a signal's is below zero."""
+        if self._code is None:
+            readable, _, _ = select.select([self._ends], [], [], timeout_s)
+            assert readable, f"it has not ended in {timeout_s} s"
+            self._code = int(self._told.readline())
+            self._told.close()
+            self._ends.close()
+        return self._code
+
+    def send_signal(self, number: int) -> None:
+        with contextlib.suppress(AssertionError):
+            self.wait(0)
+        if self._code is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it, if it has not ended."""
+        self.send_signal(signal.SIGKILL)
+        self.wait()
+
+
+class Forks:
+    """An interpreter that has imported some modules, and runs programs in forks of itself."""
+
+    def __init__(self, *modules: str) -> None:
+        self._jobs, there = socket.socketpair()
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        command = [sys.executable, "-m", "tests.forks", *modules]
+        with there:
+            self._server = subprocess.Popen(
+                command, stdin=there, stdout=subprocess.DEVNULL, env=environment, cwd=ROOT, start_new_session=True
+            )
+
+    def close(self) -> None:
+        self._jobs.close()
+        self._server.wait(30)
+
+    def start(
+        self, code: str, *arguments: str, streams: tuple[Any, Any, Any], environment: Mapping[str, str] | None = None
+    ) -> Fork:
+        """Run a program. A terminal as its input is also the one that controls it."""
+        ends, there = socket.socketpair()
+        with tempfile.TemporaryFile("w+") as job, there:
+            json.dump({"code": code, "arguments": arguments, "environment": dict(environment or os.environ)}, job)
+            job.flush()
+            socket.send_fds(self._jobs, [b"!"], [job.fileno(), there.fileno(), *(each.fileno() for each in streams)])
+            self._jobs.recv(1)  # what is sent is also taken
+        return Fork(ends)
+
+    def run(
+        self,
+        code: str,
+        *arguments: str,
+        said: bytes = b"",
+        environment: Mapping[str, str] | None = None,
+        timeout_s: float = 60.0,
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a program to its end, `said` being its standard input."""
+        with contextlib.ExitStack() as files:
+            streams = [files.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
+            streams[0].write(said)
+            streams[0].seek(0)
+            fork = self.start(code, *arguments, streams=(streams[0], streams[1], streams[2]), environment=environment)
+            try:
+                ended = fork.wait(timeout_s)
+            finally:
+                fork.kill()
+            out, err = map(_all_of, streams[1:])
+        return subprocess.CompletedProcess(arguments, ended, out, err)
+
+
+def succeeded(done: subprocess.CompletedProcess[bytes]) -> bytes:
+    """Return what a program wrote that ended well."""
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
+
+
+def _all_of(file: IO[bytes]) -> bytes:
+    file.seek(0)
+    return file.read()
+
+
+@contextlib.contextmanager
+def forks_of(*modules: str) -> Iterator[Forks]:
+    forks = Forks(*modules)
+    try:
+        yield forks
+    finally:
+        forks.close()
+
+
+def _next_job(jobs: socket.socket) -> dict[str, Any]:
+    """Return what a fork has to do, in that fork; the one that is forked ends here with its last order."""
+    while True:
+        said, fds, _, _ = socket.recv_fds(jobs, 1, 5)
+        if not said:
+            sys.exit()
+        if os.fork() == 0:
+            break
+        for fd in fds:
+            os.close(fd)
+        jobs.send(b"!")
+    jobs.close()
+    job, ends, *streams = fds
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    if program := os.fork():
+        for fd in (job, *streams):
+            os.close(fd)
+        os.write(ends, f"{program}\n".encode())
+        code = os.waitstatus_to_exitcode(os.waitpid(program, 0)[1])
+        with contextlib.suppress(OSError):  # nobody waits for it any more
+            os.write(ends, f"{code}\n".encode())
+        os._exit(0)
+    os.close(ends)
+    os.setsid()
+    for number, fd in enumerate(streams):
+        os.dup2(fd, number)
+        os.close(fd)
+    if os.isatty(0):
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
+    sys.stdout = os.fdopen(1, "w", 1, encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
+    with os.fdopen(job, encoding="utf-8") as file:
+        file.seek(0)
+        told: dict[str, Any] = json.load(file)
+    os.environ.clear()
+    os.environ.update(told["environment"])
+    sys.argv = ["-c", *told["arguments"]]
+    return told
+
+
+if __name__ == "__main__":
+    _jobs = socket.socket(fileno=os.dup(0))
+    for _name in sys.argv[1:]:
+        importlib.import_module(_name)
+    assert not any(_name.startswith(OURS) for _name in sys.modules), "a fork would not begin without our packages"
+    gc.freeze()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # else who waited for a fork would stay as a zombie
+    _job = _next_job(_jobs)
+    sys.modules["__main__"] = _main = ModuleType("__main__")
+    exec(compile(_job["code"], "<a program of a test>", "exec"), _main.__dict__)
