@@ -180,8 +180,9 @@ class BotClient(_Client, Management, Archive, Discovery, FileCalls, Speech):
     def recover(self, broken: BotError | Answer | LostAnswer, **known: Any) -> Answer:
         """Fetch the whole answer of a turn that broke off, from where the server keeps it; nothing is posted.
 
-        A Dify 1.14 chatflow keeps the answer of a broken turn, and is waited for if it is not done. So does GPTBots. A
-        Dify chatbot or agent loses it, unless it was done when the connection broke.
+        A Dify 1.14 chatflow keeps the answer of a broken turn, and is waited for if it is not done. So does GPTBots. Of
+        a Dify agent's the words of its steps are kept. A Dify chatbot loses it, unless it was done when the connection
+        broke.
 
         Args:
             broken: The error of the turn, or what is known of it: an `Answer` that is not whole, or a `LostAnswer`.

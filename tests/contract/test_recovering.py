@@ -100,9 +100,19 @@ def test_the_run_of_a_chatflow_goes_on_without_its_client_and_is_waited_for(emul
     assert posts(emulator) == ["/v1/chat-messages"]
 
 
-@pytest.mark.parametrize("kind", ["chat", "agent-chat"])
-def test_what_a_dify_chatbot_or_agent_has_lost_is_said_to_be_lost(emulator: Emulator, call: Call, kind: str) -> None:
-    app = DifyApp(emulator.key(kind), emulator.dify_url)
+def test_an_agents_answer_is_put_together_from_what_its_steps_said(emulator: Emulator, call: Call) -> None:
+    app = DifyApp(emulator.key("agent-chat"), emulator.dify_url)
+    whole = call(app, "ask", QUESTION).text
+    emulator.faults.add(Cut(after_bytes=1500), path="/v1/chat-messages")
+    error = call(app, "ask", QUESTION)
+    recovered = call(app, "recover", error)
+    assert error.partial_text < recovered.text == whole
+    assert recovered.message_id == error.message_id
+    assert posts(emulator) == ["/v1/chat-messages"] * 2
+
+
+def test_what_a_dify_chatbot_has_lost_is_said_to_be_lost(emulator: Emulator, call: Call) -> None:
+    app = DifyApp(emulator.key("chat"), emulator.dify_url)
     emulator.faults.add(Cut(after_bytes=1500), path="/v1/chat-messages")
     error = call(app, "ask", "Go on [[long]]")
     lost = call(app, "recover", error)

@@ -172,3 +172,15 @@ def test_an_app_without_runs_refuses_in_its_own_words(driver: str) -> None:
     error, _ = played(driver, [refusal], "recover", LostAnswer(workflow_run_id="r-1"))
     assert isinstance(error, BotRejectedError)
     assert error.code == json.loads(refusal.body)["code"]
+
+
+@both_drivers
+@pytest.mark.parametrize("version", ["0.15.3", "1.14.2"])
+def test_what_an_agents_steps_said_is_its_lost_answer(driver: str, version: str) -> None:
+    kept = recording(version, "disconnect-agent-messages-late")
+    (turn,) = json.loads(kept.body)["data"]
+    lost = LostAnswer(turn["conversation_id"], turn["id"], said="This is a")
+    answer, _ = played(driver, [kept], "recover", lost)
+    assert turn["answer"] == ""
+    assert answer.text == turn["agent_thoughts"][0]["thought"]
+    assert (len(answer.text), answer.finish_reason) == (919, "stop")

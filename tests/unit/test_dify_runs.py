@@ -23,6 +23,7 @@ from remote_chatbots import (
     Finished,
     InputRequired,
     LostAnswer,
+    Settings,
     TextDelta,
     TextReplaced,
 )
@@ -296,3 +297,21 @@ def test_less_than_had_arrived_is_not_the_answer(
     played = drive(app.recover(lost), [framed(finished(less, **OVER))], history(less or ""))
     assert isinstance(played.error, BotNotFoundError)
     assert played.error.partial_text == "All o"
+
+
+def thoughts(*said: tuple[str, str]) -> list[dict[str, Any]]:
+    return [{"id": f"s-{at}", "position": at, "thought": words, "tool": tool} for at, (words, tool) in enumerate(said)]
+
+
+def test_a_lost_agents_answer_is_what_its_steps_said_once_the_last_has_spoken(app: DifyApp, drive: Callable) -> None:
+    # As in recorded histories: agent-messages-history, disconnect-agent-messages-late and -soon.
+    under_way = history("", agent_thoughts=thoughts(("Let me look. ", "forecast"), ("", "")))
+    done = history("", agent_thoughts=thoughts(("Let me look. ", "forecast"), ("", "map"), ("Rain.", "")))
+    lost = LostAnswer("c-1", "m-1", user="ann")
+
+    played = drive(app.recover(lost), under_way, done)
+    assert (played.answer.text, len(played.slept)) == ("Let me look. \nRain.", 1)
+    hurried = replace(app, settings=Settings(recover_wait_s=2))
+    assert isinstance(drive(hurried.recover(lost), under_way, under_way).error, BotNotFoundError)
+    failed = history("", agent_thoughts=thoughts(("Rain.", "")), status="error", error="it broke")
+    assert isinstance(drive(app.recover(lost), failed).error, BotNotFoundError)

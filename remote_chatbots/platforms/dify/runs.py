@@ -25,7 +25,7 @@ from remote_chatbots.events import (
     TextReplaced,
     UsageReported,
 )
-from remote_chatbots.flow import Abandoned, Aside, Flow, open_reply, read_body
+from remote_chatbots.flow import Abandoned, Aside, Flow, Sleep, open_reply, read_body
 from remote_chatbots.framing import Frame, SSEFramer, parse_json
 from remote_chatbots.platforms.dify.errors import FORM_SUBMITTED, NAME, not_allowed, of_another, refusal
 from remote_chatbots.platforms.dify.management import PAGE_SIZE, Management
@@ -39,9 +39,10 @@ from remote_chatbots.wire import HttpRequest, json_request
 
 _LESS = "its run tells less than had arrived."
 _NOT_KEPT = (
-    "it is still being made, or the broken connection has lost it for good, as it does in every app but a chatflow of "
-    "Dify 1.14 (whose answers need a workflow_run_id)."
+    "it is still being made, or the broken connection has lost it for good, as it does in every app but an agent and a "
+    "chatflow of Dify 1.14 (whose answers need a workflow_run_id)."
 )
+LOOKED_UP_AFTER_S = 1.0
 # A form's submission wakes a worker, and is answered at once (recorded: 25 ms). Its fate matters.
 SUBMIT_WAIT_S = 30.0
 
@@ -87,6 +88,8 @@ class Runs:
     def recover(self, lost: LostAnswer) -> Flow[None]:
         """Return the flow of a whole answer whose turn broke off: from its run, or else from the history.
 
+        An agent goes on without us, and its answer is waited for: `recover_wait_s` of the settings.
+
         Raises:
             BotNotFoundError: If the server has no text of it, or less than had arrived.
             BotError: If the run failed.
@@ -101,10 +104,14 @@ class Runs:
             else:
                 yield from self._reader(JoinedTurn(self._turn(), self, lost), lost).events()
                 return
-        kept = yield from self.kept(lost)
-        if kept is None or not lost.is_whole(kept.text):
-            raise lost.not_kept(NAME, _NOT_KEPT)
-        yield from events_of(kept, *lost.filters())
+        for _ in range(max(1, round(self.calls.settings.recover_wait_s / LOOKED_UP_AFTER_S))):
+            kept = yield from self.kept(lost)
+            if kept is not None and lost.is_whole(words := kept.text or _words_of_agent(kept)):
+                yield from events_of(replace(kept, text=words), *lost.filters())
+                return
+            if kept is None or kept.text or kept.error or not kept.steps or not (yield Sleep(LOOKED_UP_AFTER_S)):
+                break
+        raise lost.not_kept(NAME, _NOT_KEPT)
 
     def kept(self, lost: LostAnswer) -> Flow[StoredMessage | None]:
         """Return the answer as the history has it; None if it is not among the newest turns."""
@@ -256,6 +263,17 @@ class JoinedTurn:
             return (yield from self._runs.kept(self._lost))
         except BotError:
             return None  # the run's own last word has to do
+
+
+def _words_of_agent(kept: StoredMessage) -> str:
+    """Return what an agent said whose answer was lost with its stream; "" if it is not done, or no agent.
+
+    The server runs it to its end all the same, and keeps the words of its steps (recorded, of both versions:
+    disconnect-agent-messages-late), which stand on lines of their own in answers that are not lost.
+    """
+    steps = kept.steps
+    done = bool(steps) and bool(steps[-1].text) and not steps[-1].name and not kept.error
+    return "\n".join(step.text for step in steps if step.text) if done else ""
 
 
 _OF_THE_RUN = re.compile(rb'"workflow_(finished|paused)"|"message_replace"')
