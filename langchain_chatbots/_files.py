@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from remote_chatbots import Attachment, BotUsageError
-from remote_chatbots.question import AttachmentKind
+import remote_chatbots
+from remote_chatbots import BotUsageError
+
+if TYPE_CHECKING:
+    from remote_chatbots import Attachment
+    from remote_chatbots.attachments import AttachmentKind
 
 # A block of type `file` is what its bytes or its name say.
 _KINDS: Mapping[str, AttachmentKind | None] = {
@@ -37,11 +41,11 @@ def file_of(block: Mapping[str, Any]) -> Attachment:
     url, data, file_id = (_text(told, key) for key in ("url", "base64", "file_id"))
     try:
         if file_id:
-            return Attachment(_KINDS[kind] or "document", file_id=file_id, **known)
+            return remote_chatbots.Attachment(_KINDS[kind] or "document", file_id=file_id, **known)
         if url:
-            return Attachment.from_url(url, kind=_KINDS[kind], **known)
+            return remote_chatbots.Attachment.from_url(url, kind=_KINDS[kind], **known)
         if data:
-            return Attachment.from_base64(data, kind=_KINDS[kind], **known)
+            return remote_chatbots.Attachment.from_base64(data, kind=_KINDS[kind], **known)
     except BotUsageError as error:
         raise BotUsageError(f"A content block of type {block.get('type')!r}: {error}") from None
     raise BotUsageError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import (
     AIMessage,
@@ -18,7 +18,10 @@ from langchain_core.messages import (
 )
 
 from langchain_chatbots._files import file_of, is_text
-from remote_chatbots import Attachment, BotUsageError
+from remote_chatbots import BotUsageError
+
+if TYPE_CHECKING:
+    from remote_chatbots import Attachment
 
 _SPOKEN = {"human": "user", "ai": "assistant", "developer": "system"}
 _ROLES = ((HumanMessage, "user"), (AIMessage, "assistant"), (SystemMessage, "system"), (ToolMessage, "tool"))

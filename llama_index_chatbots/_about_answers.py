@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llama_index_chatbots.remote_llm import RemoteLLM
-from remote_chatbots.stored import Rating
+
+if TYPE_CHECKING:
+    from remote_chatbots.stored import Rating
 
 
 class AboutAnswers:

@@ -10,8 +10,8 @@ from llama_index.core.schema import BaseComponent
 from llama_index.core.settings import Settings
 from pydantic import ConfigDict, Field, SerializeAsAny, ValidationError
 
+import llama_index_chatbots
 from llama_index_chatbots._stored import as_message
-from llama_index_chatbots.llms import Dify, GPTBots
 from llama_index_chatbots.remote_llm import RemoteLLM, checked_llm
 from remote_chatbots import BotUsageError
 from remote_chatbots.arguments import wrong_fields
@@ -91,8 +91,8 @@ LAST = Field(default=None, ge=1)
 def _llm_of(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
-    kinds: dict[str, type[RemoteLLM]] = {"Dify": Dify, "GPTBots": GPTBots}
-    kind = kinds.get(value.get("class_name", ""))
-    if kind is None:
+    name = value.get("class_name", "")
+    if name not in ("Dify", "GPTBots"):
         raise BotUsageError("An LLM that this package does not know cannot be read from a dump. Give llm=… beside it.")
+    kind: type[RemoteLLM] = getattr(llama_index_chatbots, name)
     return kind.from_dict(dict(value))

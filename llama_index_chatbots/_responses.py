@@ -29,8 +29,7 @@ from remote_chatbots import (
 )
 from remote_chatbots.file_types import extension_of
 from remote_chatbots.forks import NewestAnswers
-from remote_chatbots.metadata import AnswerMetadata, merge
-from remote_chatbots.remembered import file_told
+from remote_chatbots.metadata import AnswerMetadata, file_told, merge
 from remote_chatbots.spoken import SpeechSoFar
 from remote_chatbots.steps import ToolCall, tool_calls
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from io import IOBase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import (
     AudioBlock,
@@ -22,9 +22,12 @@ from llama_index.core.base.llms.types import (
     VideoBlock,
 )
 
-from remote_chatbots import Attachment, BotUsageError
-from remote_chatbots.contents import Base64Text
-from remote_chatbots.question import AttachmentKind
+import remote_chatbots
+from remote_chatbots import BotUsageError
+
+if TYPE_CHECKING:
+    from remote_chatbots import Attachment
+    from remote_chatbots.attachments import AttachmentKind
 
 _ROLES = {
     MessageRole.CHATBOT: "assistant",
@@ -102,13 +105,13 @@ def _file(block: BaseContentBlock) -> Attachment:
     try:
         if isinstance(data, IOBase):
             data.seek(0)
-            return Attachment.from_bytes(data.read(), **known)
+            return remote_chatbots.Attachment.from_bytes(data.read(), **known)
         if data:
-            return Attachment.from_bytes(Base64Text(data), **known)  # LlamaIndex keeps bytes so
+            return remote_chatbots.Attachment.from_base64(data, **known)  # LlamaIndex keeps bytes so
         if block.path:  # type: ignore[attr-defined]
-            return Attachment.from_path(block.path, **known)  # type: ignore[attr-defined]
+            return remote_chatbots.Attachment.from_path(block.path, **known)  # type: ignore[attr-defined]
         if block.url:  # type: ignore[attr-defined]
-            return Attachment.from_url(str(block.url), **known)  # type: ignore[attr-defined]
+            return remote_chatbots.Attachment.from_url(str(block.url), **known)  # type: ignore[attr-defined]
     except BotUsageError as error:
         raise BotUsageError(f"{type(block).__name__}: {error}") from None
     raise BotUsageError(f"A {type(block).__name__} has no file in it. Give it bytes, a path or a url.")

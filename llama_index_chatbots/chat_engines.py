@@ -21,9 +21,9 @@ from llama_index.core.settings import Settings
 
 from llama_index_chatbots._about_answers import AboutAnswers
 from llama_index_chatbots._one_at_a_time import OneAtATime
+from llama_index_chatbots._server_memory import ServerMemory
 from llama_index_chatbots._translate import Said
 from llama_index_chatbots.local_record import LocalRecord
-from llama_index_chatbots.memory import RemoteMemory
 from llama_index_chatbots.remote_llm import RemoteLLM, checked_llm
 from llama_index_chatbots.sources import source_nodes
 from llama_index_chatbots.streaming import InUse, RemoteStreamingResponse, as_tool_output
@@ -78,7 +78,7 @@ class RemoteChatEngine(AboutAnswers, BaseChatEngine):
         self._memory = LocalRecord() if memory is None else memory
         self._prefix_messages = list(prefix_messages)
         session_id: str | None = None
-        if isinstance(self._memory, RemoteMemory):
+        if isinstance(self._memory, ServerMemory):
             conversation_id, session_id = (
                 self._memory.joined_with(llm, conversation_id),
                 self._memory.session_id or None,
@@ -135,7 +135,7 @@ class RemoteChatEngine(AboutAnswers, BaseChatEngine):
         if system_prompt is not None:
             prefix_messages = [ChatMessage(role=MessageRole.SYSTEM, content=system_prompt)]
         if memory is None:
-            over = {"llm": llm} if issubclass(memory_cls, RemoteMemory) else {}
+            over = {"llm": llm} if issubclass(memory_cls, ServerMemory) else {}
             memory = memory_cls.from_defaults(chat_history=chat_history or [], **over)
         elif chat_history is not None:
             memory.set(chat_history)
@@ -257,7 +257,7 @@ class RemoteChatEngine(AboutAnswers, BaseChatEngine):
 
     def _needed(self) -> list[ChatMessage] | None:
         """Return what a memory gives without being read: the server has its history already."""
-        if not isinstance(self._memory, RemoteMemory):
+        if not isinstance(self._memory, ServerMemory):
             return None
         return self._memory.needed(system=bool(self._prefix_messages))
 
@@ -298,7 +298,7 @@ class RemoteChatEngine(AboutAnswers, BaseChatEngine):
     def _goes_on_in(self, conversation_id: str | None) -> None:
         if conversation_id:
             self._conversation_id = conversation_id
-            if isinstance(self._memory, RemoteMemory):
+            if isinstance(self._memory, ServerMemory):
                 self._memory.conversation_id = conversation_id
             self._lock = OneAtATime.of(self._llm._own_bot_id(), conversation_id, self._lock)
 

@@ -10,6 +10,7 @@ from llama_index.core.memory import BaseMemory
 from pydantic import Field, PrivateAttr
 
 from llama_index_chatbots._of_bot import LAST, OfBot, OfBotArguments
+from llama_index_chatbots._server_memory import ServerMemory
 from llama_index_chatbots._stored import behind, conversation_of
 from llama_index_chatbots.remote_llm import RemoteLLM
 from remote_chatbots import BotNotFoundError
@@ -29,7 +30,7 @@ class MemoryArguments(OfBotArguments, total=False):
     newest_answer: ChatMessage | None
 
 
-class RemoteMemory(OfBot, BaseMemory):
+class RemoteMemory(OfBot, ServerMemory, BaseMemory):
     """What a bot's server remembers of a conversation, as a LlamaIndex memory. It stores nothing of it again.
 
     Under `RemoteChatEngine` a turn costs no reading: the bot has its history, and only `chat_history` asks for it.

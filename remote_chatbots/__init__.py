@@ -10,6 +10,7 @@ from remote_chatbots.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from remote_chatbots.answer import Answer
+    from remote_chatbots.attachments import Attachment
     from remote_chatbots.client import AsyncBotClient, BotClient
     from remote_chatbots.conversations import Conversations, InMemoryConversations, SQLiteConversations
     from remote_chatbots.described import AppInfo, AppMeta, AppParameters, AppSite, FileRules, InputField
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from remote_chatbots.knowledge_client import AsyncKnowledgeClient, KnowledgeClient
     from remote_chatbots.platforms.dify import DifyApp, DifyKnowledge, DifyOptions, DifyRetrieval
     from remote_chatbots.platforms.gptbots import GPTBotsAgent, GPTBotsKnowledge, GPTBotsOptions, GPTBotsRetrieval
-    from remote_chatbots.question import Attachment, Question
+    from remote_chatbots.question import Question
     from remote_chatbots.resuming import FilledForm, LostAnswer
     from remote_chatbots.stored import StoredConversation, StoredMessage, StoredVariable
     from remote_chatbots.stored_knowledge import StoredDocument, StoredKnowledgeBase
@@ -70,7 +71,8 @@ else:
             "knowledge_client": "AsyncKnowledgeClient KnowledgeClient",
             "platforms.dify": "DifyApp DifyKnowledge DifyOptions DifyRetrieval",
             "platforms.gptbots": "GPTBotsAgent GPTBotsKnowledge GPTBotsOptions GPTBotsRetrieval",
-            "question": "Attachment Question",
+            "attachments": "Attachment",
+            "question": "Question",
             "resuming": "FilledForm LostAnswer",
             "stored": "StoredConversation StoredMessage StoredVariable",
             "stored_knowledge": "StoredDocument StoredKnowledgeBase",

@@ -11,6 +11,7 @@ from remote_chatbots import transports
 from remote_chatbots.answer import Answer
 from remote_chatbots.archive import Archive, AsyncArchive
 from remote_chatbots.arguments import refusals_of
+from remote_chatbots.attachments import Attachment
 from remote_chatbots.discovery import AsyncDiscovery, Discovery
 from remote_chatbots.errors import BotError, BotUsageError
 from remote_chatbots.files import AsyncFileCalls, FileCalls
@@ -19,7 +20,7 @@ from remote_chatbots.forgotten import ask
 from remote_chatbots.management import AsyncManagement, Management, operation
 from remote_chatbots.mending import OnBreak
 from remote_chatbots.protocol import BotProtocol
-from remote_chatbots.question import Attachment, Question
+from remote_chatbots.question import Question
 from remote_chatbots.resuming import FilledForm, LostAnswer
 from remote_chatbots.speech import AsyncSpeech, Speech
 from remote_chatbots.timeouts import Timeouts

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from os import PathLike
 
+from remote_chatbots.attachments import Attachment
 from remote_chatbots.management import AsyncCaller, Caller
-from remote_chatbots.question import Attachment
 
 
 class FileCalls(Caller):

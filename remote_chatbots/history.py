@@ -10,10 +10,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, overload
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from remote_chatbots.errors import BotUsageError
-from remote_chatbots.question import HALF_A_CHARACTER, Attachment
+from remote_chatbots.question import HALF_A_CHARACTER
+
+if TYPE_CHECKING:
+    from remote_chatbots.attachments import Attachment
 
 NOTHING_NEW = (
     "There is nothing new to send: the messages end in the bot's own answer, or hold a system message alone. "

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from remote_chatbots.attachments import Attachment
 from remote_chatbots.described import InputField
-from remote_chatbots.question import Attachment
 
 _SWITCH_WORDS = frozenset({"true", "1", "yes", "on", "false", "0", "no", "off"})
 

@@ -10,6 +10,7 @@ from remote_chatbots.events import (
     Event,
     Finished,
     InputRequired,
+    MediaProduced,
     Source,
     SourcesFound,
     Started,
@@ -118,3 +119,16 @@ def merge(metadata: dict[str, Any], told: Mapping[str, Any]) -> None:
     """Add what an event told to the metadata of a whole answer; several forms stand in one list."""
     for key, value in told.items():
         metadata[key] = [*metadata.get(key, []), *value] if key == "input_required" else value
+
+
+def file_told(media: MediaProduced) -> dict[str, Any]:
+    """Return what is known of a file, under names that are equal in both faces."""
+    told = {
+        "kind": media.kind,
+        "url": media.url,
+        "expires_at": media.expires_at,
+        "mime_type": media.mime_type,
+        "name": media.name,
+        "id": media.id,
+    }
+    return {name: value for name, value in told.items() if value}

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from remote_chatbots.errors import BotUsageError
-from remote_chatbots.events import MediaProduced
-from remote_chatbots.metadata import resource
+from remote_chatbots.metadata import file_told, resource
 from remote_chatbots.steps import told_of
 from remote_chatbots.stored import StoredConversation
 
@@ -134,16 +133,3 @@ def _whole(message: StoredMessage) -> dict[str, Any]:
     known.pop("conversation_id", None)
     thoughts = {"reasoning": message.reasoning} if message.thoughts else {}
     return {"role": message.role, "text": message.text, **thoughts, **known}
-
-
-def file_told(media: MediaProduced) -> dict[str, Any]:
-    """Return what is known of a file, under names that are equal in both faces."""
-    told = {
-        "kind": media.kind,
-        "url": media.url,
-        "expires_at": media.expires_at,
-        "mime_type": media.mime_type,
-        "name": media.name,
-        "id": media.id,
-    }
-    return {name: value for name, value in told.items() if value}

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from remote_chatbots.arguments import refusals_of
+from remote_chatbots.attachments import Attachment
 from remote_chatbots.contents import Content, FileOnDisk, Octets, head_of
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.file_types import type_of
-from remote_chatbots.question import Attachment
 
 if TYPE_CHECKING:
     from os import PathLike

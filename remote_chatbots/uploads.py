@@ -8,9 +8,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from remote_chatbots.attachments import Attachment
 from remote_chatbots.contents import SLICE_BYTES, digest_of
 from remote_chatbots.flow import Errand, Flow, Sleep
-from remote_chatbots.question import Attachment
 
 MOST_UPLOADS = 10_000
 LOOK_AGAIN_S = 0.05

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from remote_chatbots.address import on_this_machine
-from remote_chatbots.contents import Content
+
+if TYPE_CHECKING:
+    from remote_chatbots.contents import Content
 
 
 @dataclass(frozen=True, slots=True)

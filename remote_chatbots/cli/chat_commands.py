@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, cast
 
+from remote_chatbots.attachments import Attachment
 from remote_chatbots.cli.forms import put_in
 from remote_chatbots.cli.kept import export, show_kept, when
 from remote_chatbots.cli.named_files import file_of
@@ -13,7 +14,6 @@ from remote_chatbots.cli.turn_shown import source_in_full
 from remote_chatbots.described import InputField
 from remote_chatbots.errors import BotError
 from remote_chatbots.printable import on_a_line
-from remote_chatbots.question import Attachment
 from remote_chatbots.stored import Rating
 
 _LISTED = 20

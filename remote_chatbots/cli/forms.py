@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from remote_chatbots.attachments import Attachment
 from remote_chatbots.cli.named_files import file_of
 from remote_chatbots.cli.screen import Screen
 from remote_chatbots.described import InputField
 from remote_chatbots.display.words import form_words
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.printable import on_a_line, printable
-from remote_chatbots.question import Attachment
 from remote_chatbots.reading import mapping, objects, text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from remote_chatbots.question import Attachment
+from remote_chatbots.attachments import Attachment
 
 
 def path_of(written: str) -> Path:

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from remote_chatbots.answer import Answer
+from remote_chatbots.attachments import Attachment
 from remote_chatbots.cli.bots import Bot
 from remote_chatbots.cli.forms import fill_form, fill_inputs
 from remote_chatbots.cli.screen import Screen
@@ -14,7 +15,6 @@ from remote_chatbots.client import BotClient
 from remote_chatbots.described import AppParameters
 from remote_chatbots.errors import BotError, BotTransportError
 from remote_chatbots.printable import on_a_line, printable
-from remote_chatbots.question import Attachment
 from remote_chatbots.stored import StoredConversation
 from remote_chatbots.transports.requests_driver import RequestsRun
 

@@ -20,7 +20,7 @@ from remote_chatbots import (
     Settings,
     Step,
 )
-from remote_chatbots.question import AttachmentKind
+from remote_chatbots.attachments import AttachmentKind
 from tests.recorded.recordings import IDS, Recording, Told, questions, told_by
 from tests.recorded.steps import steps_of
 

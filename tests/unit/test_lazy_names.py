@@ -98,6 +98,8 @@ def test_a_name_that_is_not_there_is_an_attribute_error_that_names_it(package: s
 
 
 CORE, LANGCHAIN, LLAMA_INDEX = "remote_chatbots", "langchain_chatbots", "llama_index_chatbots"
+# What a first question has no need of.
+NOT_FIRST = [f"{CORE}.{name}" for name in ("attachments", "contents", "described", "mending", "resuming", "stored")]
 
 
 @pytest.mark.parametrize(
@@ -109,15 +111,19 @@ CORE, LANGCHAIN, LLAMA_INDEX = "remote_chatbots", "langchain_chatbots", "llama_i
         (
             f"from {LANGCHAIN} import ChatDify",
             [
-                *(f"{CORE}.{name}" for name in ("described", "mending", "resuming", "stored")),
+                *NOT_FIRST,
                 *(f"{CORE}.{name}.gptbots" for name in ("platforms", "platform_fields")),
                 *(f"{LANGCHAIN}.{name}" for name in ("_structured", "_tool", "chat_history", "retrievers", "speech")),
                 f"{LANGCHAIN}.chat_models.gptbots",
             ],
         ),
         (
-            f"from {LLAMA_INDEX} import Dify",
-            [f"{CORE}.platforms.gptbots.chat", f"{LLAMA_INDEX}.retrievers", f"{LLAMA_INDEX}.speech"],
+            f"from {LLAMA_INDEX} import Dify, RemoteChatEngine",
+            [
+                *NOT_FIRST,
+                *(f"{CORE}.{name}.gptbots" for name in ("platforms", "platform_fields")),
+                *(f"{LLAMA_INDEX}.{name}" for name in ("_of_bot", "llms.gptbots", "memory", "retrievers", "speech")),
+            ],
         ),
     ],
 )

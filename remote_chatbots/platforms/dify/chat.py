@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from remote_chatbots.address import base_url_of, bot_id_of, checked_headers, checked_key, sent_headers
+from remote_chatbots.attachments import Attachment
 from remote_chatbots.described import AppInfo, AppMeta, AppParameters, AppSite
 from remote_chatbots.errors import BotError, BotRejectedError, BotUsageError
 from remote_chatbots.events import Event, MediaProduced
@@ -22,7 +23,7 @@ from remote_chatbots.platforms.dify.runs import Runs
 from remote_chatbots.platforms.dify.silence import look_into
 from remote_chatbots.platforms.dify.speech import Speech
 from remote_chatbots.platforms.dify.stream import DifyTurn
-from remote_chatbots.question import Attachment, Question
+from remote_chatbots.question import Question
 from remote_chatbots.redaction import Hidden
 from remote_chatbots.resuming import FilledForm, LostAnswer
 from remote_chatbots.retry import RetryPolicy

@@ -14,6 +14,7 @@ from posixpath import splitext
 from typing import Any
 
 from remote_chatbots.arguments import refusals_of
+from remote_chatbots.attachments import Attachment, AttachmentKind
 from remote_chatbots.described import AppParameters, FileRules
 from remote_chatbots.errors import BotRejectedError, BotUsageError
 from remote_chatbots.flow import Flow, open_reply, read_body
@@ -22,7 +23,7 @@ from remote_chatbots.multipart import multipart_request
 from remote_chatbots.platforms.dify import discovery
 from remote_chatbots.platforms.dify.calls import Calls, path_part
 from remote_chatbots.platforms.dify.errors import NAME, UNKNOWN_UPLOAD, not_allowed
-from remote_chatbots.question import Attachment, AttachmentKind, Question
+from remote_chatbots.question import Question
 from remote_chatbots.reading import text
 from remote_chatbots.uploads import Uploads
 from remote_chatbots.wire import ResponseHead

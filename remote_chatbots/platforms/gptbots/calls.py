@@ -11,11 +11,12 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 from remote_chatbots.arguments import refusals_of
+from remote_chatbots.attachments import Attachment
 from remote_chatbots.contents import AsBase64, Content, Joined, Octets, head_of
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.platforms.gptbots.errors import NAME
 from remote_chatbots.platforms.gptbots.options import GPTBotsOptions
-from remote_chatbots.question import Attachment, Question
+from remote_chatbots.question import Question
 from remote_chatbots.wire import HttpRequest, json_bytes, json_request
 
 Version = Literal["v1", "v2"]
