@@ -47,8 +47,9 @@ def _new(talk: Talk, _: str) -> None:
     talk.begin()
 
 
-def _list(talk: Talk, _: str) -> None:
-    talk.listed = talk.client.conversations(limit=_LISTED)
+def _list(talk: Talk, how_many: str) -> None:
+    most = _number(how_many, _LISTED)
+    talk.listed = talk.client.conversations(limit=most)
     for number, one in enumerate(talk.listed, 1):
         then = when(one.updated_at or one.created_at)
         here = "*" if one.conversation_id == talk.conversation_id else " "
@@ -56,7 +57,8 @@ def _list(talk: Talk, _: str) -> None:
             talk.screen.fit(f"{here} {number:>2}  {then}  {on_a_line(one.name) or on_a_line(one.conversation_id)}")
             + "\n"
         )
-    talk.screen.note("/open NUMBER goes on with one.\n" if talk.listed else "There are none yet.\n")
+    more = f" For older ones: /list {5 * most}" if len(talk.listed) == most else ""
+    talk.screen.note(f"/open NUMBER goes on with one.{more}\n" if talk.listed else "There are none yet.\n")
 
 
 def _open(talk: Talk, which: str) -> None:
@@ -75,11 +77,15 @@ def _history(talk: Talk, how_many: str) -> None:
     if not talk.conversation_id:
         talk.screen.note("The conversation has not begun.\n")
         return
-    most = int(how_many) if how_many.isdecimal() and int(how_many) else _MESSAGES
+    most = _number(how_many, _MESSAGES)
     kept = talk.client.history(talk.conversation_id, limit=most)
     if len(kept) == most:
         talk.screen.note(f"The newest {most} messages; for older ones: /history {5 * most}\n")
     show_kept(talk.screen, kept)
+
+
+def _number(written: str, default: int) -> int:
+    return int(written) or default if written.isdecimal() else default
 
 
 def _file(talk: Talk, where: str) -> None:
@@ -155,7 +161,7 @@ COMMANDS = {
     command.written.partition(" ")[0]: command
     for command in (
         Command(_new, "/new", "begin a new conversation"),
-        Command(_list, "/list", "your conversations, the newest first"),
+        Command(_list, "/list [NUMBER]", "your conversations, the newest first"),
         Command(_open, "/open NUMBER|ID", "go on with one of them"),
         Command(_history, "/history [NUMBER]", "its newest messages, as the server has them"),
         Command(_sources, "/sources", "the passages behind the newest answer, in full"),

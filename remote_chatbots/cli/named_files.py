@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 from remote_chatbots.attachments import Attachment
 
+_BACKSLASH = re.compile(r"\\(.)")
+
 
 def path_of(written: str) -> Path:
-    """Return the path that a person wrote: quotes around it are none of it, `~` is their home."""
+    """Return the path that a person wrote, or dragged into the terminal: `~` is their home, quotes are none of it."""
     path = Path(written.strip("'\""))
     try:
-        return path.expanduser()
+        path = path.expanduser()
     except RuntimeError:  # nobody's home: then it is a name like any other
         return path
+    dragged = Path(_BACKSLASH.sub(r"\1", str(path)))
+    return dragged if os.name == "posix" and dragged.exists() and not path.exists() else path
 
 
 def file_of(written: str) -> Attachment:

@@ -43,6 +43,15 @@ def test_a_long_history_shows_its_newest_messages_and_how_to_see_more(emulator: 
     assert out.count("\nQuestion 0?\n") == 1  # where a hundred were asked for
 
 
+def test_older_conversations_are_listed_where_they_are_asked_for(emulator: Emulator, chat: Chat) -> None:
+    conversations(emulator, 3)
+    out, err = chat("/list 2", "/list", "/open 3")
+    assert "For older ones: /list 10" in err
+    assert err.count("For older ones") == 1
+    assert [line.split()[0] for line in out.splitlines() if "Question" in line and "2026-" in line] == list("12123")
+    assert "\nQuestion 0?\n" in out
+
+
 def test_this_conversation_is_written_page_by_page(
     emulator: Emulator, chat: Chat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

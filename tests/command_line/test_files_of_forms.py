@@ -12,6 +12,7 @@ import pytest
 from remote_chatbots import DifyApp
 from remote_chatbots.cli import main
 from remote_chatbots.cli.forms import fill_form, fill_inputs
+from remote_chatbots.cli.named_files import path_of
 from remote_chatbots.cli.screen import PlainScreen
 from remote_chatbots.client import BotClient
 from remote_chatbots.described import InputField
@@ -72,6 +73,12 @@ def test_inputs_that_are_files_are_given_in_the_chat_and_taken_back(
     ]  # fmt: skip
     assert "✗ dify: inputs: report is required, and missing." in err  # and the chat goes on:
     assert "✗ files: there is no file 'nothing=here'" in err
+
+
+@pytest.mark.parametrize("written", ["{}", "'{}'", '"{}"', "escaped"])
+def test_a_path_may_be_written_as_terminals_paste_it(report: Path, written: str) -> None:
+    pasted = str(report).replace(" ", "\\ ") if written == "escaped" else written.format(report)
+    assert path_of(pasted) == report
 
 
 def test_files_that_an_app_requires_are_asked_for(form: tuple[InputField, ...], report: Path) -> None:
