@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from remote_chatbots.events import Step
 from remote_chatbots.steps import failed, tool_calls
@@ -13,8 +12,7 @@ Key = tuple[str, str]  # kind and id
 _UNDER_WAY = ("running", "retry")  # a node that is tried again is not over: Dify API reference, `node_retry`
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(NamedTuple):
     """A span that begins.
 
     Attributes:
@@ -32,8 +30,7 @@ class Begun:
     input: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """A span that ends.
 
     Attributes:
