@@ -53,6 +53,12 @@ class _Response(http.client.HTTPResponse):
             raise ValueError("a chunk of less than nothing")
         return size
 
+    def _read_and_discard_trailer(self) -> None:
+        super()._read_and_discard_trailer()  # type: ignore[misc]
+        if self._clocked.ended:
+            self._close_conn()  # type: ignore[attr-defined]
+            raise http.client.IncompleteRead(b"")
+
     def _read_status(self) -> tuple[str, int, str]:
         while True:
             told: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]

@@ -17,6 +17,7 @@ from tests.contract.scripted import (
     END,
     HEAD,
     KEY,
+    LAST_CHUNK,
     Close,
     Driver,
     Reset,
@@ -95,6 +96,15 @@ def test_a_head_that_cannot_be_believed_is_no_head(serve: Serve, driver: Driver,
     error = driver.one(server.url).error
     assert isinstance(error, BotTruncatedError)
     assert (error.partial_text, error.retryable, len(server.received)) == ("", False, 1)
+
+
+@pytest.mark.parametrize("last", [b"", b"0", b"0\r", b"0\r\n", b"0\r\n\r", LAST_CHUNK], ids=repr)
+def test_a_body_is_whole_with_the_last_byte_of_its_end(serve: Serve, driver: Driver, last: bytes) -> None:
+    # Of 2023, whose streams are over when their body is.
+    old = b'data: {"id":"m-1","answer":"Hello","created_at":1}\n\n'
+    turn = driver.one(serve([CHUNKED + chunk(old) + last, Close]).url)
+    assert turn.answer.text == "Hello"
+    assert (turn.error is None) == (last == LAST_CHUNK)
 
 
 HEADER = "a-header-that-must-not-show"

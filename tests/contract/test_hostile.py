@@ -147,7 +147,7 @@ def test_leaving_takes_no_longer_than_stop_wait_s_when_the_stop_call_trickles(
 def test_a_look_into_a_silent_stream_that_trickles_is_bounded(
     serve: Serve, driver: Driver, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    monkeypatch.setattr("remote_chatbots.flow.Aside.__init__.__defaults__", (0.3,), raising=True)
+    monkeypatch.setattr("remote_chatbots.flow.Aside.__new__.__defaults__", (0.3,), raising=True)
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n" + (b"X: " if what == "the head" else b"\r\n")
     server = serve([CHUNKED, Wait(0.8), chunk(text("Hello") + END), LAST_CHUNK], dripping(head, b"a"))
     began = time.monotonic()
