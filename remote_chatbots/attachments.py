@@ -134,6 +134,8 @@ class Attachment:
             return cls.from_bytes(data_in_it, name=name, mime_type=mime_type or found["type"], kind=kind)
         if not url.lower().startswith(("http://", "https://")):
             raise BotUsageError("files: a url begins with https://, http:// or data:. Give such a one, or a path.")
+        if not _host(url):
+            raise BotUsageError("files: the url names no server. Give a whole one, like https://example.com/a.png.")
         by_name = type_of(b"", name=name or _last_part(url))
         known = type_of(b"", declared=mime_type, name=name or _last_part(url))
         return cls(kind or _kind_of(known), url=url, name=name, mime_type="" if known == by_name else known)
@@ -155,8 +157,15 @@ class Attachment:
         return self.mime_type or type_of(head_of(self.content), name=self.name or _last_part(self.url))
 
 
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
+
+
 def _last_part(url: str) -> str:
-    return basename(unquote(urlsplit(url).path))
+    return basename(unquote(urlsplit(url).path)) if _host(url) else ""
 
 
 def _kind_of(mime_type: str) -> AttachmentKind:

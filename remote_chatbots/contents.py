@@ -92,7 +92,11 @@ class FileOnDisk:
     path: Path
 
     def __post_init__(self) -> None:
-        if not self.path.is_file():
+        try:
+            there = self.path.is_file()
+        except OSError:  # a name that is too long, a folder that nobody may look into
+            there = False
+        if not there:
             raise BotUsageError(f"files: there is no file {str(self.path)!r}. Give the path of one.")
         len(self)
 

@@ -57,7 +57,7 @@ def show_kept(screen: Screen, kept: Iterable[StoredMessage]) -> None:
 def export(talk: Talk, where: str) -> None:
     """Write the conversation to a file, or all of the person's conversations, by the file's extension."""
     path = path_of(where)
-    if path.suffix.lower() not in (".md", ".json", ".jsonl"):
+    if path.suffix.lower() not in (".md", ".json", ".jsonl") or "\0" in where:
         talk.screen.note("Give a file: .md or .json for this conversation, .jsonl for all of them.\n", "wrong")
         return
     try:

@@ -18,8 +18,9 @@ def path_of(written: str) -> Path:
         path = path.expanduser()
     except RuntimeError:  # nobody's home: then it is a name like any other
         return path
-    dragged = Path(_BACKSLASH.sub(r"\1", str(path)))
-    return dragged if os.name == "posix" and dragged.exists() and not path.exists() else path
+    dragged = _BACKSLASH.sub(r"\1", str(path))
+    there = os.path.exists  # which does not raise, whatever stands in a name
+    return Path(dragged) if os.name == "posix" and there(dragged) and not there(path) else path
 
 
 def file_of(written: str) -> Attachment:

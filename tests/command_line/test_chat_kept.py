@@ -121,6 +121,21 @@ def test_a_file_that_cannot_be_written_is_told(chat: Chat, where: str, told: str
     assert "Traceback" not in err
 
 
+def test_no_line_that_a_person_may_write_ends_the_talk(
+    chat: Chat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    long = "x" * 5000
+    paths = ("", "-", long, "a\0b", "/", "/dev/null", "~nobody-at-all/a", "http://", "https://[", "a=b", "'", "\\")
+    odd = [f"/file {path}" for path in paths]
+    odd += [f"/export {path}{end}" for path in paths for end in (".md", ".jsonl")]
+    odd += [f"/open {which}" for which in ("", "0", "9", long, "../../x", "\x1b[31m")]
+    odd += ["/", "//", "/ ", "/history 99999999999999999999", "/list ²", "/feedback", "/feedback like", "/form"]
+    out, err = chat(*(line for line in odd if not line.startswith("/export /")), "When does the ferry leave?")
+    assert "The crossing takes 25 minutes." in out
+    assert "Traceback" not in err
+
+
 def test_an_opening_leaves_out_what_nobody_gave(chat: Chat) -> None:
     assert "\nWelcome to Saltmouth!\n" in chat("/list")[1]
     assert "\nWelcome to Saltmouth, Anna!\n" in chat("/list", options=("--input", "guest=Anna"))[1]

@@ -151,6 +151,10 @@ def test_an_address_tells_kind_and_name_by_its_path() -> None:
         (lambda: Attachment.from_url("data:image/png;base64,*"), "no base64"),
         (lambda: Attachment.from_url("file:///etc/hostname"), "begins with https"),
         (lambda: Attachment.from_url("sky.png"), "begins with https"),
+        (lambda: Attachment.from_url("https://["), "the url names no server"),
+        (lambda: Attachment.from_url("http:///sky.png"), "the url names no server"),
+        (lambda: Attachment.from_path("x" * 5000), "there is no file"),
+        (lambda: Attachment.from_path("sky\0.png"), "there is no file"),
         (lambda: Attachment.from_path("/nowhere/sky.png"), "no file '/nowhere/sky.png'"),
         (lambda: Attachment.from_path("/"), "no file '/'"),
         (lambda: Attachment.from_path(None), "path must be a path, not NoneType"),  # type: ignore[arg-type]
