@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
 from llama_index.core.callbacks import CBEventType, EventPayload
@@ -29,8 +28,8 @@ from llama_index.core.instrumentation.events.llm import (
 from llama_index.core.instrumentation.span import active_span_id
 from llama_index.core.llms import LLM
 
+import llama_index_chatbots
 from llama_index_chatbots._step_spans import StepSpansTold
-from llama_index_chatbots.step_events import RemoteStepEvent
 from remote_chatbots import Step as BotStep
 from remote_chatbots.steps import told_of
 
@@ -38,8 +37,7 @@ dispatcher = get_dispatcher(__name__)
 _LEAVING = (GeneratorExit, asyncio.CancelledError)
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """The names of one kind of call.
 
     Attributes:
@@ -103,7 +101,9 @@ class Step:
     def happened(self, step: BotStep) -> None:
         """Tell a step of the bot's."""
         if self._listened:
-            told = RemoteStepEvent(step=told_of(step), call_span_id=self._asked["span_id"], span_id=None)
+            told = llama_index_chatbots.RemoteStepEvent(
+                step=told_of(step), call_span_id=self._asked["span_id"], span_id=None
+            )
             dispatcher.event(told)
         self._spans.tell(step)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, MessageRole
 from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]
@@ -20,7 +20,9 @@ from pydantic import ValidationError
 
 from llama_index_chatbots.settings import RemoteLLMSettings
 from remote_chatbots import BotUsageError
-from remote_chatbots.structured import Answered, AnswerForm, begun_in, wrong_values
+
+if TYPE_CHECKING:
+    from remote_chatbots.structured import AnswerForm
 
 _dispatcher = get_dispatcher(__name__)
 _MODES = (PydanticProgramMode.DEFAULT, PydanticProgramMode.LLM)
@@ -154,6 +156,8 @@ class _Talk:
         Raises:
             BotFormatError: If the answer is not in the form, and it is not asked for once more.
         """
+        from remote_chatbots.structured import Answered
+
         message = answer.message
         try:
             say = self._turns.send(Answered(message.content or "", message.additional_kwargs))
@@ -174,6 +178,8 @@ class _Talk:
         self._newest = answer
         if not answer.delta:
             return None
+        from remote_chatbots.structured import begun_in
+
         text = begun_in(answer.message.content or "", self._form.schema)
         self._objects = process_streaming_objects(
             CompletionResponse(text=text), self._output_cls, cur_objects=self._objects and [self._objects]
@@ -183,6 +189,9 @@ class _Talk:
 
 
 def _form_of(output_cls: type[Model], platform: str) -> AnswerForm[Model]:
+    # Here and where an answer is read: every LLM is imported with this module, and few are asked for objects.
+    from remote_chatbots.structured import AnswerForm, wrong_values
+
     def read(text: str) -> Model:
         try:
             return output_cls.model_validate_json(text)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 from remote_chatbots.errors import BotError, BotReplyError
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(NamedTuple):
     """Tries again only what is safe to post again (`BotError.retryable`), and no more than `max_retries` times.
 
     Attributes:
@@ -24,7 +23,7 @@ class RetryPolicy:
     max_retries: int = 2
     first_delay_s: float = 0.5
     longest_delay_s: float = 30.0
-    random: random.Random | None = field(default=None, repr=False, compare=False)
+    random: random.Random | None = None
 
     def delay_s(self, attempt: int, error: BotError) -> float | None:
         """Return how long to wait before trying again, in seconds; None if it is not to be tried again.

@@ -7,9 +7,8 @@ import json
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from remote_chatbots.errors import BotError, BotNotFoundError, BotUsageError
 from remote_chatbots.events import Event, Started
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 LOOK_AGAIN_S = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(NamedTuple):
     """One local session.
 
     Attributes:
