@@ -200,7 +200,7 @@ def test_sources_are_those_of_the_marks_or_are_asked_for_even_if_they_are_late(e
         assert turn.answer.sources
 
 
-@pytest.mark.parametrize("colour", COLOURS)
+@pytest.mark.parametrize("colour", [COLOURS[0], *(pytest.param(one, marks=pytest.mark.matrix) for one in COLOURS[1:])])
 def test_a_frame_of_ten_megabytes_is_taken_if_the_limit_allows(emulator: Emulator, colour: str) -> None:
     turn, _ = asked(emulator, agent(emulator, "v2"), colour, HugeEvent())
     assert turn.error is None

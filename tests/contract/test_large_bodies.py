@@ -33,6 +33,7 @@ from remote_chatbots.timeouts import Settings, Timeouts
 from remote_chatbots.transports.aiohttp_driver import AiohttpTransport
 from remote_chatbots.transports.requests_driver import RequestsTransport
 from remote_chatbots.wire import HttpRequest
+from tests.covering import covering
 
 # What a driver may hold of a file that it sends: some slices, and what waits to be sent.
 MOST_BYTES = 2 * 1024 * 1024
@@ -132,7 +133,10 @@ def posted(driver: str, sink: Sink, body: bytes | Content, timeouts: Timeouts = 
         transport.close()
 
 
-@pytest.fixture(params=["requests", "aiohttp"])
+DRIVERS = ["requests", "aiohttp"]
+
+
+@pytest.fixture(params=DRIVERS)
 def driver(request: pytest.FixtureRequest, sink: Sink) -> str:
     posted(request.param, sink, b"what a library imports at its first use is no part of a body")
     sink.received.clear()
@@ -154,7 +158,7 @@ CONTENTS: dict[str, Callable[[Path], Content]] = {
 }
 
 
-@pytest.mark.parametrize("kind", CONTENTS)
+@pytest.mark.parametrize(("kind", "driver"), covering(list(CONTENTS), DRIVERS), indirect=["driver"])
 def test_a_large_body_is_sent_whole_with_its_length_and_never_held_again(
     driver: str, kind: str, tmp_path: Path, sink: Sink
 ) -> None:
@@ -253,8 +257,9 @@ def asked(driver: str, bot: BotProtocol, file: Attachment) -> str:
         return client.ask(question).text
 
 
-@pytest.mark.parametrize("platform", ["dify", "gptbots"])
-@pytest.mark.parametrize("kind", FILES)
+@pytest.mark.parametrize(
+    ("kind", "platform", "driver"), covering(list(FILES), ["dify", "gptbots"], DRIVERS, pairs=True), indirect=["driver"]
+)
 def test_a_question_with_a_large_file_holds_it_no_second_time(
     driver: str, platform: str, kind: str, tmp_path: Path, sink: Sink
 ) -> None:
