@@ -365,12 +365,19 @@ def _meaning(
         return faults.unreadable(platform)
     if sent:
         return faults.broken(platform)
-    if isinstance(error, requests.exceptions.SSLError):
+    if isinstance(error, requests.exceptions.SSLError) and not _hung_up(error):
         return faults.no_trust(platform, host)
     # A host or proxy that is none, a package that a proxy needs, a file of certificates that is not there.
     if isinstance(error, ValueError) or (type(error) is OSError and error.errno is None):
         return faults.unusable(platform, host, error)
     return faults.no_connection(platform, host)
+
+
+def _hung_up(error: BaseException | None) -> bool:
+    """Return whether the server went away in the midst of TLS's greeting."""
+    while error is not None and not isinstance(error, ssl.SSLEOFError):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 # What turns under way are made of: the garbage collector, which ends a cycle's objects in any order, must not end a

@@ -53,6 +53,22 @@ def test_no_frame_shows_the_key_where_nobody_listens(driver: Driver) -> None:
     _check_hides_key(error)
 
 
+def test_a_server_that_goes_away_in_the_midst_of_tls_greeting_may_be_tried_again(driver: Driver) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up() -> None:
+            peer, _ = listener.accept()
+            with peer:
+                peer.recv(65536)
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        error = driver.one(f"https://127.0.0.1:{listener.getsockname()[1]}/v1", max_retries=0).error
+        thread.join()
+    assert isinstance(error, BotConnectError)
+    assert error.retryable
+
+
 @pytest.mark.parametrize("pause", [0, 0.1], ids=["in one read", "in two"])
 @pytest.mark.parametrize("said", ["", "Hel"])
 @pytest.mark.parametrize("fault", [b"zz\r\n", b"\r\n", b"-5\r\n"])
