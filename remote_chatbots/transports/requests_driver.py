@@ -376,7 +376,8 @@ def _meaning(
 def _hung_up(error: BaseException | None) -> bool:
     """Return whether the server went away in the midst of TLS's greeting."""
     while error is not None and not isinstance(error, ssl.SSLEOFError):
-        error = error.__cause__ or error.__context__
+        named = error.args[0] if error.args else None  # by a tunnel's error, which has no other trace of it
+        error = error.__cause__ or error.__context__ or (named if isinstance(named, BaseException) else None)
     return error is not None
 
 
