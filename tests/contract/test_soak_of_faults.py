@@ -1,4 +1,4 @@
-"""Hundreds of conversations with faults, cancellations and early leaves, in two event loops and in threads."""
+"""Two hundred conversations with faults, cancellations and early leaves, in two event loops and in threads."""
 
 from __future__ import annotations
 
@@ -33,11 +33,10 @@ from remote_chatbots.emulator import (
     Trickle,
     Unavailable,
 )
-from tests.soaking import many
 
 pytestmark = pytest.mark.soak
 
-CONVERSATIONS = many(200, 1_000)
+CONVERSATIONS = 200
 TURNS = 4
 FAULTS: tuple[Fault, ...] = (
     Cut(700), Reset(700), Hang(700), Hang(before_head=True), EndEarly(2), ErrorEvent(3), HtmlPage(502), HtmlPage(),
