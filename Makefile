@@ -24,7 +24,7 @@ soak: $(VENV)/test  ## Many users, faults and kills at once, for a minute and a 
 	$(BIN)/python -m pytest -x -q -m soak $$(grep -rl --include='test_*.py' 'mark[.]soak' tests)
 
 notebooks: $(VENV)/notebook  ## Run the notebooks on the emulator, compare what they print; UPDATE=1 stores it instead
-	UPDATE_NOTEBOOKS=$(UPDATE) $(BIN)/python -m pytest -q -n 3 --dist worksteal -m notebooks tests/notebooks
+	UPDATE_NOTEBOOKS=$(UPDATE) $(BIN)/python -m pytest -q -n 3 -m notebooks tests/notebooks
 
 check: $(VENV)/check  ## Lint, types, import rules
 	$(BIN)/ruff check .

@@ -67,7 +67,7 @@ def ask(emulators: dict[str, Emulator], serve: Any, monkeypatch: pytest.MonkeyPa
         emulator.faults.clear()
         if case.faults:
             emulator.faults.add(*(placed(fault, WIRES[wire]) for fault in case.faults))
-        fields = {"timeout": (5, 5), "probe_after_s": 20, **case.fields}
+        fields = {"timeout": (30, 30), "probe_after_s": 60, **case.fields}  # a machine that is busy is not silent
         if age == "gptbots":
             fields["api_version"], kind = kind, "gptbots"
         if case.where != "server":
@@ -137,7 +137,7 @@ def test_a_fault_comes_to_what_is_promised(
 
     came, posts = ask(way, wire, case, text)
 
-    assert posts == case.posts
+    assert posts == case.posts, came.error
     if case.error is None:
         assert came.error is None
         assert came.text == plain.text
