@@ -122,7 +122,7 @@ def test_an_answer_and_its_parts_are_equal_in_another_process(emulator: Emulator
     assert emulator.key("agent-chat").encode() not in pickle.dumps(answer)
 
 
-def test_a_chat_engine_goes_on_in_another_process_where_it_was(emulator: Emulator) -> None:
+def test_a_chat_engine_goes_on_in_another_process_where_it_was(emulator: Emulator, there: There) -> None:
     app = {"api_key": emulator.dify_key, "base_url": emulator.dify_url, "user": "engine"}
     engine = li.RemoteChatEngine.from_llm(li.Dify(**app))
     engine.chat(QUESTION)
@@ -132,13 +132,13 @@ def test_a_chat_engine_goes_on_in_another_process_where_it_was(emulator: Emulato
     assert (conversation_id, length) == (engine.conversation_id, 4)
 
 
-def test_a_model_that_answers_in_a_form_does_so_in_another_process(emulator: Emulator) -> None:
+def test_a_model_that_answers_in_a_form_does_so_in_another_process(emulator: Emulator, there: There) -> None:
     model = lc.ChatDify(api_key=emulator.dify_key, base_url=emulator.dify_url, user="form")
     schema = {"title": "Departure", "type": "object", "properties": {"pier": {"type": "integer"}}, "required": ["pier"]}
     assert isinstance(there(model.with_structured_output(schema), "held.invoke(QUESTION)")["pier"], int)
 
 
-def test_what_the_server_keeps_is_read_in_another_process(emulator: Emulator) -> None:
+def test_what_the_server_keeps_is_read_in_another_process(emulator: Emulator, there: There) -> None:
     app = {"api_key": emulator.dify_key, "base_url": emulator.dify_url, "user": "kept"}
     model, llm = lc.ChatDify(**app), li.Dify(**app)
     id_ = model.invoke(QUESTION).response_metadata["conversation_id"]
@@ -151,7 +151,7 @@ def test_what_the_server_keeps_is_read_in_another_process(emulator: Emulator) ->
     assert there(memory, "[message.content for message in held.get_all()]")[0] == QUESTION
 
 
-def test_a_recording_is_written_down_in_another_process(emulator: Emulator) -> None:
+def test_a_recording_is_written_down_in_another_process(emulator: Emulator, there: There) -> None:
     app = {"api_key": emulator.key("chat-speech"), "base_url": emulator.dify_url, "user": "speech"}
     model = lc.ChatDify(**app)
     sound = model.speak(message=model.invoke("[[echo]]Good morning.")).data
@@ -161,7 +161,7 @@ def test_a_recording_is_written_down_in_another_process(emulator: Emulator) -> N
     assert there(lc.RemoteSpeechParser(model), f"held.parse({blob})[0].page_content") == "Good morning."
 
 
-def test_what_became_of_many_questions_is_told_in_another_process(emulator: Emulator) -> None:
+def test_what_became_of_many_questions_is_told_in_another_process(emulator: Emulator, there: There) -> None:
     asked = [{"id": "1", "question": QUESTION}, {"id": "2", "question": "[[failmid]] Tell me"}]
     with BotClient(DifyApp(emulator.dify_key, emulator.dify_url), user="many") as client:
         outcomes = sorted(ask_all(client, asked), key=lambda outcome: outcome.row()["id"])
