@@ -43,7 +43,7 @@ def base_url_of(value: Any, *, default_version: str = "", example: str = "https:
     except ValueError:
         port_is_one = False
     if not port_is_one or parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", text):
-        raise BotUsageError(f"base_url is no address. Give one like {example}, with http:// or https://.")
+        raise BotUsageError(f"base_url is no address. Give one that begins with http:// or https://, like {example}.")
     if parts.username is not None or parts.query or parts.fragment:
         raise BotUsageError("base_url must hold no user, query or fragment. Give the address of the API alone.")
     if parts.scheme == "http" and not on_this_machine(parts.hostname):

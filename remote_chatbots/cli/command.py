@@ -40,12 +40,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Unusable, BotError) as error:
         sys.stderr.write(f"remote-chatbots {given.command}: {printable(str(error))}\n")
         return WRONG_USE if isinstance(error, (Unusable, BotUsageError)) else FAILED
-    except ModuleNotFoundError as error:
-        if given.command != "demo" or (error.name or "").startswith("remote_chatbots"):
+    except ImportError as error:
+        # A face's own error says which framework it is without, and names no module.
+        is_absent = error.name is None or isinstance(error, ModuleNotFoundError)
+        if given.command != "demo" or not is_absent or (error.name or "").startswith("remote_chatbots"):
             raise
+        what = f"It needs {error.name}, which is not installed" if error.name else str(error).partition(".")[0]
         sys.stderr.write(
-            f"remote-chatbots demo: It needs {error.name}, which is not installed. "
-            "Install it: pip install 'remote-chatbots[langchain,llama-index]'\n"
+            f"remote-chatbots demo: {what}. Install both: pip install 'remote-chatbots[langchain,llama-index]'\n"
         )
         return WRONG_USE
     except KeyboardInterrupt:

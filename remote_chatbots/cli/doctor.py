@@ -12,17 +12,18 @@ from urllib.parse import urlsplit
 
 from remote_chatbots.address import on_this_machine
 from remote_chatbots.cli import diagnosis_shown
-from remote_chatbots.cli.bots import Bot, add_bot_options, bot_of, inputs_of, user_of
+from remote_chatbots.cli.bots import Bot, add_bot_options, bot_of, inputs_of, platform_of, user_of
 from remote_chatbots.cli.diagnosis import Problem, diagnosed
-from remote_chatbots.cli.ends import FINE, WRONG_ADDRESS
+from remote_chatbots.cli.ends import FINE, WRONG_ADDRESS, WRONG_USE, Unusable
 from remote_chatbots.cli.forms import as_the_form_has_them
 from remote_chatbots.client import BotClient
 from remote_chatbots.described import AppInfo, AppParameters
-from remote_chatbots.errors import BotAuthError, BotError, BotNotFoundError
+from remote_chatbots.errors import BotAuthError, BotError, BotNotFoundError, BotUsageError
 from remote_chatbots.events import Reasoning, TextDelta
 from remote_chatbots.knowledge_client import KnowledgeClient
 from remote_chatbots.platforms.dify import CLOUD_URL, DifyApp, DifyKnowledge
 from remote_chatbots.platforms.dify.knowledge import PAGE_SIZE
+from remote_chatbots.printable import printable
 from remote_chatbots.stored_knowledge import StoredKnowledgeBase
 from remote_chatbots.timeouts import Settings
 
@@ -114,11 +115,17 @@ def add_to(commands: Any) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Examine a bot and tell what was found; return the exit code."""
-    given_inputs = inputs_of(given)
-    bot = bot_of(given, _AT_ONCE)
+    try:
+        given_inputs, bot, user = inputs_of(given), bot_of(given, _AT_ONCE), user_of(given, "remote-chatbots-doctor")
+    except (Unusable, BotUsageError) as error:
+        if not given.json:
+            raise
+        cause, _, cure = (told := printable(str(error))).rpartition(". ")
+        unusable = Problem("wrong_use", f"{cause}.", cure, told, WRONG_USE)
+        return _told(Report(platform_of(given), given.base_url or "", problems=[unusable]), as_json=True)
     timeout_s = given.timeout or _PATIENCE_S
     report = Report(bot.name, bot.base_url)
-    with BotClient(bot, user=user_of(given, "remote-chatbots-doctor"), timeout=timeout_s) as client:
+    with BotClient(bot, user=user, timeout=timeout_s) as client:
         try:
             _ask_about_itself(client, report)
             if given.ask is not None:
@@ -130,8 +137,14 @@ def run(given: argparse.Namespace) -> int:
                 report.knowledge_bases = _opened_by(bot, timeout_s)
     report.server_version = bot.learned.server_version
     report.hints = hints_of(report)
-    told = json.dumps(diagnosis_shown.as_data(report), indent=2) if given.json else None
-    sys.stdout.write(f"{told}\n" if told is not None else diagnosis_shown.as_text(report))
+    return _told(report, as_json=given.json)
+
+
+def _told(report: Report, *, as_json: bool) -> int:
+    if as_json:
+        sys.stdout.write(json.dumps(diagnosis_shown.as_data(report), indent=2) + "\n")
+    else:
+        sys.stdout.write(diagnosis_shown.as_text(report))
     return report.exit_code
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _SPEAKERS = {"user": "You", "assistant": "Bot"}
 _AT_ONCE = 100
-_MARKS = re.compile(r"[!-/:-@\[-`{-~]")
+_MARKS = re.compile(r"[!-,/:-@\[-`{-~]|(?<!\w)[-.]|[-.](?!\w)")  # within a word a dash or a point is none
 _REACHES_OUT = re.compile(r"<[A-Za-z/!?]|!\[|\](?:\(|:)\s*<?(?!https?://)", re.IGNORECASE)
 _FENCES = re.compile("~+")
 

@@ -127,6 +127,20 @@ def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"remote-chatbots {__version__}\n"
 
 
+@pytest.mark.parametrize(("absent", "face"), [("langchain_core", "langchain"), ("llama_index.core", "llama_index")])
+def test_a_demonstration_without_a_framework_says_what_to_install(
+    absent: str, face: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for module in ("remote_chatbots.cli.demo", f"{face}_chatbots"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setitem(sys.modules, absent, None)
+    assert main(["demo"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("remote-chatbots demo: ")
+    assert told.endswith("pip install 'remote-chatbots[langchain,llama-index]'\n")
+    assert told.count("\n") == 1
+
+
 @pytest.mark.parametrize("command", ["", "demo", "serve", "doctor", "chat"])
 def test_every_help_fits_a_terminal(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:

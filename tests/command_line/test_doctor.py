@@ -244,6 +244,19 @@ def test_without_a_key_and_without_a_terminal_it_says_where_to_put_one(capsys: p
     assert "GPTBOTS_API_KEY" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("wrong", "cure"), [([], "Set DIFY_API_KEY."), (["--api-key", KEY, "--base-url", "there:80"], "https://")]
+)
+def test_a_program_is_told_in_json_of_what_cannot_be_used_too(
+    wrong: list[str], cure: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["doctor", "--json", *wrong]) == 2
+    report = json.loads(capsys.readouterr().out)
+    (problem,) = report["problems"]
+    assert (report["ok"], report["exit_code"], problem["kind"]) == (False, 2, "wrong_use")
+    assert cure in problem["cure"]
+
+
 def test_a_key_among_the_options_draws_a_warning_and_is_not_repeated(
     emulator: Emulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
