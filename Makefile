@@ -63,10 +63,12 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/demo: $(VENV)/bin/python pyproject.toml
+	@echo "Installing into $(VENV); this takes a minute or two, once."
 	$(PIP_INSTALL) -e '.[langchain,llama-index]'
 	@touch $@
 
 $(VENV)/test: $(VENV)/bin/python pyproject.toml
+	@echo "Installing into $(VENV); this takes some minutes, once."
 	$(PIP_INSTALL) -e '.[test]'
 	@touch $@
 
