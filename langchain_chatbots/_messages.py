@@ -112,6 +112,7 @@ class MessageMaker:
         self._beside = Beside()
         self._of_all = {"model_provider": platform}
         self._metadata: dict[str, Any] = {}
+        self._pattern: RemoteMessageChunk | None = None  # of pieces of text
 
     def told(self, event: Event) -> dict[str, Any] | None:
         """Return the metadata that `event` is the first to tell; None if it tells none."""
@@ -121,14 +122,23 @@ class MessageMaker:
         """Return the chunk that `event` is; None if it is none. Each metadata key is on exactly one chunk."""
         if type(event) is TextDelta:
             self._beside.text(event)
-            # The dict is copied where it is checked.
-            return RemoteMessageChunk(content=event.text, id=self._answer.message_id, response_metadata=self._of_all)
+            return self._piece(event.text)
         blocks = self._beside.of(event)
         metadata = self.told(event)
         if metadata is None and not blocks:
             return None
         content = event.text if isinstance(event, TextReplaced) else ""
         return self.made(event, content, metadata, {BLOCKS: blocks} if blocks else {})
+
+    def _piece(self, text: str) -> RemoteMessageChunk:
+        id_ = self._answer.message_id
+        if self._pattern is None or self._pattern.id != id_:
+            self._pattern = RemoteMessageChunk(content="", id=id_, response_metadata=self._of_all)
+        # Pieces differ in their text alone, and come by the thousand: to check each anew would cost half as much again.
+        # What a reader may change is each piece's own.
+        own: dict[str, Any] = {"response_metadata": self._of_all.copy(), "additional_kwargs": {}}
+        own |= {"tool_calls": [], "invalid_tool_calls": [], "tool_call_chunks": []}
+        return self._pattern.model_copy(update={"content": text, **own})
 
     def made(
         self, event: Event, content: Any, metadata: dict[str, Any] | None, beside: dict[str, Any] | None = None

@@ -78,12 +78,15 @@ class SSEFramer:
             # The LF of a CRLF that the network cut in two is no line of its own.
             self._after_cr = False
             chunk = chunk.removeprefix(b"\n")
-        if b"\r" not in chunk:
-            if b"\n" not in chunk:
-                self._keep(chunk)
-            else:
-                yield from self._feed_plain(chunk)
-            return
+        if b"\r" in chunk:
+            return self._feed_lines(chunk)
+        return self._feed_plain(chunk) if b"\n" in chunk else self._feed_part(chunk)
+
+    def _feed_part(self, chunk: bytes) -> Iterator[Frame]:
+        self._keep(chunk)
+        yield from ()
+
+    def _feed_lines(self, chunk: bytes) -> Iterator[Frame]:
         lines = (b"".join(self._rest) + chunk).splitlines(keepends=True)
         self._rest, self._rest_bytes = [], 0
         last = lines[-1]

@@ -41,6 +41,14 @@ def test_a_piece_of_text_is_a_chunk() -> None:
     assert chunk == RemoteMessageChunk(content="Rain ", response_metadata={"model_provider": "dify"})
 
 
+def test_what_a_reader_changes_in_a_piece_is_no_other_pieces() -> None:
+    one, other = chunks_of([TextDelta("Rain "), TextDelta("today.")])
+    held = [name for name, value in vars(one).items() if isinstance(value, (dict, list))]
+
+    assert len(held) == 5
+    assert not [name for name in held if getattr(one, name) is getattr(other, name)]
+
+
 def test_the_servers_id_is_on_every_chunk_from_the_first() -> None:
     assert {chunk.id for chunk in chunks_of(TURN)} == {"m-1"}
 

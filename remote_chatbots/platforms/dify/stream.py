@@ -83,7 +83,7 @@ class DifyTurn:
             BotProtocolError: If a whole frame is no JSON, or another turn's. What came before it is in `out` by then.
         """
         pieces: list[str] = []
-        text, ids = self._plain_text(), self._ids.get
+        text, message_id, conversation_id = self._plain_text()
         try:
             for frame in frames:
                 try:
@@ -94,8 +94,8 @@ class DifyTurn:
                 if (
                     type(event) is dict
                     and event.get("event") == text
-                    and event.get("message_id") == ids("message_id")
-                    and event.get("conversation_id") == ids("conversation_id")
+                    and event.get("message_id") == message_id
+                    and event.get("conversation_id") == conversation_id
                     and type(piece := event.get("answer")) is str
                 ):
                     pieces.append(piece)  # the one event that comes by the thousand
@@ -103,7 +103,7 @@ class DifyTurn:
                     self._say(pieces, out, join)
                     pieces = []
                     self._take(frame, event, out)
-                    text = self._plain_text()
+                    text, message_id, conversation_id = self._plain_text()
         finally:
             self._say(pieces, out, join)
 
@@ -112,11 +112,12 @@ class DifyTurn:
         if frame.data not in (b"", b"[DONE]") and frame.complete and frame.event != "ping":
             raise not_allowed("an event of the stream is no JSON", frame.data, self._hidden) from None
 
-    def _plain_text(self) -> str:
-        """Return the name of the event that can be nothing but more text now; "" if there is none."""
+    def _plain_text(self) -> tuple[str, str | None, str | None]:
+        """Return name and ids of the event that can be nothing but more text now; "" as name if there is none."""
+        ids = self._ids.get("message_id"), self._ids.get("conversation_id")
         if self._created_at is None or len(self._ids) < _IDS_OF_A_CHAT or self._steps.waits or not self._talking():
-            return ""
-        return "agent_message" if self._by_agent else "message"
+            return "", *ids
+        return "agent_message" if self._by_agent else "message", *ids
 
     def _talking(self) -> bool:
         return self._maybe_whole is None and not self._ended and not self._over()
