@@ -52,7 +52,7 @@ release: .venv-release/release  ## Tag and build the version in remote_chatbots/
 rehearsal: .venv-release/release  ## Release what is committed in a copy of the repository, to an index on this machine
 	.venv-release/bin/python .ci/rehearse
 
-bench: .venv-bench/bench  ## What a streamed token costs, and what else the README says of speed; takes eight minutes on a quiet machine
+bench: .venv-bench/bench  ## What a streamed token costs, and what else the README says of speed; takes a quarter of an hour on a quiet machine
 	.venv-bench/bin/python -m tests.benchmarks
 
 clean:  ## Remove what the other targets made

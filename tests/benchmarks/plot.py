@@ -105,6 +105,9 @@ def _arrivals(axes: Axes, found: Sequence[Arrivals], way: str) -> None:
             width = 1.2 if style == "-" else 2.6
             axes.plot(ordered, shares, style, color=color, linewidth=width, label=f"each {one.pace_ms} ms, {said}")
     axes.set_xscale("log")
+    axes.set_xlim(0.1, 20)
+    axes.set_xticks([0.1, 0.3, 1, 3, 10], ["0.1", "0.3", "1", "3", "10"])
+    axes.minorticks_off()
     axes.set_ylabel("% of the tokens", fontsize=8)
     axes.set_xlabel("ms after it was sent", fontsize=8)
     axes.set_title(f"a token's arrival, {way}", fontsize=9)
