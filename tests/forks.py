@@ -159,6 +159,8 @@ def _next_job(jobs: socket.socket) -> dict[str, Any]:
     jobs.close()
     job, ends, *streams = fds
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    # A shell's background job has Ctrl-C ignored, and so have all that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if program := os.fork():
         for fd in (job, *streams):
             os.close(fd)
