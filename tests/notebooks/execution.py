@@ -10,7 +10,7 @@ from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from shutil import rmtree
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, mkdtemp
 
 from nbclient import NotebookClient
 from nbformat import NotebookNode
@@ -69,7 +69,10 @@ async def executed(notebook: NotebookNode, home: Path, **variables: str) -> Note
         extra_arguments=["--InteractiveShell.colors=nocolor"],  # errors are read in a terminal's log
     )
     manager = client.create_kernel_manager()
-    await client.async_execute(env={**kernel_environment(home), **variables}, cwd=str(home))
-    assert not manager.has_kernel, "nbclient left its kernel running"
+    with TemporaryDirectory() as channels:
+        # Files, not ports: free ports are picked before the kernel takes them, and another process may be sooner.
+        manager.transport, manager.ip = "ipc", os.path.join(channels, "kernel")
+        await client.async_execute(env={**kernel_environment(home), **variables}, cwd=str(home))
+        assert not manager.has_kernel, "nbclient left its kernel running"
     run.cells.pop()
     return run

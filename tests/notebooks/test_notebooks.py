@@ -235,3 +235,8 @@ def test_what_is_against_the_rules_is_found(
     change(made)
     found = complaints(made, path)
     assert any(one.startswith(complaint) for one in found), found
+
+
+async def test_a_kernel_is_spoken_with_over_files(tmp_path: Path) -> None:
+    source = "from ipykernel.kernelapp import IPKernelApp\nprint(IPKernelApp.instance().transport)"
+    assert printed(await executed(notebook(source), tmp_path)) == ["ipc\n"]
