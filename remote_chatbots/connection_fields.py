@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from remote_chatbots.address import Key
 from remote_chatbots.arguments import refusals_of, unknown, wrong_fields
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.field_texts import describe
@@ -18,6 +19,10 @@ from remote_chatbots.timeouts import DEFAULT_CONNECT_S, DEFAULT_SILENCE_S, Setti
 
 _STANDARD = Settings()
 _MAY_BE_NONE = ("timeout", "cache")  # None says something there; elsewhere it is "not given"
+
+
+def _as_keys(headers: dict[str, str]) -> dict[str, str]:
+    return {name: Key(value) for name, value in headers.items()}
 
 
 class ConnectionFields(BaseModel):
@@ -40,7 +45,9 @@ class ConnectionFields(BaseModel):
     """Seconds of silence, or (connect, silence), or (connect, silence, total), or `Timeouts`, or None for no limit."""
     max_retries: int = _STANDARD.max_retries
     """How often an opening that cannot have arrived, or was put off, is tried again."""
-    default_headers: dict[str, str] = Field(default_factory=dict, exclude=True, repr=False)
+    default_headers: Annotated[dict[str, str], AfterValidator(_as_keys)] = Field(
+        default_factory=dict, exclude=True, repr=False
+    )
     """Headers to send beside ours. Treated like keys: neither shown nor serialised."""
     max_event_bytes: int = _STANDARD.max_event_bytes
     """The largest event, or whole reply, that is taken."""

@@ -55,7 +55,10 @@ class ResponseHead(NamedTuple):
     """
 
     status: int
-    headers: Mapping[str, str] = field(repr=False)
+    headers: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"ResponseHead({self.status})"
 
     @property
     def content_type(self) -> str:

@@ -178,6 +178,16 @@ def rendered(error: BaseException) -> str:
     return f"{kept}{error!r}{error}{vars(error)}{pickle.dumps(error)!r}{getattr(error, '__notes__', '')}"
 
 
+@pytest.mark.parametrize(("made", "ask"), [(chat, "invoke"), (llm, "complete")])
+def test_a_bot_that_cannot_be_made_any_more_shows_no_key_and_no_header(made: Callable[[], Any], ask: str) -> None:
+    bot = made()
+    with pytest.raises(core.BotUsageError) as refused:
+        getattr(bot.model_copy(update={"base_url": "nowhere"}), ask)("When does the ferry leave?")
+    shown = rendered(refused.value)
+    assert "_known_bot" in shown
+    assert not [secret for secret in (KEY, HEADER) if secret in shown]
+
+
 QUESTIONS = {"an answer": "When does the ferry leave?", "a failure": "[[failmid]] Tell me"}
 
 

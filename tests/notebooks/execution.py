@@ -71,7 +71,7 @@ async def executed(notebook: NotebookNode, home: Path, **variables: str) -> Note
     manager = client.create_kernel_manager()
     with TemporaryDirectory() as channels:
         # Files, not ports: free ports are picked before the kernel takes them, and another process may be sooner.
-        manager.transport, manager.ip = "ipc", os.path.join(channels, "kernel")
+        manager.transport, manager.ip = "ipc", f"{channels}/kernel"
         await client.async_execute(env={**kernel_environment(home), **variables}, cwd=str(home))
         assert not manager.has_kernel, "nbclient left its kernel running"
     run.cells.pop()

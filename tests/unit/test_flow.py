@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pprint import pformat
 from typing import Any
 
 import pytest
@@ -33,6 +34,11 @@ def test_effects_and_events_come_one_by_one_and_outcomes_go_in() -> None:
     assert turn.resume() is None
     assert turn.over
     assert seen == [ResponseHead(200, {}), b"bytes", None, None]
+
+
+def test_a_head_does_not_show_what_a_server_sent_back() -> None:
+    head = ResponseHead(502, {"x-echo": "Bearer app-a-key"})
+    assert "app-a-key" not in f"{head} {[Send(REQUEST), head]} {pformat(head)}"
 
 
 def test_the_answer_so_far_is_there_at_any_moment() -> None:
