@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from contextvars import copy_context
 from typing import Any
 from uuid import uuid4
 
-from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]
+from llama_index.core.instrumentation import Dispatcher, get_dispatcher  # type: ignore[attr-defined]
 from llama_index.core.instrumentation.span_handlers import NullSpanHandler
 from llama_index.core.tools import BaseTool, ToolMetadata, ToolOutput
 
@@ -77,11 +78,14 @@ class _BotTool(BaseTool):
         raise BotUsageError(TOOLS_REFUSED)
 
 
-def _listened_to() -> bool:
-    at = dispatcher
-    while True:
-        if any(not isinstance(handler, NullSpanHandler) for handler in at.span_handlers):
-            return True
-        if not at.propagate:
-            return False
+def reached(at: Dispatcher) -> Iterator[Dispatcher]:
+    """Yield the dispatchers whose handlers hear what `at` is told: itself, and those above as far as it propagates."""
+    yield at
+    while at.propagate:
         at = at.parent
+        yield at
+
+
+def _listened_to() -> bool:
+    heard = (handler for at in reached(dispatcher) for handler in at.span_handlers)
+    return any(not isinstance(handler, NullSpanHandler) for handler in heard)

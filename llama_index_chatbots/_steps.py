@@ -29,7 +29,7 @@ from llama_index.core.instrumentation.span import active_span_id
 from llama_index.core.llms import LLM
 
 import llama_index_chatbots
-from llama_index_chatbots._step_spans import StepSpansTold
+from llama_index_chatbots._step_spans import StepSpansTold, reached
 from remote_chatbots import Step as BotStep
 from remote_chatbots.steps import told_of
 
@@ -164,10 +164,5 @@ def _whole(response: Any) -> None:
 
 def listened_to() -> bool:
     """Return whether anybody listens to events: making one costs more than a token."""
-    at = dispatcher
-    while True:
-        if any(not isinstance(handler, NullEventHandler) for handler in at.event_handlers):
-            return True
-        if not at.propagate:
-            return False
-        at = at.parent
+    heard = (handler for at in reached(dispatcher) for handler in at.event_handlers)
+    return any(not isinstance(handler, NullEventHandler) for handler in heard)
