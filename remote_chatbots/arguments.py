@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import Any
 
 from remote_chatbots.errors import BotUsageError, ToolsRefusedError
@@ -61,6 +62,27 @@ def checked_call(kwargs: Mapping[str, Any], options: Iterable[str], fields: Iter
                     f"{name} is set on the model, not per call. Give it to the constructor: a second model is cheap."
                 )
             raise BotUsageError(unknown(name, (*PER_CALL, *NOT_SENT, *options, "stop")))
+
+
+def check_options(given: Iterable[str], options: Any, platform: str, what: str) -> None:
+    """Refuse what is no option.
+
+    Args:
+        given: The names that were given.
+        options: The dataclass whose fields are the options.
+        platform: With which the message begins.
+        what: Whose options they are, e.g. "a search".
+
+    Raises:
+        BotUsageError: If a name is none of the fields.
+    """
+    known = [field.name for field in fields(options)]
+    for name in given:
+        if name not in known:
+            raise BotUsageError(
+                f"{platform}: {name} is no option of {what}. Leave it out, or give {', '.join(known)}.",
+                platform=platform,
+            )
 
 
 @contextmanager

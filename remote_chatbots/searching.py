@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from typing import Any, TypeVar
 
+from remote_chatbots.arguments import check_options
 from remote_chatbots.errors import BotServerError, BotTransportError, BotUsageError, copy_of
 from remote_chatbots.events import Finished, Source, SourcesFound
 from remote_chatbots.flow import Flow
@@ -64,13 +65,7 @@ def laid_over(options: Options, given: Mapping[str, Any], platform: str) -> Opti
     Raises:
         BotUsageError: If a name is none of the fields, or a value is none that it takes.
     """
-    known = [field.name for field in fields(options)]
-    for name in given:
-        if name not in known:
-            raise BotUsageError(
-                f"{platform}: {name} is no option of a search. Leave it out, or give {', '.join(known)}.",
-                platform=platform,
-            )
+    check_options(given, options, platform, "a search")
     laid: Options = replace(options, **{name: value for name, value in given.items() if value is not None})
     return laid
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+from remote_chatbots.arguments import check_options
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.platforms.dify.errors import NAME
 
@@ -49,12 +50,7 @@ class DifyOptions:
         Raises:
             BotUsageError: If a name is none of the fields, or a value is none that it takes.
         """
-        known = [field.name for field in fields(self)]
-        for name in given:
-            if name not in known:
-                raise BotUsageError(
-                    f"{NAME}: {name} is no option of a Dify app. Leave it out, or give {', '.join(known)}."
-                )
+        check_options(given, self, NAME, "a Dify app")
         return replace(self, **given) if given else self
 
     def payload(self) -> dict[str, Any]:

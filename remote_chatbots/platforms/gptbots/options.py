@@ -6,9 +6,10 @@ Source: GPTBots API reference, "Send message" and "Send message v2".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+from remote_chatbots.arguments import check_options
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.platforms.gptbots.errors import NAME
 
@@ -81,13 +82,7 @@ class GPTBotsOptions:
         Raises:
             BotUsageError: If a name is none of the fields, or a value is none that it takes.
         """
-        known = [field.name for field in fields(self)]
-        for name in given:
-            if name not in known:
-                raise BotUsageError(
-                    f"{NAME}: {name} is no option of a GPTBots agent. Leave it out, or give {', '.join(known)}.",
-                    platform=NAME,
-                )
+        check_options(given, self, NAME, "a GPTBots agent")
         return replace(self, **given) if given else self
 
     def payload(self) -> dict[str, Any]:
