@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import heapq
-import multiprocessing
 import selectors
 import socket
 import time
 from dataclasses import dataclass
 from itertools import count
 from multiprocessing.connection import Connection
-from types import TracebackType
-from typing import Self
 
 from tests.benchmarks import wire
+from tests.benchmarks.server_process import ServerProcess
 
 
-class CrowdServer:
+class CrowdServer(ServerProcess):
     """The server, as its clients' process sees it. To be used in a `with`."""
 
     def __init__(self) -> None:
-        fresh = multiprocessing.get_context("spawn")
-        self._control, theirs = fresh.Pipe()
-        self._process = fresh.Process(target=_serve, args=(theirs,), daemon=True)
-        self._process.start()
-        theirs.close()
-        self._port: int = self._control.recv()
+        super().__init__(_serve)
 
     def url(self, events: int, interval_ms: int) -> str:
         """Return the address under which so many text events are sent, one each `interval_ms`."""
@@ -36,14 +29,6 @@ class CrowdServer:
         self._control.send("latest")
         latest: float = self._control.recv()
         return latest
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._control.close()
-        self._process.join(5)
-        self._process.kill()
 
 
 @dataclass(slots=True)

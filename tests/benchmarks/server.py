@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import select
 import socket
 import threading
@@ -10,10 +9,10 @@ import time
 from collections.abc import Sequence
 from functools import cache
 from multiprocessing.connection import Connection
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from tests.benchmarks import wire
+from tests.benchmarks.server_process import ServerProcess
 
 HELD_S = 1.0  # so long a Dify 1.14 chatflow holds its body open (recorded: 1.14.2/chatflow-stream-1-first-turn)
 FEW = 20
@@ -76,16 +75,11 @@ class Counts(NamedTuple):
     received_bytes: int
 
 
-class Server:
+class Server(ServerProcess):
     """The server, as its clients' process sees it. To be used in a `with`."""
 
     def __init__(self) -> None:
-        fresh = multiprocessing.get_context("spawn")
-        self._control, theirs = fresh.Pipe()
-        self._process = fresh.Process(target=_serve, args=(theirs,), daemon=True)
-        self._process.start()
-        theirs.close()
-        self._port: int = self._control.recv()
+        super().__init__(_serve)
 
     def url(self, reply: str) -> str:
         """Return the address under which `reply` is sent (see `reply_to`)."""
@@ -95,14 +89,6 @@ class Server:
         """Return what was counted so far."""
         self._control.send("counts")
         return Counts(*self._control.recv())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._control.close()
-        self._process.join(5)
-        self._process.kill()
 
 
 class _Listener:
