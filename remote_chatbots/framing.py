@@ -310,9 +310,8 @@ def _read_leniently(data: bytes) -> Any:
         problem = "nested too deeply"
     except ValueError:
         problem = "no JSON"
-    raise ValueError(
-        problem
-    )  # outside the except: a parser's error holds the text, and some pickles take contexts along
+    # Outside the except: a parser's error holds the text, and some pickles take contexts along.
+    raise ValueError(problem)
 
 
 def _finite(written: str) -> float | None:

@@ -152,7 +152,7 @@ class LoopSessions:
 
     def _new_session(self, library: Any) -> aiohttp.ClientSession:
         session: aiohttp.ClientSession = library.ClientSession(
-            # Without a limit: turns wait for `slot`, and small calls beside them (a stop!) for nothing.
+            # Without a limit: turns wait for `slots`, and small calls beside them (a stop!) for nothing.
             connector=_clean(library)(limit=0, keepalive_timeout=self._settings.idle_s),
             timeout=library.ClientTimeout(total=None, sock_read=self._silence_s),
             skip_auto_headers=("User-Agent", "Accept"),

@@ -170,7 +170,7 @@ def reference(file: Attachment) -> dict[str, str]:
 
 def files_in(question: Question) -> list[Attachment]:
     """Return a question's files: the values of its inputs, then those that go with it, as `_changed` meets them."""
-    return [*_files_of(list(question.inputs.values())), *_files_of(question.files)]
+    return _files_of([*question.inputs.values(), question.files])
 
 
 def _files_of(value: Any) -> list[Attachment]:
