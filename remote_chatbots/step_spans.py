@@ -74,8 +74,8 @@ class StepSpans:
             if done and came.key in self._over:  # told once more; but a loop in a loop may begin again
                 return
             parent = next((key for key in reversed(self._open) if key[1] == step.parent_id), None)
-            self._open.append(came.key)
             yield Begun(came.key, parent, name or step.kind, came.key[0] == "tool", came.input)
+            self._open.append(came.key)  # not before it has begun: a listener may fail, and then there is none to end
         if done:
             self._open.remove(came.key)
             self._over.add(came.key)

@@ -199,6 +199,20 @@ async def test_a_handler_that_is_a_coroutine_is_awaited(make_model: MakeModel) -
     assert heard[1] in "".join(chunk.text for chunk in answer)
 
 
+@pytest.mark.parametrize("way", WAYS[:4])
+async def test_a_handler_that_fails_when_a_step_begins_is_the_error_if_it_wants_to_be(
+    make_model: MakeModel, way: str
+) -> None:
+    class Broken(BaseCallbackHandler):
+        raise_error = True
+
+        def on_tool_start(self, *_: Any, **__: Any) -> None:
+            raise LookupError("no room for it")
+
+    with pytest.raises(LookupError, match="no room for it"):
+        await ask(make_model, "agent-chat", TIME, way, {"callbacks": [Broken()]})
+
+
 async def test_a_graph_streams_the_bots_own_calls_of_tools(make_model: MakeModel) -> None:
     model = make_model("agent-chat")
     graph = StateGraph(MessagesState)
