@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Self
+from collections.abc import Generator
+from typing import Any, Self, TypeAlias
 
 from langchain_core.callbacks import AsyncCallbackManager, AsyncRunManager, BaseRunManager, CallbackManager
 
 from langchain_chatbots._call import own_run
-from remote_chatbots import BotServerError, Step
+from remote_chatbots import Step
 from remote_chatbots.step_spans import Begun, Ended, Key, StepSpans
 from remote_chatbots.steps import told_of
 
 STEP_EVENT = "remote_chatbots.step"
+# What calls of a manager return: what came of them, or, of an async manager, what gives it when it is awaited.
+_Calls: TypeAlias = Generator[Any, Any, None]
 
 
 class StepsTold:
@@ -34,43 +37,38 @@ class StepsTold:
 
     def tell(self, step: Step) -> None:
         """Tell a state of a step."""
-        if self._run is None:
-            return
-        if (around := self._run.parent_run_id) is not None:
-            self._below(around).on_custom_event(STEP_EVENT, told_of(step), run_id=around)
-        for what in self._spans.of(step):
-            if isinstance(what, Begun):
-                self._runs[what.key] = self._begun(what)
-            else:
-                self._ended(what)
+        _perform(self._state(step))
 
     async def atell(self, step: Step) -> None:
         """Do as `tell`, awaiting handlers that are coroutines."""
-        if self._run is None:
-            return
-        if (around := self._run.parent_run_id) is not None:
-            await self._below(around).on_custom_event(STEP_EVENT, told_of(step), run_id=around)
-        for what in self._spans.of(step):
-            if isinstance(what, Begun):
-                self._runs[what.key] = await self._begun(what)
-            else:
-                await self._ended(what)
+        await _aperform(self._state(step))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
-        for key in self._spans.rest():
-            self._left(key, error)
+        _perform(self._end(error))
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, kind: object, error: BaseException | None, where: object) -> None:
-        for key in self._spans.rest():
-            await self._left(key, error)
+        await _aperform(self._end(error))
 
-    # What these three return is awaited where the manager is an async one.
+    def _state(self, step: Step) -> _Calls:
+        if self._run is None:
+            return
+        if (around := self._run.parent_run_id) is not None:
+            yield self._below(around).on_custom_event(STEP_EVENT, told_of(step), run_id=around)
+        for what in self._spans.of(step):
+            if isinstance(what, Begun):
+                self._runs[what.key] = yield self._begun(what)
+            else:
+                yield self._ended(what)
+
+    def _end(self, error: BaseException | None) -> _Calls:
+        for span in self._spans.rest(error):
+            yield self._ended(span)
 
     def _begun(self, span: Begun) -> Any:
         assert self._run is not None
@@ -84,18 +82,12 @@ class StepsTold:
         return manager.on_chain_start(None, inputs, name=span.name)
 
     def _ended(self, span: Ended) -> Any:
-        run = self._runs[span.key]
-        if span.error:
-            return _failed(span.key, run, BotServerError(span.error))
-        if span.key[0] == "tool":
+        run, tool = self._runs.pop(span.key), span.key[0] == "tool"
+        if span.error is not None:
+            return run.on_tool_error(span.error) if tool else run.on_chain_error(span.error)
+        if tool:
             return run.on_tool_end(span.output)
         return run.on_chain_end(span.output, **({"inputs": span.input} if span.input is not None else {}))
-
-    def _left(self, key: Key, error: BaseException | None) -> Any:
-        run = self._runs[key]
-        if error is not None:
-            return _failed(key, run, error)
-        return run.on_tool_end(None) if key[0] == "tool" else run.on_chain_end(None)
 
     def _below(self, run_id: Any) -> Any:
         """Return what tells of runs, and of events, below a run."""
@@ -114,5 +106,19 @@ class StepsTold:
         )
 
 
-def _failed(key: Key, run: Any, error: BaseException) -> Any:
-    return run.on_tool_error(error) if key[0] == "tool" else run.on_chain_error(error)
+def _perform(calls: _Calls) -> None:
+    try:
+        came = next(calls)
+        while True:
+            came = calls.send(came)
+    except StopIteration:
+        pass
+
+
+async def _aperform(calls: _Calls) -> None:
+    try:
+        came = await next(calls)
+        while True:
+            came = await calls.send(came)
+    except StopIteration:
+        pass

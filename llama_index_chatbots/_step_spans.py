@@ -12,9 +12,9 @@ from llama_index.core.instrumentation import Dispatcher, get_dispatcher  # type:
 from llama_index.core.instrumentation.span_handlers import NullSpanHandler
 from llama_index.core.tools import BaseTool, ToolMetadata, ToolOutput
 
-from remote_chatbots import BotServerError, BotUsageError, Step
+from remote_chatbots import BotUsageError, Step
 from remote_chatbots.arguments import TOOLS_REFUSED
-from remote_chatbots.step_spans import Begun, Key, StepSpans
+from remote_chatbots.step_spans import Begun, Ended, Key, StepSpans
 
 dispatcher = get_dispatcher(__name__)
 _TAKES_NOTHING = inspect.Signature()
@@ -42,18 +42,13 @@ class StepSpansTold:
         for what in self._spans.of(step):
             if isinstance(what, Begun):
                 self._begin(what, self._call)
-            elif what.error:
-                self._context.run(dispatcher.span_drop, **self._told[what.key], err=BotServerError(what.error))
             else:
-                self._context.run(dispatcher.span_exit, **self._told[what.key], result=what.output)
+                self._end(what)
 
     def end(self, error: BaseException | None = None) -> None:
         """End what is open, with the call."""
-        for key in self._spans.rest():
-            if error is not None:
-                self._context.run(dispatcher.span_drop, **self._told.pop(key), err=error)
-            else:
-                self._context.run(dispatcher.span_exit, **self._told.pop(key), result=None)
+        for what in self._spans.rest(error):
+            self._end(what)
 
     def _begin(self, span: Begun, call: str) -> None:
         given = _TAKES_NOTHING.bind() if span.input is None else _TAKES_INPUT.bind(span.input)
@@ -62,6 +57,13 @@ class StepSpansTold:
         self._told[span.key] = told
         above = self._told[span.parent]["id_"] if span.parent is not None else call
         self._context.run(dispatcher.span_enter, **told, parent_id=above)
+
+    def _end(self, span: Ended) -> None:
+        told = self._told.pop(span.key)
+        if span.error is not None:
+            self._context.run(dispatcher.span_drop, **told, err=span.error)
+        else:
+            self._context.run(dispatcher.span_exit, **told, result=span.output)
 
 
 class _BotTool(BaseTool):

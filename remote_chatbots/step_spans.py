@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from remote_chatbots.errors import BotServerError
 from remote_chatbots.events import Step
 from remote_chatbots.steps import failed, tool_calls
 
@@ -37,13 +38,13 @@ class Ended(NamedTuple):
         key: Which it is.
         input: What went in; None if that was not told.
         output: What came out; None if nothing was told.
-        error: What went wrong; "" if nothing.
+        error: What went wrong; None if nothing.
     """
 
     key: Key
-    input: Any
-    output: Any
-    error: str
+    input: Any = None
+    output: Any = None
+    error: BaseException | None = None
 
 
 class StepSpans:
@@ -57,17 +58,19 @@ class StepSpans:
         """Yield what begins, and what ends, with a state of a step."""
         if step.kind in ("thought", "tool"):
             for call in tool_calls(step):
-                error = (step.error or f"{call.name or 'The tool'} failed.") if call.failed else ""
+                error = BotServerError(step.error or f"{call.name or 'The tool'} failed.") if call.failed else None
                 came = Ended(("tool", call.id), dict(call.args), call.output, error)
                 yield from self._told(came, step, call.name, done=call.done)
             return
-        error = (step.error or f"{step.name or step.kind}: {step.status}.") if failed(step.status, step.error) else ""
+        told = step.error or f"{step.name or step.kind}: {step.status}."
+        error = BotServerError(told) if failed(step.status, step.error) else None
         came = Ended((step.kind, step.id), step.input, step.output, error)
         yield from self._told(came, step, step.name, done=step.status not in _UNDER_WAY)
 
-    def rest(self) -> list[Key]:
-        """Return the spans that have not ended, the innermost first."""
-        return self._open[::-1]
+    def rest(self, error: BaseException | None) -> Iterator[Ended]:
+        """Yield the end of what is open, the innermost first, when the whole turn ends: by `error`, if there is one."""
+        while self._open:
+            yield Ended(self._open.pop(), error=error)
 
     def _told(self, came: Ended, step: Step, name: str, *, done: bool) -> Iterator[Begun | Ended]:
         if came.key not in self._open:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from remote_chatbots import Step
+from remote_chatbots import BotServerError, Step
 from remote_chatbots.step_spans import Begun, Ended, StepSpans
 
 
@@ -14,7 +14,7 @@ def told(*steps: Step, spans: StepSpans | None = None) -> list[Any]:
     return [
         ("begins", one.name, one.parent and one.parent[1])
         if isinstance(one, Begun)
-        else ("ends", one.key[1], one.error)
+        else ("ends", one.key[1], str(one.error or ""))
         for step in steps
         for one in spans.of(step)
     ]
@@ -75,7 +75,9 @@ def test_the_tools_of_a_thought_are_spans_and_a_thought_alone_is_none() -> None:
     ]  # fmt: skip
 
 
-def test_what_is_open_at_the_end_is_known_the_innermost_first() -> None:
+def test_what_is_open_at_the_end_ends_with_the_turn_the_innermost_first() -> None:
     spans = StepSpans()
     told(node("a"), node("b", parent_id="a"), node("c"), node("c", "succeeded"), spans=spans)
-    assert spans.rest() == [("node", "b"), ("node", "a")]
+    error = BotServerError("gone")
+    assert list(spans.rest(error)) == [Ended(("node", "b"), error=error), Ended(("node", "a"), error=error)]
+    assert list(spans.rest(None)) == []
