@@ -62,9 +62,9 @@ class RemoteChatMessageHistory(BaseChatMessageHistory):
         conversations: Conversations | None = None,
     ) -> None:
         if conversation_id and session_id:
-            raise BotUsageError(f"{bot.platform}: a history is of a conversation_id or of a session_id. Give one.")
+            raise _refused(bot, "a history is of a conversation_id or of a session_id. Give one.")
         if last is not None and last < 1:
-            raise BotUsageError(f"{bot.platform}: last must be 1 or more. Give a number of messages, or leave it out.")
+            raise _refused(bot, "last must be 1 or more. Give a number of messages, or leave it out.")
         self.bot = bot
         self.conversation_id = conversation_id
         self.session: Session | None = None
@@ -196,9 +196,10 @@ class RemoteChatMessageHistory(BaseChatMessageHistory):
             return "", list(messages)
         found = str(messages[at].response_metadata["conversation_id"])
         if self.conversation_id and found != known:
-            raise BotUsageError(
-                f"{self.bot.platform}: the answer is of another conversation than this history. Give the history "
-                "session_id=… in place of conversation_id=…, or keep to the conversation."
+            raise _refused(
+                self.bot,
+                "the answer is of another conversation than this history. Give the history session_id=… in place of "
+                "conversation_id=…, or keep to the conversation.",
             )
         return found if found != known else "", list(messages[at + 1 :])
 
@@ -206,9 +207,10 @@ class RemoteChatMessageHistory(BaseChatMessageHistory):
         for given in map(Said, messages):
             # A question may hold more than one message: a system message, others' answers.
             if not any(given.role == one.role and given.text.strip() in one.text for one in stored):
-                raise BotUsageError(
-                    f"{self.bot.platform}: the server does not have this {given.role} message, and a history cannot "
-                    "give it one: a conversation grows by asking. Invoke the model with it."
+                raise _refused(
+                    self.bot,
+                    f"the server does not have this {given.role} message, and a history cannot give it one: a "
+                    "conversation grows by asking. Invoke the model with it.",
                 )
 
 
@@ -238,3 +240,7 @@ def message_of(stored: StoredMessage, bot: RemoteChatModel, user: str) -> BaseMe
 
 def _blocks_of(beside: str | Step) -> list[dict[str, Any]]:
     return [{"type": "reasoning", "reasoning": beside}] if isinstance(beside, str) else list(StepBlocks().of(beside))
+
+
+def _refused(bot: RemoteChatModel, why: str) -> BotUsageError:
+    return BotUsageError(f"{bot.platform}: {why}", platform=bot.platform)

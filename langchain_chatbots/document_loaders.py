@@ -51,7 +51,9 @@ class RemoteConversationLoader(BaseLoader):
         per: Per = "conversation",
     ) -> None:
         if per not in ("conversation", "turn"):
-            raise BotUsageError(f'{bot.platform}: per must be "conversation" or "turn". Give one of these.')
+            raise BotUsageError(
+                f'{bot.platform}: per must be "conversation" or "turn". Give one of these.', platform=bot.platform
+            )
         self.bot = bot
         self._ids, self._user, self._limit, self._per = conversation_ids, user, limit, per
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from langchain_core.exceptions import (
     ModelAuthenticationError,
@@ -11,7 +13,7 @@ from langchain_core.exceptions import (
 )
 from langchain_core.messages import HumanMessage
 
-from langchain_chatbots import ChatDify
+from langchain_chatbots import ChatDify, RemoteChatMessageHistory, RemoteConversationLoader
 from remote_chatbots import (
     BotAuthError,
     BotConnectError,
@@ -21,6 +23,7 @@ from remote_chatbots import (
     BotUsageError,
 )
 from remote_chatbots.emulator import Emulator
+from remote_chatbots.platforms.dify.options import DifyOptions
 from tests.langchain_adapter.asking import KINDS, MakeModel
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -44,6 +47,32 @@ def test_no_user_anywhere_names_all_the_ways_to_give_one(emulator: Emulator) -> 
     for way in ("user=", "bind(", "configurable", "constructor", "DIFY_USER"):
         assert way in str(caught.value)
     assert isinstance(caught.value, ModelInvalidRequestError)
+
+
+def _model() -> ChatDify:
+    return ChatDify(api_key="app-x", base_url="http://127.0.0.1:1", user="anna")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: ChatDify(user="anna"),
+        lambda: ChatDify(api_ky="app-x"),  # type: ignore[call-arg]
+        lambda: ChatDify(api_key="app-x", max_retries="many"),  # type: ignore[arg-type]
+        lambda: ChatDify(api_key="app-x", base_url="none"),
+        lambda: DifyOptions(workflow_id=1),  # type: ignore[arg-type]
+        lambda: DifyOptions(auto_generate_name=1),  # type: ignore[arg-type]
+        lambda: DifyOptions(trace_id="a b"),
+        lambda: DifyOptions().with_those_of({"short_term_memory": True}),
+        lambda: RemoteChatMessageHistory(_model(), conversation_id="c", session_id="s"),
+        lambda: RemoteChatMessageHistory(_model(), conversation_id="c", last=0),
+        lambda: RemoteConversationLoader(_model(), per="word"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_refusal_that_begins_with_the_platform_names_it_as_a_field_too(wrong: Callable[[], object]) -> None:
+    with pytest.raises(BotUsageError, match=r"^dify: ") as caught:
+        wrong()
+    assert caught.value.platform == "dify"
 
 
 @pytest.mark.parametrize("question", ["", "  \n ", [HumanMessage("")], [HumanMessage([])]])

@@ -35,13 +35,15 @@ class DifyOptions:
     def __post_init__(self) -> None:
         if not isinstance(self.workflow_id, str):
             raise BotUsageError(
-                f"{NAME}: workflow_id must be a string. Give the id of a published version of the chatflow."
+                f"{NAME}: workflow_id must be a string. Give the id of a published version of the chatflow.",
+                platform=NAME,
             )
         if not isinstance(self.auto_generate_name, bool):
-            raise BotUsageError(f"{NAME}: auto_generate_name must be True or False. Give one of these.")
+            raise BotUsageError(f"{NAME}: auto_generate_name must be True or False. Give one of these.", platform=NAME)
         if not isinstance(self.trace_id, str) or (self.trace_id and not _TRACE_ID.fullmatch(self.trace_id)):
             raise BotUsageError(
-                f"{NAME}: trace_id must be 1 to 128 letters, digits, hyphens or underscores. Give such an id."
+                f"{NAME}: trace_id must be 1 to 128 letters, digits, hyphens or underscores. Give such an id.",
+                platform=NAME,
             )
 
     def with_those_of(self, given: Mapping[str, Any]) -> DifyOptions:
