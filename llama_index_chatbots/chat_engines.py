@@ -29,6 +29,7 @@ from llama_index_chatbots.sources import source_nodes
 from llama_index_chatbots.streaming import InUse, RemoteStreamingResponse, as_tool_output
 from remote_chatbots import BotError, BotUsageError
 from remote_chatbots.arguments import unknown
+from remote_chatbots.events import IDS
 from remote_chatbots.history import Talk, newest_conversation
 
 _OPTIONS = ("prefix_messages", "conversation_id", "user", "inputs", "callback_manager")
@@ -287,7 +288,7 @@ class RemoteChatEngine(AboutAnswers, BaseChatEngine):
         if not error.partial_text or not error.conversation_id:
             return []
         told = last.message.additional_kwargs if last is not None else {"bot": self._llm._own_bot_id()}
-        ids = {name: value for name in _IDS if (value := getattr(error, name))}
+        ids = {name: value for name in IDS if (value := getattr(error, name))}
         partial = ChatMessage(
             role=MessageRole.ASSISTANT,
             content=error.partial_text,
@@ -301,9 +302,6 @@ class RemoteChatEngine(AboutAnswers, BaseChatEngine):
             if isinstance(self._memory, ServerMemory):
                 self._memory.conversation_id = conversation_id
             self._lock = OneAtATime.of(self._llm._own_bot_id(), conversation_id, self._lock)
-
-
-_IDS = ("conversation_id", "message_id", "task_id", "workflow_run_id")
 
 
 def _asked(message: str) -> ChatMessage:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from remote_chatbots.events import (
+    IDS,
     Event,
     Finished,
     FinishReason,
@@ -94,7 +95,7 @@ class AnswerBuilder:
 
     def ids(self) -> dict[str, str]:
         """Return the ids known so far, by the names of `Started`."""
-        return {name: self._known[name] for name in _IDS if name in self._known}
+        return {name: self._known[name] for name in IDS if name in self._known}
 
     def add(self, event: Event) -> None:
         """Take one more event."""
@@ -108,7 +109,7 @@ class AnswerBuilder:
             case Reasoning(text):
                 self._reasoning.append(text)
             case Started():
-                self._known |= {name: value for name in (*_IDS, "created_at") if (value := getattr(event, name))}
+                self._known |= {name: value for name in (*IDS, "created_at") if (value := getattr(event, name))}
             case Step():
                 self._steps.add(event)
             case MediaProduced():
@@ -135,6 +136,3 @@ class AnswerBuilder:
             unrecognized=tuple(self._unrecognized),
             **self._known,
         )
-
-
-_IDS = ("conversation_id", "message_id", "task_id", "workflow_run_id")

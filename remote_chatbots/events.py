@@ -9,6 +9,8 @@ from typing import Any, Literal, TypeAlias
 
 from remote_chatbots.signed_urls import expires_at
 
+# The ids of a turn, as `Started`, answers, errors and metadata name them.
+IDS = ("conversation_id", "message_id", "task_id", "workflow_run_id")
 FinishReason = Literal["stop", "stopped", "paused", "content_filter", "handoff"]
 
 

@@ -18,6 +18,7 @@ from remote_chatbots.errors import (
     copy_of,
 )
 from remote_chatbots.events import (
+    IDS,
     Event,
     Finished,
     MediaProduced,
@@ -196,4 +197,4 @@ class _Rest:
         return [TextDelta(whole[len(known) :])] if whole != known else []
 
 
-_STARTED = ("conversation_id", "message_id", "task_id", "workflow_run_id", "created_at")
+_STARTED = (*IDS, "created_at")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from remote_chatbots.events import (
+    IDS,
     Event,
     Finished,
     InputRequired,
@@ -26,7 +27,7 @@ _WHY_ANEW = {
     "forked": "The history forked from the conversation that was asked in",
     "": "The server answers in another conversation than the one that was asked in",
 }
-_OF_STARTED = ("conversation_id", "message_id", "task_id", "workflow_run_id", "created_at")
+_OF_STARTED = (*IDS, "created_at")
 
 
 class AnswerMetadata:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.events import Source
 from remote_chatbots.metadata import resource
+from remote_chatbots.reading import text
 
 
 class Passage(NamedTuple):
@@ -65,9 +66,9 @@ def _found(source: Source) -> Passage:
 def _passage(told: Mapping[str, Any], of_answer: Mapping[str, Any]) -> Passage:
     name, score = told.get("document_name") or told.get("title"), told.get("score")
     return Passage(
-        _text(told.get("content")),
-        _text(told.get("segment_id")),
-        _text(told.get("document_id")),
+        text(told.get("content")),
+        text(told.get("segment_id")),
+        text(told.get("document_id")),
         score if isinstance(score, (int, float)) else None,
         {
             **{key: value for key, value in told.items() if key != "content"},
@@ -77,10 +78,6 @@ def _passage(told: Mapping[str, Any], of_answer: Mapping[str, Any]) -> Passage:
             **of_answer,
         },
     )
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def answer_metadata(text: str, told: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from json import JSONDecodeError, JSONDecoder
 from typing import Any, Generic, TypeVar
 
 from remote_chatbots.errors import BotFormatError, BotUsageError
-from remote_chatbots.events import TextDelta
+from remote_chatbots.events import IDS, TextDelta
 from remote_chatbots.thinking import ThinkSplitter
 from remote_chatbots.wire import json_bytes
 
@@ -31,7 +31,6 @@ _ANY_OPENING = re.compile(r"[{\[]")
 # A lone word or number may stand in any sentence: it must be all that is said.
 _SCALARS = ("string", "integer", "number", "boolean", "null")
 _ALONE = re.compile(r"(?:```\w*)?\s*(?P<value>.*?)\s*(?:```)?", re.DOTALL)
-_IDS = ("conversation_id", "message_id", "task_id", "workflow_run_id")
 
 
 class NotInForm(Exception):
@@ -104,7 +103,7 @@ class AnswerForm(Generic[T]):
     def _refusal(self, answered: Answered, problem: str, when: str) -> BotFormatError:
         reason = answered.told.get("finish_reason", "stop")
         ended = "" if reason == "stop" else f" The turn ended with finish_reason {reason!r}."
-        ids: dict[str, Any] = {name: str(answered.told.get(name) or "") for name in _IDS}
+        ids: dict[str, Any] = {name: str(answered.told.get(name) or "") for name in IDS}
         return BotFormatError(
             f"{self.platform}: the answer is not in the form that was asked for, {when}: {problem}{ended} The text is "
             "in partial_text. Ask for less at once, give the fields descriptions, or describe the form in the app's "

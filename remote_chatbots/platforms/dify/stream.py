@@ -40,7 +40,7 @@ _ENVELOPE = (*OF_THE_TURN, "task_id")
 
 
 class DifyTurn:
-    """Interprets one turn, event by event; an `Interpreter` for `flow.StreamReader`.
+    """Interprets one turn, event by event; an `Interpreter` for `StreamReader`.
 
     Args:
         settings: Patience.
