@@ -9,6 +9,7 @@ from typing import Any
 
 from remote_chatbots.errors import BotUsageError, ToolsRefusedError
 from remote_chatbots.question import HOW_FILES_ARE_GIVEN
+from remote_chatbots.reading import whole
 
 PER_CALL = ("conversation_id", "user", "inputs", "files", "session_id")
 # Other chat models take these; the app decides them, so they are accepted and not sent.
@@ -83,6 +84,20 @@ def check_options(given: Iterable[str], options: Any, platform: str, what: str) 
                 f"{platform}: {name} is no option of {what}. Leave it out, or give {', '.join(known)}.",
                 platform=platform,
             )
+
+
+def check_limit(limit: Any, platform: str) -> None:
+    """Refuse what says not how many: a whole number of at least 0, or None for all.
+
+    Raises:
+        BotUsageError: If it is neither.
+    """
+    if limit is not None and (whole(limit) is None or limit < 0):
+        raise BotUsageError(
+            f"{platform}: limit must be a whole number of at least 0, not {limit!r}. Give such a number, or None for "
+            "all.",
+            platform=platform,
+        )
 
 
 @contextmanager

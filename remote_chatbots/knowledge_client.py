@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from remote_chatbots import transports
+from remote_chatbots.arguments import check_limit
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.events import Source
 from remote_chatbots.flow import Flow, T
@@ -34,11 +35,6 @@ class _Client:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _again, (type(self), self.knowledge, self.timeouts)
-
-    def _checked(self, limit: Any) -> None:
-        if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
-            name = self.knowledge.name
-            raise BotUsageError(f"{name}: limit must be a whole number. Give 0 or more, or None.", platform=name)
 
 
 class KnowledgeClient(_Client):
@@ -98,7 +94,7 @@ class KnowledgeClient(_Client):
         Raises:
             BotError: If the call fails.
         """
-        self._checked(limit)
+        check_limit(limit, self.knowledge.name)
         return self._outcome(self.knowledge.knowledge_bases(limit=limit))
 
     def documents(self, dataset_id: str, *, limit: int | None = None) -> list[StoredDocument]:
@@ -112,7 +108,7 @@ class KnowledgeClient(_Client):
             BotNotFoundError: If there is no such knowledge base.
             BotError: If the call fails.
         """
-        self._checked(limit)
+        check_limit(limit, self.knowledge.name)
         return self._outcome(self.knowledge.documents(dataset_id, limit=limit))
 
     def close(self) -> None:
@@ -172,12 +168,12 @@ class AsyncKnowledgeClient(_Client):
 
     async def knowledge_bases(self, *, limit: int | None = None) -> list[StoredKnowledgeBase]:
         """Return as `KnowledgeClient.knowledge_bases`."""
-        self._checked(limit)
+        check_limit(limit, self.knowledge.name)
         return await self._outcome(self.knowledge.knowledge_bases(limit=limit))
 
     async def documents(self, dataset_id: str, *, limit: int | None = None) -> list[StoredDocument]:
         """Return as `KnowledgeClient.documents`."""
-        self._checked(limit)
+        check_limit(limit, self.knowledge.name)
         return await self._outcome(self.knowledge.documents(dataset_id, limit=limit))
 
     async def aclose(self) -> None:

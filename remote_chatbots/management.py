@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from remote_chatbots import transports
+from remote_chatbots.arguments import check_limit
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.events import Source
 from remote_chatbots.flow import Flow, T
@@ -28,17 +29,15 @@ def operation(bot: BotProtocol, name: str, *arguments: Any, **named: Any) -> Flo
             "pages.",
             platform=bot.name,
         )
-    limit, user = named.get("limit"), named.get("user", "")
-    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
-        raise _wrong(bot, f"limit must be a whole number, not {limit!r}. Give 0 or more, or None for all.")
+    check_limit(named.get("limit"), bot.name)
+    user = named.get("user", "")
     if not isinstance(user, str):
-        raise _wrong(bot, f"user must be text, not {type(user).__name__}. Give your own name for the person.")
+        raise BotUsageError(
+            f"{bot.name}: user must be text, not {type(user).__name__}. Give your own name for the person.",
+            platform=bot.name,
+        )
     flow: Flow[Any] = offered(*arguments, **named)
     return flow
-
-
-def _wrong(bot: BotProtocol, what: str) -> BotUsageError:
-    return BotUsageError(f"{bot.name}: {what}", platform=bot.name)
 
 
 class Caller:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from remote_chatbots.arguments import check_limit
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.metadata import file_told, resource
 from remote_chatbots.steps import told_of
@@ -62,14 +63,13 @@ def named(
     """Return the conversations whose ids are given, no more than `limit`; None if none are given.
 
     Raises:
-        BotUsageError: If one id stands in the place of several, or `limit` is below 0.
+        BotUsageError: If one id stands in the place of several, or `limit` says not how many.
     """
     if conversation_ids is None:
         return None
     if isinstance(conversation_ids, str):
         raise BotUsageError(f"{platform}: conversation_ids are several. Give a list, also of one.", platform=platform)
-    if limit is not None and limit < 0:
-        raise BotUsageError(f"{platform}: limit must be 0 or more. Give a number, or None for all.", platform=platform)
+    check_limit(limit, platform)
     return [StoredConversation(one, user=user) for one in conversation_ids[:limit]]
 
 

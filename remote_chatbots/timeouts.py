@@ -95,9 +95,17 @@ class Settings:
         for name in ("end_grace_s", "speech_wait_s", "probe_after_s", "stop_wait_s", "recover_wait_s", "idle_s"):
             positive_seconds(name, getattr(self, name))
         for name, least in (("max_event_bytes", 1024), ("max_connections", 1), ("max_retries", 0)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise BotUsageError(f"{name} must be a whole number of at least {least}. Give such a number.")
+            at_least(name, getattr(self, name), least)
+
+
+def at_least(name: str, value: Any, least: int) -> None:
+    """Refuse what is no whole number of at least `least`.
+
+    Raises:
+        BotUsageError: With the field's name.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise BotUsageError(f"{name} must be a whole number of at least {least}. Give such a number.")
 
 
 def positive_seconds(name: str, value: Any) -> float:

@@ -24,7 +24,7 @@ from remote_chatbots.bulk.run import BulkRun, Rules
 from remote_chatbots.client import AsyncBotClient
 from remote_chatbots.errors import BotAuthError, BotConnectError, BotError, BotQuotaError, BotUsageError
 from remote_chatbots.retry import RetryPolicy
-from remote_chatbots.timeouts import positive_seconds
+from remote_chatbots.timeouts import at_least, positive_seconds
 
 if TYPE_CHECKING:
     import distributed
@@ -208,7 +208,6 @@ def _rules(
     give_up_on: tuple[type[BotError], ...],
 ) -> Rules:
     for name, value, least in (("concurrency", concurrency, 1), ("max_retries", max_retries, 0)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise BotUsageError(f"{name} must be a whole number of at least {least}. Give such a number.")
+        at_least(name, value, least)
     retry = RetryPolicy(max_retries, longest_delay_s=LONGEST_WAIT_S)
     return Rules(concurrency, retry, bool(repeat_unknown), bool(repeat_failed), tuple(give_up_on))

@@ -64,8 +64,8 @@ def test_wrong_arguments_and_unknown_conversations_are_refused(make_bot: MakeBot
     model = make_bot(platform)
     with pytest.raises(BotUsageError, match="per"):
         RemoteConversationLoader(model, per="message")
-    for wrong in ("c-1", ["c-1"]):
-        with pytest.raises(BotUsageError, match=f"^{platform}: .* Give a"):
-            RemoteConversationLoader(model, wrong, limit=-1).load()
+    for ids, limit in (("c-1", None), (["c-1"], -1), (["c-1"], "3"), (None, True)):
+        with pytest.raises(BotUsageError, match=f"^{platform}: .* Give (a list|such a number)"):
+            RemoteConversationLoader(model, ids, limit=limit).load()  # type: ignore[arg-type]
     with pytest.raises(BotNotFoundError):
         RemoteConversationLoader(model, ["5d8c2d7e-0000-4000-8000-000000000000"]).load()

@@ -105,8 +105,8 @@ def test_what_it_cannot_do_is_refused(make_llm: MakeLLM) -> None:
     with pytest.raises(BotUsageError, match=r"^dify: per: "):
         RemoteConversationReader(make_llm(), per="month")  # type: ignore[arg-type]
     reader = RemoteConversationReader(make_llm(), per="turn")
-    for wrong in ("c-1", ["c-1"]):
-        with pytest.raises(BotUsageError, match=r"^dify: .* Give a"):
-            list(reader.lazy_load_data(wrong, limit=-1))
+    for ids, limit in (("c-1", None), (["c-1"], -1), (["c-1"], "3"), (None, True)):
+        with pytest.raises(BotUsageError, match=r"^dify: .* Give (a list|such a number)"):
+            list(reader.lazy_load_data(ids, limit=limit))  # type: ignore[arg-type]
     assert RemoteConversationReader.from_dict({**reader.to_dict(), "llm": reader.llm}) == reader
     assert make_llm().api_key.get_secret_value() not in reader.to_json()
