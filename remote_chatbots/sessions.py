@@ -137,24 +137,24 @@ def asked_in_session(
     yield from release()  # a turn that is left ends as any other, and its conversation may not be known yet
 
 
-def _unkept(error: Exception) -> None:
-    warnings.warn(
-        f"A session's conversation could not be kept ({type(error).__name__}): its next turn may begin another. Check "
-        "what conversations=… was given.",
-        stacklevel=3,
-    )
+@contextmanager
+def _kept_if_it_can_be() -> Iterator[None]:
+    # The question is on its way: its answer is worth more than a complaint about the store.
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  whatever a store raises
+        warnings.warn(
+            f"A session's conversation could not be kept ({type(error).__name__}): its next turn may begin another. "
+            "Check what conversations=… was given.",
+            stacklevel=4,
+        )
 
 
 def _quietly(call: Callable[..., Any], *arguments: Any) -> None:
-    # The question is on its way: its answer is worth more than a complaint about the store.
-    try:
+    with _kept_if_it_can_be():
         call(*arguments)
-    except Exception as error:  # noqa: BLE001  whatever a store raises
-        _unkept(error)
 
 
 async def _aquietly(call: Callable[..., Any], *arguments: Any) -> None:
-    try:
+    with _kept_if_it_can_be():
         await call(*arguments)
-    except Exception as error:  # noqa: BLE001  whatever a store raises
-        _unkept(error)
