@@ -17,7 +17,7 @@ from remote_chatbots.errors import BotError, BotUsageError
 from remote_chatbots.files import AsyncFileCalls, FileCalls
 from remote_chatbots.flow import Flow
 from remote_chatbots.forgotten import ask
-from remote_chatbots.management import AsyncManagement, Management, operation
+from remote_chatbots.management import AsyncManagement, Management, awhole, operation, whole
 from remote_chatbots.mending import OnBreak
 from remote_chatbots.protocol import BotProtocol
 from remote_chatbots.question import Question
@@ -143,10 +143,7 @@ class BotClient(_Client, Management, Archive, Discovery, FileCalls, Speech):
 
     def ask(self, question: Question | FilledForm | str, **given: Any) -> Answer:
         """Return the whole answer; it is read from the stream. Arguments and errors as of `stream`."""
-        with self.stream(question, **given) as run:
-            for _ in run:
-                pass
-            return run.answer
+        return whole(self.stream(question, **given))
 
     def submit(
         self,
@@ -194,10 +191,7 @@ class BotClient(_Client, Management, Archive, Discovery, FileCalls, Speech):
             BotNotFoundError: If the server has no text of the answer.
             BotError: If its run failed.
         """
-        with self._transport.run(self._recovery(broken, known), self.bot.name) as run:
-            for _ in run:
-                pass
-            return run.answer
+        return whole(self.run(self._recovery(broken, known)))
 
     def close(self) -> None:
         """Close this thread's connections."""
@@ -273,10 +267,7 @@ class AsyncBotClient(_Client, AsyncManagement, AsyncArchive, AsyncDiscovery, Asy
 
     async def ask(self, question: Question | FilledForm | str, **given: Any) -> Answer:
         """Return the whole answer; it is read from the stream. Arguments and errors as of `stream`."""
-        async with self.stream(question, **given) as run:
-            async for _ in run:
-                pass
-            return run.answer
+        return await awhole(self.stream(question, **given))
 
     def submit(
         self,
@@ -292,10 +283,7 @@ class AsyncBotClient(_Client, AsyncManagement, AsyncArchive, AsyncDiscovery, Asy
 
     async def recover(self, broken: BotError | Answer | LostAnswer, **known: Any) -> Answer:
         """Fetch the whole answer of a turn that broke off: as `BotClient.recover`."""
-        async with self._transport.run(self._recovery(broken, known), self.bot.name) as run:
-            async for _ in run:
-                pass
-            return run.answer
+        return await awhole(self.run(self._recovery(broken, known)))
 
     async def aclose(self) -> None:
         """Close this loop's connections. They are closed with the loop as well."""

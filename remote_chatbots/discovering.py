@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from remote_chatbots.errors import BotNotFoundError
 from remote_chatbots.learned import Learned
-from remote_chatbots.management import operation
+from remote_chatbots.management import awhole, operation, whole
 
 if TYPE_CHECKING:
     from remote_chatbots.client import AsyncBotClient, BotClient
@@ -30,18 +30,14 @@ class Discovering:
             BotError: If it cannot be asked.
         """
         bot = self._known_bot()
-        with self._sync_client().run(asked_about_itself(bot)) as run:
-            for _ in run:
-                pass
+        whole(self._sync_client().run(asked_about_itself(bot)))
         self._take(_learned_of(bot))
         return self
 
     async def adiscover(self) -> Self:
         """Do as `discover`."""
         bot = self._known_bot()
-        async with self._loop_client().run(asked_about_itself(bot)) as run:
-            async for _ in run:
-                pass
+        await awhole(self._loop_client().run(asked_about_itself(bot)))
         self._take(_learned_of(bot))
         return self
 

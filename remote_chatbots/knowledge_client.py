@@ -11,7 +11,7 @@ from remote_chatbots.arguments import check_limit
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.events import Source
 from remote_chatbots.flow import Flow, T
-from remote_chatbots.management import kept
+from remote_chatbots.management import awhole, kept, whole
 from remote_chatbots.protocol import KnowledgeProtocol
 from remote_chatbots.stored_knowledge import StoredDocument, StoredKnowledgeBase
 from remote_chatbots.timeouts import Timeouts
@@ -122,10 +122,7 @@ class KnowledgeClient(_Client):
         self.close()
 
     def _found(self, part: Flow[None]) -> tuple[Source, ...]:
-        with self._transport.run(part, self.knowledge.name) as run:
-            for _ in run:
-                pass
-            return run.answer.sources
+        return whole(self._transport.run(part, self.knowledge.name)).sources
 
     def _outcome(self, flow: Flow[T]) -> T:
         found: list[T] = []
@@ -189,10 +186,7 @@ class AsyncKnowledgeClient(_Client):
         await self.aclose()
 
     async def _found(self, part: Flow[None]) -> tuple[Source, ...]:
-        async with self._transport.run(part, self.knowledge.name) as run:
-            async for _ in run:
-                pass
-            return run.answer.sources
+        return (await awhole(self._transport.run(part, self.knowledge.name))).sources
 
     async def _outcome(self, flow: Flow[T]) -> T:
         found: list[T] = []

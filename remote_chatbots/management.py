@@ -12,6 +12,7 @@ from remote_chatbots.flow import Flow, T
 from remote_chatbots.message_ids import Named, message_id_of
 
 if TYPE_CHECKING:
+    from remote_chatbots.answer import Answer
     from remote_chatbots.protocol import BotProtocol
     from remote_chatbots.stored import Rating, StoredVariable
 
@@ -55,9 +56,7 @@ class Caller:
 
     def _outcome(self, flow: Flow[Any]) -> Any:
         found: list[Any] = []
-        with self._transport.run(kept(flow, found), self.bot.name) as run:
-            for _ in run:
-                pass
+        whole(self._transport.run(kept(flow, found), self.bot.name))
         return found[0]
 
 
@@ -76,9 +75,7 @@ class AsyncCaller:
 
     async def _outcome(self, flow: Flow[Any]) -> Any:
         found: list[Any] = []
-        async with self._transport.run(kept(flow, found), self.bot.name) as run:
-            async for _ in run:
-                pass
+        await awhole(self._transport.run(kept(flow, found), self.bot.name))
         return found[0]
 
 
@@ -237,6 +234,22 @@ class AsyncManagement(AsyncCaller):
         """Return as `BotClient.citations`."""
         found: list[Source] = await self._call("citations", self._id(message_id), user=user or self.user)
         return found
+
+
+def whole(run: transports.RequestsRun) -> Answer:
+    """Read a flow to its end; return the answer that its events add up to."""
+    with run:
+        for _ in run:
+            pass
+        return run.answer
+
+
+async def awhole(run: transports.AiohttpRun) -> Answer:
+    """Do as `whole`."""
+    async with run:
+        async for _ in run:
+            pass
+        return run.answer
 
 
 def kept(flow: Flow[T], found: list[T]) -> Flow[None]:
