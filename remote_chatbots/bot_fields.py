@@ -24,10 +24,11 @@ from remote_chatbots.field_texts import describe
 from remote_chatbots.forgotten import ask
 from remote_chatbots.forks import NewestAnswers, OnFork, asked_unforked
 from remote_chatbots.history import Message, Plan, plan
+from remote_chatbots.known_bot import KnownBot
 from remote_chatbots.management import operation
 from remote_chatbots.question import Question
 from remote_chatbots.sessions import Session, asked_in_session
-from remote_chatbots.timeouts import Settings, Timeouts
+from remote_chatbots.timeouts import Settings
 
 if TYPE_CHECKING:
     from remote_chatbots.client import AsyncBotClient, BotClient
@@ -91,11 +92,7 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
     recover_wait_s: float = _STANDARD.recover_wait_s
     """With `on_break="recover"`: how long the answer of a turn that broke off is looked for."""
 
-    _learning: Any = PrivateAttr(default=None)
-    _described: dict[str, Any] | None = PrivateAttr(default=None)  # the fields of which it was made
-    _client: BotClient | None = PrivateAttr(default=None)
-    _async_client: AsyncBotClient | None = PrivateAttr(default=None)
-    _newest: NewestAnswers | None = PrivateAttr(default=None)
+    _known: KnownBot | None = PrivateAttr(default=None)
     _sessions: Conversations | None = PrivateAttr(default=None)
 
     _other_names: ClassVar[Mapping[str, str]] = {"model": "model_name"}
@@ -114,13 +111,13 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
 
     def close(self) -> None:
         """Close this thread's connections. They are closed with the model or the thread as well."""
-        if self._client is not None:
-            self._client.close()
+        if self._known is not None and self._known.client is not None:
+            self._known.client.close()
 
     async def aclose(self) -> None:
         """Close this event loop's connections. They are closed with the model or the loop as well."""
-        if self._async_client is not None:
-            await self._async_client.aclose()
+        if self._known is not None and self._known.async_client is not None:
+            await self._known.async_client.aclose()
 
     def session_store(self) -> Conversations:
         """Return where conversations of local sessions are kept: `conversations`, else in memory, with this object."""
@@ -128,7 +125,7 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
         return self._sessions
 
     def _own_bot_id(self) -> str:
-        return self.bot_id or str(self._known_bot().bot_id)
+        return self.bot_id or self._known_now().bot_id
 
     def _turn_flow(
         self,
@@ -260,33 +257,23 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
 
     def _known_bot(self) -> Any:
         """Return the bot of the fields as they are: one object while they stay equal, for it learns of its server."""
-        # A turn asks five times; to check and to make a bot costs more than all else that is done before it is sent.
-        fields = {**vars(self), "default_headers": dict(self.default_headers)}
-        if fields != self._described:
-            bot = self._bot()
-            if self._learning != bot:
-                self._learning = bot
-            self._described = fields
-        return self._learning
+        return self._known_now().bot
 
     def _newest_answers(self) -> NewestAnswers:
-        if self._newest is None:
-            self._newest = NewestAnswers()
-        return self._newest
+        return self._known_now().newest
 
     def _sync_client(self) -> BotClient:
-        bot, timeouts = self._known_bot(), Timeouts.of(self.timeout)
-        client = self._client
-        if client is None or client.bot != bot or client.timeouts != timeouts:
-            client = self._client = remote_chatbots.BotClient(bot, timeout=timeouts)
-        return client
+        return self._known_now().sync_client()
 
     def _loop_client(self) -> AsyncBotClient:
-        bot, timeouts = self._known_bot(), Timeouts.of(self.timeout)
-        client = self._async_client
-        if client is None or client.bot != bot or client.timeouts != timeouts:
-            client = self._async_client = remote_chatbots.AsyncBotClient(bot, timeout=timeouts)
-        return client
+        return self._known_now().loop_client()
+
+    def _known_now(self) -> KnownBot:
+        # A turn asks some ten times. Before pydantic gives a private attribute by its name, it raises two exceptions.
+        known: KnownBot | None = (self.__pydantic_private__ or {}).get("_known")
+        if known is None or not known.is_of(vars(self)):
+            known = self._known = KnownBot(self._bot(), vars(self), known)
+        return known
 
     def _settings(self) -> Settings:
         return replace(

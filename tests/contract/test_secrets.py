@@ -184,7 +184,7 @@ def test_a_bot_that_cannot_be_made_any_more_shows_no_key_and_no_header(made: Cal
     with pytest.raises(core.BotUsageError) as refused:
         getattr(bot.model_copy(update={"base_url": "nowhere"}), ask)("When does the ferry leave?")
     shown = rendered(refused.value)
-    assert "_known_bot" in shown
+    assert "_known_now" in shown
     assert not [secret for secret in (KEY, HEADER) if secret in shown]
 
 

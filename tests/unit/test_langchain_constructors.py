@@ -56,3 +56,16 @@ def test_a_field_that_is_changed_counts_from_the_next_turn_on() -> None:
     model.api_key = SecretStr("app-y")
     assert model._known_bot().api_key == "app-y"
     assert model._own_bot_id() != id_
+
+
+def test_a_copy_with_other_fields_leaves_the_originals_bot_and_clients_alone() -> None:
+    model = ChatDify(api_key="app-x", base_url="http://127.0.0.1:1", user="anna")
+    bot, client = model._known_bot(), model._sync_client()
+    other = model.model_copy(update={"timeout": 7, "user": "ben"})
+    strange = model.model_copy(update={"base_url": "http://127.0.0.1:2"})
+
+    assert other._known_bot() is bot
+    assert other._sync_client().timeouts.silence_s == 7
+    assert strange._own_bot_id() != model._own_bot_id()
+    assert strange._sync_client().bot is strange._known_bot()
+    assert (model._known_bot(), model._sync_client()) == (bot, client)
