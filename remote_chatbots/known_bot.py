@@ -33,7 +33,7 @@ class KnownBot:
         same = before is not None and before.bot == bot
         self.bot: Any = before.bot if before is not None and same else bot
         self.bot_id = str(self.bot.bot_id)
-        self.newest = before.newest if before is not None else NewestAnswers()
+        self.newest: NewestAnswers = before.newest if before is not None else NewestAnswers()
         # Copies of what can be changed in place, so that it is noticed.
         self._fields = {name: one.copy() if isinstance(one, (dict, list)) else one for name, one in fields.items()}
         clients = before if before is not None and same and before.timeout == self.timeout else None
