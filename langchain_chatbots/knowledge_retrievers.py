@@ -14,6 +14,7 @@ from langchain_chatbots._serialised import Serialised
 from langchain_chatbots.errors import as_model_errors
 from remote_chatbots import Source
 from remote_chatbots.arguments import with_environment
+from remote_chatbots.concealing import concealing
 from remote_chatbots.constructors import DifyKnowledgeArguments, GPTBotsKnowledgeArguments
 from remote_chatbots.knowledge_fields import DifyKnowledgeFields, GPTBotsKnowledgeFields, KnowledgeFields
 from remote_chatbots.passages import found_passages
@@ -32,6 +33,7 @@ class RemoteKnowledgeRetriever(Serialised, KnowledgeFields, BaseRetriever):
 
     model_config = KnowledgeFields.model_config
 
+    @concealing
     def __init__(self, **given: Any) -> None:
         """Take the fields as keyword arguments; what is not given is read from the environment.
 
@@ -69,13 +71,13 @@ class DifyKnowledgeRetriever(DifyKnowledgeFields, RemoteKnowledgeRetriever):
     """
 
     # Without it, type checkers would build a constructor from the fields, and refuse a key that is a plain string.
+    @concealing
     def __init__(self, *, api_key: SecretStr | str | None = None, **given: Unpack[DifyKnowledgeArguments]) -> None:
         """Take the fields of `DifyKnowledgeFields` as keyword arguments.
 
         Raises:
             BotUsageError: If a field is missing, wrong or unknown. The message names it and never shows a value.
         """
-        api_key = SecretStr(api_key) if isinstance(api_key, str) else api_key
         fields: dict[str, Any] = {"api_key": api_key, **given}
         super().__init__(**fields)
 
@@ -91,13 +93,13 @@ class GPTBotsKnowledgeRetriever(GPTBotsKnowledgeFields, RemoteKnowledgeRetriever
     """
 
     # Without it, type checkers would build a constructor from the fields, and refuse a key that is a plain string.
+    @concealing
     def __init__(self, *, api_key: SecretStr | str | None = None, **given: Unpack[GPTBotsKnowledgeArguments]) -> None:
         """Take the fields of `GPTBotsKnowledgeFields` as keyword arguments.
 
         Raises:
             BotUsageError: If a field is missing, wrong or unknown. The message names it and never shows a value.
         """
-        api_key = SecretStr(api_key) if isinstance(api_key, str) else api_key
         fields: dict[str, Any] = {"api_key": api_key, **given}
         super().__init__(**fields)
 

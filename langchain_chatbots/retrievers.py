@@ -23,6 +23,7 @@ from langchain_chatbots.sources import sources
 from remote_chatbots import Question, Step
 from remote_chatbots.arguments import with_environment
 from remote_chatbots.bot_fields import BotFields
+from remote_chatbots.concealing import concealing
 from remote_chatbots.constructors import DifyArguments, GPTBotsArguments
 from remote_chatbots.passages import answer_metadata, checked_k
 from remote_chatbots.platform_fields import DifyFields, GPTBotsFields
@@ -57,6 +58,7 @@ class RemoteRetriever(Serialised, BotFields, BaseRetriever):
 
     _ways_to_name_the_user: ClassVar[str] = "to the call, as config={'configurable': {'user': …}}"
 
+    @concealing
     def __init__(self, **given: Any) -> None:
         """Take the fields as keyword arguments; what is not given is read from the environment.
 
@@ -122,13 +124,13 @@ class DifyRetriever(DifyFields, RemoteRetriever):
         >>> documents = retriever.invoke("When does the ferry leave?")
     """
 
+    @concealing
     def __init__(self, *, api_key: SecretStr | str | None = None, **given: Unpack[DifyRetrieverArguments]) -> None:
         """Take the fields of `DifyFields`, and `k`, as keyword arguments.
 
         Raises:
             BotUsageError: If a field is missing, wrong or unknown. The message names it and never shows a value.
         """
-        api_key = SecretStr(api_key) if isinstance(api_key, str) else api_key
         fields: dict[str, Any] = {"api_key": api_key, **given}
         super().__init__(**fields)
 
@@ -143,13 +145,13 @@ class GPTBotsRetriever(GPTBotsFields, RemoteRetriever):
         >>> documents = retriever.invoke("How many leave days are left?")
     """
 
+    @concealing
     def __init__(self, *, api_key: SecretStr | str | None = None, **given: Unpack[GPTBotsRetrieverArguments]) -> None:
         """Take the fields of `GPTBotsFields`, and `k`, as keyword arguments.
 
         Raises:
             BotUsageError: If a field is missing, wrong or unknown. The message names it and never shows a value.
         """
-        api_key = SecretStr(api_key) if isinstance(api_key, str) else api_key
         fields: dict[str, Any] = {"api_key": api_key, **given}
         super().__init__(**fields)
 

@@ -18,6 +18,7 @@ from langchain_chatbots.errors import as_model_errors
 from remote_chatbots import __version__
 from remote_chatbots.arguments import with_environment
 from remote_chatbots.bot_fields import BotFields
+from remote_chatbots.concealing import all_concealed, concealing
 
 if TYPE_CHECKING:
     from remote_chatbots.learned import Learned
@@ -51,6 +52,7 @@ class RemoteModelSettings(Serialised, BotFields, BaseChatModel):
 
     _own_profile: ModelProfile | None = PrivateAttr(default=None)
 
+    @concealing
     def __init__(self, **given: Any) -> None:
         """Take the fields as keyword arguments; what is not given is read from the environment.
 
@@ -79,9 +81,10 @@ class RemoteModelSettings(Serialised, BotFields, BaseChatModel):
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy, as pydantic does; one of another bot does not have this one's profile."""
+        update = all_concealed(update or {})
         learned = self.learned
         copy = super().model_copy(update=update, deep=deep)
-        if "profile" not in (update or {}) and copy.learned is not learned:
+        if "profile" not in update and copy.learned is not learned:
             copy._take(copy.learned)
         return copy
 

@@ -17,6 +17,7 @@ from llama_index_chatbots._filters import with_conditions
 from llama_index_chatbots.sources import node_of
 from remote_chatbots import Source, Timeouts
 from remote_chatbots.arguments import with_environment
+from remote_chatbots.concealing import concealing
 from remote_chatbots.constructors import DifyKnowledgeArguments, GPTBotsKnowledgeArguments
 from remote_chatbots.knowledge_fields import DifyKnowledgeFields, GPTBotsKnowledgeFields, KnowledgeFields
 from remote_chatbots.passages import found_passages
@@ -34,6 +35,7 @@ class RemoteKnowledgeRetriever(BaseRetriever):
 
     fields_class: ClassVar[type[KnowledgeFields]]
 
+    @concealing
     def __init__(self, *, callback_manager: CallbackManager | None = None, **given: Any) -> None:
         """Take the fields as keyword arguments; what is not given is read from the environment.
 
@@ -50,7 +52,8 @@ class RemoteKnowledgeRetriever(BaseRetriever):
         super().__init__(callback_manager=callback_manager)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._fields!r}, {self._given!r})"
+        known = vars(self)  # not all of it, where the constructor refused
+        return f"{type(self).__name__}({known.get('_fields')!r}, {known.get('_given')!r})"
 
     def with_options(self, **options: Any) -> Self:
         """Return a retriever that shares this one's connections, and searches otherwise: `with_options(k=2)`.
@@ -106,6 +109,7 @@ class DifyKnowledgeRetriever(RemoteKnowledgeRetriever):
 
     fields_class = DifyKnowledgeFields
 
+    @concealing
     def __init__(
         self,
         *,
@@ -121,7 +125,6 @@ class DifyKnowledgeRetriever(RemoteKnowledgeRetriever):
         Raises:
             BotUsageError: If a field is missing, wrong or unknown. The message names it and never shows a value.
         """
-        api_key = SecretStr(api_key) if isinstance(api_key, str) else api_key
         fields: dict[str, Any] = {"api_key": api_key, **with_conditions({**given, "filters": filters})}
         super().__init__(callback_manager=callback_manager, **fields)
 
@@ -142,6 +145,7 @@ class GPTBotsKnowledgeRetriever(RemoteKnowledgeRetriever):
 
     fields_class = GPTBotsKnowledgeFields
 
+    @concealing
     def __init__(
         self,
         *,
@@ -154,7 +158,6 @@ class GPTBotsKnowledgeRetriever(RemoteKnowledgeRetriever):
         Raises:
             BotUsageError: If a field is missing, wrong or unknown. The message names it and never shows a value.
         """
-        api_key = SecretStr(api_key) if isinstance(api_key, str) else api_key
         fields: dict[str, Any] = {"api_key": api_key, **given}
         super().__init__(callback_manager=callback_manager, **fields)
 

@@ -13,6 +13,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index_chatbots.llms import Dify, GPTBots
 from llama_index_chatbots.remote_llm import RemoteLLM, checked_llm
 from llama_index_chatbots.sources import source_nodes
+from remote_chatbots.concealing import concealing
 from remote_chatbots.passages import answer_metadata, checked_k
 
 
@@ -34,6 +35,7 @@ class RemoteRetriever(BaseRetriever):
 
     llm_class: ClassVar[type[RemoteLLM]]
 
+    @concealing
     def __init__(
         self,
         llm: RemoteLLM | None = None,

@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr, field_serializer
 from remote_chatbots import Timeouts
 from remote_chatbots.arguments import with_environment
 from remote_chatbots.bot_fields import BotFields
+from remote_chatbots.concealing import concealing
 
 
 class LLMArguments(TypedDict, total=False):
@@ -43,6 +44,7 @@ class RemoteLLMSettings(BotFields, LLM):
     )
     num_output: int = Field(DEFAULT_NUM_OUTPUTS, description="How many tokens of an answer they leave room for.")
 
+    @concealing
     def __init__(self, **given: Any) -> None:
         """Take the fields as keyword arguments; what is not given is read from the environment.
 

@@ -73,7 +73,7 @@ def _warn_of_plain_http(host: str) -> None:
         warnings.warn(
             f"The key goes unencrypted to {host}: whoever is on the way can read it. Use https://, or filter this "
             "warning if that network is your own.",
-            stacklevel=5,
+            stacklevel=6,
         )
 
 
@@ -113,7 +113,7 @@ def checked_headers(headers: Any) -> dict[str, str]:
         BotUsageError: If a name or value is none that HTTP allows, or would take the place of our own.
     """
     if not isinstance(headers, Mapping):
-        raise BotUsageError(f"default_headers must be a mapping, not {type(headers).__name__}. Give a mapping.")
+        raise BotUsageError("default_headers must be a mapping. Give one of names to values.")
     for name, value in headers.items():
         if not isinstance(name, str) or not name or _NO_HEADER_NAME.search(name):
             raise BotUsageError("default_headers: a name is none that HTTP allows. Use letters, digits and hyphens.")

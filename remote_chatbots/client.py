@@ -12,6 +12,7 @@ from remote_chatbots.answer import Answer
 from remote_chatbots.archive import Archive, AsyncArchive
 from remote_chatbots.arguments import refusals_of
 from remote_chatbots.attachments import Attachment
+from remote_chatbots.concealing import concealing
 from remote_chatbots.discovery import AsyncDiscovery, Discovery
 from remote_chatbots.errors import BotError, BotUsageError
 from remote_chatbots.files import AsyncFileCalls, FileCalls
@@ -35,6 +36,7 @@ _STANDARD = Timeouts()
 class _Client:
     """What both clients have: the bot, and the questions they make of a caller's arguments."""
 
+    @concealing
     def __init__(self, bot: BotProtocol, *, user: str = "", timeout: Any = _STANDARD) -> None:
         if isinstance(bot, type) or not hasattr(bot, "ask") or not hasattr(bot, "settings"):
             raise BotUsageError(f"bot must be a bot, not {_named(bot)}. Give one, e.g. DifyApp(api_key=…).")
@@ -43,7 +45,9 @@ class _Client:
         self.timeouts = Timeouts.of(timeout)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.bot!r}, user={self.user!r}, timeout={self.timeouts!r})"
+        known = vars(self)  # not all of it, where the constructor refused
+        told = f"{known.get('bot')!r}, user={known.get('user')!r}, timeout={known.get('timeouts')!r}"
+        return f"{type(self).__name__}({told})"
 
     def _flow(self, question: Question | FilledForm | str, given: dict[str, Any]) -> Flow[None]:
         if isinstance(question, FilledForm):
@@ -96,6 +100,7 @@ class BotClient(_Client, Management, Archive, Discovery, FileCalls, Speech):
         BotUsageError: If `bot` is no bot, or `timeout` none of these.
     """
 
+    @concealing
     def __init__(
         self, bot: BotProtocol, *, user: str = "", timeout: Any = _STANDARD, session: requests.Session | None = None
     ) -> None:
@@ -229,6 +234,7 @@ class AsyncBotClient(_Client, AsyncManagement, AsyncArchive, AsyncDiscovery, Asy
         BotUsageError: If `bot` is no bot, or `timeout` none of these.
     """
 
+    @concealing
     def __init__(
         self,
         bot: BotProtocol,
@@ -302,6 +308,8 @@ class AsyncBotClient(_Client, AsyncManagement, AsyncArchive, AsyncDiscovery, Asy
 
 
 def _named(value: Any) -> str:
+    if isinstance(value, str):
+        return "str"
     return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
 
 

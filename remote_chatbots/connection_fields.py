@@ -7,22 +7,19 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from functools import partial
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from remote_chatbots.address import Key
 from remote_chatbots.arguments import refusals_of, unknown, wrong_fields
+from remote_chatbots.concealing import concealed, concealing
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.field_texts import describe
 from remote_chatbots.timeouts import DEFAULT_CONNECT_S, DEFAULT_SILENCE_S, Settings, Timeouts
 
 _STANDARD = Settings()
 _MAY_BE_NONE = ("timeout", "cache")  # None says something there; elsewhere it is "not given"
-
-
-def _as_keys(headers: dict[str, str]) -> dict[str, str]:
-    return {name: Key(value) for name, value in headers.items()}
 
 
 class ConnectionFields(BaseModel):
@@ -45,7 +42,7 @@ class ConnectionFields(BaseModel):
     """Seconds of silence, or (connect, silence), or (connect, silence, total), or `Timeouts`, or None for no limit."""
     max_retries: int = _STANDARD.max_retries
     """How often an opening that cannot have arrived, or was put off, is tried again."""
-    default_headers: Annotated[dict[str, str], AfterValidator(_as_keys)] = Field(
+    default_headers: Annotated[dict[str, str], AfterValidator(partial(concealed, "default_headers"))] = Field(
         default_factory=dict, exclude=True, repr=False
     )
     """Headers to send beside ours. Treated like keys: neither shown nor serialised."""
@@ -60,6 +57,7 @@ class ConnectionFields(BaseModel):
     _environment: ClassVar[Mapping[str, tuple[str, ...]]]
     _other_names: ClassVar[Mapping[str, str]] = {}
 
+    @concealing
     def __init__(self, **given: Any) -> None:
         """Take the fields as keyword arguments.
 
@@ -70,8 +68,7 @@ class ConnectionFields(BaseModel):
         for other, name in self._other_names.items():
             if other in given:
                 given.setdefault(name, given.pop(other))
-        if isinstance(given.get("api_key"), str):
-            given["api_key"] = SecretStr(given["api_key"])
+        given = _as_fields(given)
         if not given.get("api_key"):
             for name in given:
                 if name not in type(self).model_fields and "?" in (told := unknown(name, ("api_key",))):
@@ -92,6 +89,15 @@ class ConnectionFields(BaseModel):
             self._check()
             Timeouts.of(self.timeout)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a field; a key that is a plain string is hidden at once."""
+        super().__setattr__(name, _as_field(name, value))
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy, as pydantic does; a key in `update` may be a plain string."""
+        update = _as_fields(update or {})
+        return super().model_copy(update=update, deep=deep)
+
     def model_post_init(self, context: Any, /) -> None:
         """Let the framework's own follow; the one that pydantic makes for private attributes would end here."""
         super().model_post_init(context)
@@ -111,6 +117,15 @@ class ConnectionFields(BaseModel):
             idle_s=self.idle_s,
             max_retries=self.max_retries,
         )
+
+
+def _as_field(name: str, value: Any) -> Any:
+    value = concealed(name, value)
+    return SecretStr(str(value)) if name == "api_key" and isinstance(value, str) else value
+
+
+def _as_fields(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _as_field(name, value) for name, value in given.items()}
 
 
 describe(__name__, ConnectionFields)

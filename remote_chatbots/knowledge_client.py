@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from remote_chatbots import transports
 from remote_chatbots.arguments import check_limit
+from remote_chatbots.concealing import concealing
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.events import Source
 from remote_chatbots.flow import Flow, T
@@ -24,6 +25,7 @@ _STANDARD = Timeouts()
 
 
 class _Client:
+    @concealing
     def __init__(self, knowledge: KnowledgeProtocol, timeout: Any) -> None:
         if isinstance(knowledge, type) or not hasattr(knowledge, "retrieve") or not hasattr(knowledge, "settings"):
             raise BotUsageError("knowledge must be knowledge bases. Give them, e.g. DifyKnowledge(api_key=…).")
@@ -31,7 +33,8 @@ class _Client:
         self.timeouts = Timeouts.of(timeout)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.knowledge!r}, timeout={self.timeouts!r})"
+        known = vars(self)  # not all of it, where the constructor refused
+        return f"{type(self).__name__}({known.get('knowledge')!r}, timeout={known.get('timeouts')!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _again, (type(self), self.knowledge, self.timeouts)
@@ -56,6 +59,7 @@ class KnowledgeClient(_Client):
         BotUsageError: If `knowledge` is none, or `timeout` none of these.
     """
 
+    @concealing
     def __init__(
         self, knowledge: KnowledgeProtocol, *, timeout: Any = _STANDARD, session: requests.Session | None = None
     ) -> None:
@@ -144,6 +148,7 @@ class AsyncKnowledgeClient(_Client):
         BotUsageError: If `knowledge` is none, or `timeout` none of these.
     """
 
+    @concealing
     def __init__(
         self, knowledge: KnowledgeProtocol, *, timeout: Any = _STANDARD, session: aiohttp.ClientSession | None = None
     ) -> None:

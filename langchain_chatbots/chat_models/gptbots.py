@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from langchain_chatbots.remote_chat_model import RemoteChatModel
 from langchain_chatbots.settings import ChatModelArguments
+from remote_chatbots.concealing import concealing
 from remote_chatbots.constructors import GPTBotsArguments
 from remote_chatbots.platform_fields.gptbots import GPTBotsFields
 
@@ -28,12 +29,12 @@ class ChatGPTBots(GPTBotsFields, RemoteChatModel):
     """
 
     # Without it, type checkers would build a constructor from the fields, and refuse a key that is a plain string.
+    @concealing
     def __init__(self, *, api_key: SecretStr | str | None = None, **given: Unpack[ChatGPTBotsArguments]) -> None:
         """Take the fields of `GPTBotsFields` as keyword arguments.
 
         Raises:
             BotUsageError: If a field is missing, wrong or unknown. The message names it and never shows a value.
         """
-        api_key = SecretStr(api_key) if isinstance(api_key, str) else api_key
         fields: dict[str, Any] = {"api_key": api_key, **given}
         super().__init__(**fields)

@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 
 from llama_index_chatbots.remote_llm import RemoteLLM
 from llama_index_chatbots.settings import LLMArguments
+from remote_chatbots.concealing import concealing
 from remote_chatbots.constructors import DifyArguments
 from remote_chatbots.platform_fields.dify import DifyFields
 
@@ -31,12 +32,12 @@ class Dify(DifyFields, RemoteLLM):
     api_key: SecretStr = Field(exclude=True, repr=False)
 
     # Without it, type checkers would build a constructor from the fields, and refuse a key that is a plain string.
+    @concealing
     def __init__(self, *, api_key: SecretStr | str | None = None, **given: Unpack[DifyLLMArguments]) -> None:
         """Take the fields of `DifyFields` and of LlamaIndex's `LLM` as keyword arguments.
 
         Raises:
             BotUsageError: If a field is missing, wrong or unknown. The message names it and never shows a value.
         """
-        api_key = SecretStr(api_key) if isinstance(api_key, str) else api_key
         fields: dict[str, Any] = {"api_key": api_key, **given}
         super().__init__(**fields)

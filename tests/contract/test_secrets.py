@@ -178,6 +178,65 @@ def rendered(error: BaseException) -> str:
     return f"{kept}{error!r}{error}{vars(error)}{pickle.dumps(error)!r}{getattr(error, '__notes__', '')}"
 
 
+def constructors() -> Iterator[Any]:
+    """Yield, with its name, each public class that is made with a key."""
+    for package in (core, lc, li):
+        for name in package.__all__:
+            one = getattr(package, name)
+            given = set(inspect.signature(one).parameters) if inspect.isclass(one) and name not in ABSTRACT else set()
+            if given & {"api_key", "fields"}:
+                yield pytest.param(one, id=f"{package.__name__}.{name}")
+
+
+REFUSED = {
+    "an address that is none": {"base_url": "nowhere"},
+    "an unknown argument": {"surprise": 1},
+    "a key that is none": {"api_key": f"{KEY} \x01"},
+    "a list for a key": {"api_key": [KEY]},
+    "a header of two lines": {"headers": {"X-Gateway": f"{HEADER}\n"}},
+    "a header that is no text": {"headers": {"X-Gateway": [HEADER]}},
+    "headers that are a list": {"headers": [HEADER]},
+}
+
+
+@pytest.mark.parametrize("wrong", REFUSED.values(), ids=list(REFUSED))
+@pytest.mark.parametrize("made", list(constructors()))
+def test_what_cannot_be_made_shows_no_key_and_no_header(made: Any, wrong: dict[str, Any]) -> None:
+    given = {"api_key": KEY, "base_url": URL, "headers": HEADERS, **wrong}
+    if "headers" not in inspect.signature(made).parameters:
+        given["default_headers"] = given.pop("headers")
+    with pytest.raises((core.BotUsageError, TypeError)) as refused:
+        made(**given)
+    assert isinstance(refused.value, core.BotUsageError) or "surprise" in wrong
+    shown = rendered(refused.value)
+    assert "__init__" in shown
+    assert not [secret for secret in (KEY, HEADER) if secret in shown]
+
+
+CLIENTS = (core.BotClient, core.AsyncBotClient, core.KnowledgeClient, core.AsyncKnowledgeClient)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_client_that_is_given_a_key_for_a_bot_does_not_show_it(client: Any) -> None:
+    with pytest.raises(core.BotUsageError) as refused:
+        client(KEY)
+    assert KEY not in rendered(refused.value)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the frameworks' older ways to write
+@pytest.mark.parametrize(("made", "ask"), [(chat, "invoke"), (llm, "complete")])
+def test_a_key_that_is_set_or_copied_as_a_plain_string_is_hidden_as_well(made: Callable[[], Any], ask: str) -> None:
+    bot, newer = made(), f"{KEY}-2"
+    bot.api_key = newer
+    update = {"api_key": newer, "default_headers": HEADERS}
+    copied = made().model_copy(update=update)
+    assert bot.api_key.get_secret_value() == copied.api_key.get_secret_value() == newer
+    assert not [one for told in (bot, copied) for one in shown(told) if KEY in one or HEADER in one]
+    with pytest.raises(core.BotUsageError) as refused:
+        getattr(made().model_copy(update={**update, "base_url": "nowhere"}), ask)("When does the ferry leave?")
+    assert not [secret for secret in (KEY, HEADER) if secret in rendered(refused.value)]
+
+
 @pytest.mark.parametrize(("made", "ask"), [(chat, "invoke"), (llm, "complete")])
 def test_a_bot_that_cannot_be_made_any_more_shows_no_key_and_no_header(made: Callable[[], Any], ask: str) -> None:
     bot = made()

@@ -8,6 +8,7 @@ from typing import Any
 
 from remote_chatbots.address import base_url_of, bot_id_of, checked_headers, checked_key, sent_headers
 from remote_chatbots.attachments import Attachment
+from remote_chatbots.concealing import conceals
 from remote_chatbots.described import AppInfo, AppMeta, AppParameters, AppSite
 from remote_chatbots.errors import BotError, BotRejectedError, BotUsageError
 from remote_chatbots.events import Event, MediaProduced
@@ -34,7 +35,10 @@ from remote_chatbots.timeouts import Settings
 from remote_chatbots.uploads import Uploads
 from remote_chatbots.wire import HttpRequest, ResponseHead, json_request
 
+_SETTINGS, _OPTIONS = Settings(), DifyOptions()
 
+
+@conceals
 @dataclass(frozen=True)
 class DifyApp:
     """One Dify app of any kind that chats: `chat`, `agent-chat`, `advanced-chat` (chatflow), `agent`.
@@ -59,8 +63,8 @@ class DifyApp:
     api_key: str = field(repr=False)
     base_url: str = CLOUD_URL
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    settings: Settings = field(default_factory=Settings)
-    options: DifyOptions = field(default_factory=DifyOptions)
+    settings: Settings = _SETTINGS
+    options: DifyOptions = _OPTIONS
     learned: Learned = field(default_factory=Learned, init=False, repr=False, compare=False)
     uploads: Uploads = field(default_factory=Uploads, init=False, repr=False, compare=False)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from remote_chatbots.address import base_url_of, checked_headers, checked_key, sent_headers
+from remote_chatbots.concealing import conceals
 from remote_chatbots.errors import BotAuthError, BotNotFoundError, BotRejectedError, BotUsageError
 from remote_chatbots.events import Source
 from remote_chatbots.flow import Flow, look_up
@@ -29,8 +30,10 @@ from remote_chatbots.wire import ResponseHead
 MOST_CHARACTERS = 250
 PAGE_SIZE = 100
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_SETTINGS, _OPTIONS = Settings(), DifyRetrieval()
 
 
+@conceals
 @dataclass(frozen=True)
 class DifyKnowledge:
     """Knowledge bases of one Dify workspace.
@@ -52,8 +55,8 @@ class DifyKnowledge:
     base_url: str = CLOUD_URL
     dataset_id: str | Sequence[str] = ()
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    settings: Settings = field(default_factory=Settings)
-    options: DifyRetrieval = field(default_factory=DifyRetrieval)
+    settings: Settings = _SETTINGS
+    options: DifyRetrieval = _OPTIONS
     # How knowledge bases turned out to be set up; no part of what this object is.
     _learnt: dict[str, dict[str, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 

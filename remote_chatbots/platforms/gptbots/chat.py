@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, cast, get_args
 
 from remote_chatbots.address import base_url_of, bot_id_of, checked_headers, checked_key, sent_headers
+from remote_chatbots.concealing import conceals
 from remote_chatbots.described import AppInfo, AppParameters
 from remote_chatbots.errors import BotError, BotReplyError, BotUsageError, copy_of
 from remote_chatbots.events import MediaProduced, Source, Started
@@ -51,6 +52,10 @@ def server_of(base_url: Any) -> str:
     return base_url_of(REGIONS.get(region, base_url), example=example)
 
 
+_SETTINGS, _OPTIONS = Settings(), GPTBotsOptions()
+
+
+@conceals
 @dataclass(frozen=True)
 class GPTBotsAgent:
     """One GPTBots agent. Its conversations are kept there, and each is begun before its first message.
@@ -77,8 +82,8 @@ class GPTBotsAgent:
     base_url: str = CLOUD_URL
     api_version: str = "auto"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    settings: Settings = field(default_factory=Settings)
-    options: GPTBotsOptions = field(default_factory=GPTBotsOptions)
+    settings: Settings = _SETTINGS
+    options: GPTBotsOptions = _OPTIONS
     learned: Learned = field(default_factory=Learned, init=False, repr=False, compare=False)
     # Which versions the server turned out to know; no part of what the agent is.
     _learnt: dict[str, Version] = field(default_factory=dict, init=False, repr=False, compare=False)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from remote_chatbots.address import checked_headers, checked_key, sent_headers
+from remote_chatbots.concealing import conceals
 from remote_chatbots.flow import Flow
 from remote_chatbots.platforms.gptbots import CLOUD_URL
 from remote_chatbots.platforms.gptbots.calls import Calls
@@ -24,7 +25,10 @@ from remote_chatbots.searching import Search, checked_query, found_events, repea
 from remote_chatbots.stored_knowledge import StoredDocument, StoredKnowledgeBase
 from remote_chatbots.timeouts import Settings
 
+_SETTINGS, _OPTIONS = Settings(), GPTBotsRetrieval()
 
+
+@conceals
 @dataclass(frozen=True)
 class GPTBotsKnowledge:
     """The knowledge bases of one GPTBots agent.
@@ -43,8 +47,8 @@ class GPTBotsKnowledge:
     api_key: str = field(repr=False)
     base_url: str = CLOUD_URL
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    settings: Settings = field(default_factory=Settings)
-    options: GPTBotsRetrieval = field(default_factory=GPTBotsRetrieval)
+    settings: Settings = _SETTINGS
+    options: GPTBotsRetrieval = _OPTIONS
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "api_key", checked_key(self.api_key, "api_key"))
