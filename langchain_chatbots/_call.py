@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun, Callbacks
 from langchain_core.runnables import RunnableConfig, ensure_config
 from langchain_core.runnables.config import get_async_callback_manager_for_config, get_callback_manager_for_config
 from langchain_core.utils.uuid import uuid7
@@ -25,22 +25,26 @@ Run = TypeVar("Run")
 _CALL: ContextVar[tuple[list[Any], OwnRun | None] | None] = ContextVar("remote_chatbots_call", default=None)
 
 
-def named(config: RunnableConfig | None, *, awaited: bool = False) -> tuple[RunnableConfig | None, OwnRun | None]:
+def named(
+    config: RunnableConfig | None, local: Callbacks, *, awaited: bool = False
+) -> tuple[RunnableConfig | None, OwnRun | None]:
     """Return a config that says which run of LangChain's the call will be, and that run; None if nobody hears of it.
 
     Args:
         config: The call's config.
+        local: The model's own callbacks, which hear of its runs and of nothing below.
         awaited: Whether it is a call of a coroutine.
     """
     full = ensure_config(config)
     manager = (get_async_callback_manager_for_config if awaited else get_callback_manager_for_config)(full)
-    if not manager.inheritable_handlers:
+    own = local if isinstance(local, list) else local.handlers if local is not None else []
+    if not manager.handlers and not own:
         return config, None
     run_id = full.get("run_id") or uuid7()
     full["callbacks"], full["run_id"] = manager, run_id
     run = (AsyncCallbackManagerForLLMRun if awaited else CallbackManagerForLLMRun)(
         run_id=run_id,
-        handlers=manager.handlers,
+        handlers=[*manager.handlers, *own],
         inheritable_handlers=manager.inheritable_handlers,
         parent_run_id=manager.parent_run_id,
         inheritable_tags=manager.inheritable_tags,

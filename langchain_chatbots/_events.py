@@ -1,4 +1,4 @@
-"""A bot's steps as LangChain's callbacks hear of them while they happen: as runs, and as custom events."""
+"""What LangChain's callbacks hear of a turn while it happens: its steps, as runs and custom events, and its price."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Any, Self, TypeAlias
 from langchain_core.callbacks import AsyncCallbackManager, AsyncRunManager, BaseRunManager, CallbackManager
 
 from langchain_chatbots._call import own_run
-from remote_chatbots import Step
+from langchain_chatbots._prices import tell_price
+from remote_chatbots import Step, UsageReported
 from remote_chatbots.step_spans import Begun, Ended, Key, StepSpans
 from remote_chatbots.steps import told_of
 
 STEP_EVENT = "remote_chatbots.step"
+TOLD = (Step, UsageReported)  # the events of a turn that are told
 # What calls of a manager return: what came of them, or, of an async manager, what gives it when it is awaited.
 _Calls: TypeAlias = Generator[Any, Any, None]
 
@@ -29,19 +31,20 @@ class StepsTold:
     """
 
     def __init__(self, run: BaseRunManager | None) -> None:
-        run = run or own_run()
+        self._own = run = run or own_run()
+        # None if nobody hears of what is below.
         self._run = run if run is not None and run.inheritable_handlers else None
         self._manager: Any = AsyncCallbackManager if isinstance(run, AsyncRunManager) else CallbackManager
         self._spans = StepSpans()
         self._runs: dict[Key, Any] = {}
 
-    def tell(self, step: Step) -> None:
-        """Tell a state of a step."""
-        _perform(self._state(step))
+    def tell(self, event: Step | UsageReported) -> None:
+        """Tell a state of a step, or the price of the turn."""
+        _perform(self._news(event))
 
-    async def atell(self, step: Step) -> None:
+    async def atell(self, event: Step | UsageReported) -> None:
         """Do as `tell`, awaiting handlers that are coroutines."""
-        await _aperform(self._state(step))
+        await _aperform(self._news(event))
 
     def __enter__(self) -> Self:
         return self
@@ -55,12 +58,15 @@ class StepsTold:
     async def __aexit__(self, kind: object, error: BaseException | None, where: object) -> None:
         await _aperform(self._end(error))
 
-    def _state(self, step: Step) -> _Calls:
+    def _news(self, event: Step | UsageReported) -> _Calls:
+        if isinstance(event, UsageReported):
+            tell_price(self._own, event.usage)
+            return
         if self._run is None:
             return
         if (around := self._run.parent_run_id) is not None:
-            yield self._below(around).on_custom_event(STEP_EVENT, told_of(step), run_id=around)
-        for what in self._spans.of(step):
+            yield self._below(around).on_custom_event(STEP_EVENT, told_of(event), run_id=around)
+        for what in self._spans.of(event):
             if isinstance(what, Begun):
                 self._runs[what.key] = yield self._begun(what)
             else:

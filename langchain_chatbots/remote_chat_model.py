@@ -18,13 +18,13 @@ from pydantic import BaseModel
 
 from langchain_chatbots._arguments import from_config
 from langchain_chatbots._call import named, noted, noting, session_of
-from langchain_chatbots._events import StepsTold
+from langchain_chatbots._events import TOLD, StepsTold
 from langchain_chatbots._messages import MessageMaker, without_ids
 from langchain_chatbots._parts import ProtocolEvents, V1Chunks
 from langchain_chatbots._translate import PLAIN, Said
 from langchain_chatbots.errors import SAFE_TO_POST_AGAIN, ChatbotUsageError, ToolsRefusedError, as_model_errors
 from langchain_chatbots.settings import RemoteModelSettings
-from remote_chatbots import Event, Step
+from remote_chatbots import Event
 from remote_chatbots.arguments import TOOLS_REFUSED
 from remote_chatbots.flow import Flow
 from remote_chatbots.history import Talk
@@ -165,7 +165,7 @@ class RemoteChatModel(RemoteModelSettings):
         """
         opened: list[Any] = []
         kwargs = self._from_config(config, kwargs)
-        config, own_run = named(config)
+        config, own_run = named(config, self.callbacks)
         try:
             with noting(opened, own_run):
                 return super().invoke(input, config, **kwargs)
@@ -179,7 +179,7 @@ class RemoteChatModel(RemoteModelSettings):
         """Return the bot's answer: as `invoke`."""
         opened: list[Any] = []
         kwargs = self._from_config(config, kwargs)
-        config, own_run = named(config, awaited=True)
+        config, own_run = named(config, self.callbacks, awaited=True)
         try:
             with noting(opened, own_run):
                 return await super().ainvoke(input, config, **kwargs)
@@ -193,7 +193,7 @@ class RemoteChatModel(RemoteModelSettings):
         """Yield the answer while it arrives: as `invoke`. Leaving tells the server to stop (at most `stop_wait_s`)."""
         opened: list[Any] = []
         kwargs = self._from_config(config, kwargs)
-        config, own_run = named(config)
+        config, own_run = named(config, self.callbacks)
         chunks = super().stream(input, config, **kwargs)
         try:
             with noting(opened, own_run):
@@ -216,7 +216,7 @@ class RemoteChatModel(RemoteModelSettings):
         """
         opened: list[Any] = []
         kwargs = self._from_config(config, kwargs)
-        config, own_run = named(config, awaited=True)
+        config, own_run = named(config, self.callbacks, awaited=True)
         chunks = super().astream(input, config, **kwargs)
         try:
             with noting(opened, own_run):
@@ -261,7 +261,7 @@ class RemoteChatModel(RemoteModelSettings):
             flow, maker = self._turn(messages, stop, kwargs)
             with StepsTold(run_manager) as steps, self._sync_client().run(flow) as run:
                 for event in run:
-                    if type(event) is Step:
+                    if isinstance(event, TOLD):
                         steps.tell(event)
                     maker.take(event)
                 return _result(maker.message(run.answer))
@@ -277,7 +277,7 @@ class RemoteChatModel(RemoteModelSettings):
             flow, maker = self._turn(messages, stop, kwargs)
             async with StepsTold(run_manager) as steps, self._loop_client().run(flow) as run:
                 async for event in run:
-                    if type(event) is Step:
+                    if isinstance(event, TOLD):
                         await steps.atell(event)
                     maker.take(event)
                 return _result(maker.message(run.answer))
@@ -296,7 +296,7 @@ class RemoteChatModel(RemoteModelSettings):
             chunk_of = self._chunks(maker)
             with StepsTold(run_manager) as steps, noted(self._sync_client().run(flow)) as run:
                 for event in run:
-                    if type(event) is Step:
+                    if isinstance(event, TOLD):
                         steps.tell(event)
                     chunk = chunk_of(event)
                     if chunk is not None:
@@ -314,7 +314,7 @@ class RemoteChatModel(RemoteModelSettings):
             chunk_of = self._chunks(maker)
             async with StepsTold(run_manager) as steps, noted(self._loop_client().run(flow)) as run:
                 async for event in run:
-                    if type(event) is Step:
+                    if isinstance(event, TOLD):
                         await steps.atell(event)
                     chunk = chunk_of(event)
                     if chunk is not None:
@@ -332,7 +332,7 @@ class RemoteChatModel(RemoteModelSettings):
             told_so_far = ProtocolEvents(maker)
             with StepsTold(run_manager) as steps, noted(self._sync_client().run(flow)) as run:
                 for event in run:
-                    if type(event) is Step:
+                    if isinstance(event, TOLD):
                         steps.tell(event)
                     yield from told_so_far.of(event)
 
@@ -348,7 +348,7 @@ class RemoteChatModel(RemoteModelSettings):
             told_so_far = ProtocolEvents(maker)
             async with StepsTold(run_manager) as steps, noted(self._loop_client().run(flow)) as run:
                 async for event in run:
-                    if type(event) is Step:
+                    if isinstance(event, TOLD):
                         await steps.atell(event)
                     for protocol_event in told_so_far.of(event):
                         yield protocol_event

@@ -14,13 +14,13 @@ from langchain_core.runnables import RunnableConfig
 from pydantic import Field, SecretStr
 
 from langchain_chatbots._arguments import from_config
-from langchain_chatbots._events import StepsTold
+from langchain_chatbots._events import TOLD, StepsTold
 from langchain_chatbots._messages import MessageMaker
 from langchain_chatbots._serialised import Serialised
 from langchain_chatbots._translate import Said
 from langchain_chatbots.errors import as_model_errors
 from langchain_chatbots.sources import sources
-from remote_chatbots import Question, Step
+from remote_chatbots import Question
 from remote_chatbots.arguments import with_environment
 from remote_chatbots.bot_fields import BotFields
 from remote_chatbots.concealing import concealing
@@ -86,7 +86,7 @@ class RemoteRetriever(Serialised, BotFields, BaseRetriever):
             question, maker, k = self._turn(query, kwargs)
             with StepsTold(run_manager) as steps, self._sync_client().stream(question) as run:
                 for event in run:
-                    if type(event) is Step:
+                    if isinstance(event, TOLD):
                         steps.tell(event)
                     maker.take(event)
                 return _found(maker.message(run.answer), k)
@@ -98,7 +98,7 @@ class RemoteRetriever(Serialised, BotFields, BaseRetriever):
             question, maker, k = self._turn(query, kwargs)
             async with StepsTold(run_manager) as steps, self._loop_client().stream(question) as run:
                 async for event in run:
-                    if type(event) is Step:
+                    if isinstance(event, TOLD):
                         await steps.atell(event)
                     maker.take(event)
                 return _found(maker.message(run.answer), k)

@@ -29,12 +29,15 @@ from llama_index.core.instrumentation.span import active_span_id
 from llama_index.core.llms import LLM
 
 import llama_index_chatbots
+from llama_index_chatbots._call_span import CallSpan
 from llama_index_chatbots._step_spans import StepSpansTold, reached
 from remote_chatbots import Step as BotStep
+from remote_chatbots import UsageReported
 from remote_chatbots.steps import told_of
 
 dispatcher = get_dispatcher(__name__)
 _LEAVING = (GeneratorExit, asyncio.CancelledError)
+TOLD = (BotStep, UsageReported)  # the events of a turn that are told as they happen
 
 
 class Kind(NamedTuple):
@@ -79,6 +82,7 @@ class Step:
         self._last: Any = None
         self._over = False
         model, given = llm.to_payload(), dict(given)
+        self._span = CallSpan(model["provider"])
         if self._listened:  # making it looks at each message of the history
             dispatcher.event(kind.start(model_dict=model, additional_kwargs=given, **self._asked))
         self._id = self._manager.on_event_start(
@@ -98,14 +102,17 @@ class Step:
             # Without validation, which would copy the list of messages for each piece.
             dispatcher.event(self._kind.progress.model_construct(**self._asked, response=response))
 
-    def happened(self, step: BotStep) -> None:
-        """Tell a step of the bot's."""
+    def happened(self, event: BotStep | UsageReported) -> None:
+        """Tell a step of the bot's, or what the turn cost."""
+        if isinstance(event, UsageReported):
+            self._span.cost(event.usage)
+            return
         if self._listened:
             told = llama_index_chatbots.RemoteStepEvent(
-                step=told_of(step), call_span_id=self._asked["span_id"], span_id=None
+                step=told_of(event), call_span_id=self._asked["span_id"], span_id=None
             )
             dispatcher.event(told)
-        self._spans.tell(step)
+        self._spans.tell(event)
 
     def ended(self, response: Any) -> None:
         """Tell the end, with the answer as far as it came."""

@@ -18,13 +18,12 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.tools import FunctionTool
 
 from llama_index_chatbots._responses import ResponseMaker, as_completion
-from llama_index_chatbots._steps import CHAT, COMPLETION, Kind, Step, begun
+from llama_index_chatbots._steps import CHAT, COMPLETION, TOLD, Kind, Step, begun
 from llama_index_chatbots._tool import tool_of
 from llama_index_chatbots._translate import Said
 from llama_index_chatbots.sources import metadata_of
 from llama_index_chatbots.structured import StructuredPrediction
 from remote_chatbots import BotUsageError
-from remote_chatbots import Step as BotStep
 from remote_chatbots.arguments import refusals_of
 from remote_chatbots.flow import Flow
 from remote_chatbots.history import Talk
@@ -134,7 +133,7 @@ class RemoteLLM(StructuredPrediction):
             with self._sync_client().run(flow) as run:
                 for event in run:
                     maker.take(event)
-                    if type(event) is BotStep:
+                    if isinstance(event, TOLD):
                         step.happened(event)
             answer = shape(maker.response())
             step.ended(answer)
@@ -155,7 +154,7 @@ class RemoteLLM(StructuredPrediction):
             async with self._loop_client().run(flow) as run:
                 async for event in run:
                     maker.take(event)
-                    if type(event) is BotStep:
+                    if isinstance(event, TOLD):
                         step.happened(event)
             answer = shape(maker.response())
             step.ended(answer)
@@ -199,7 +198,7 @@ class RemoteLLM(StructuredPrediction):
                     response = shape(told)
                     step.progress(response)
                     yield response
-                elif type(event) is BotStep:
+                elif isinstance(event, TOLD):
                     step.happened(event)
 
     async def _aread(
@@ -213,7 +212,7 @@ class RemoteLLM(StructuredPrediction):
                         response = shape(told)
                         step.progress(response)
                         yield response
-                    elif type(event) is BotStep:
+                    elif isinstance(event, TOLD):
                         step.happened(event)
 
     def _asking(self, prompt: str, formatted: bool) -> list[ChatMessage]:

@@ -55,6 +55,8 @@ class Usage:
         latency_s: How long the server says the turn took; None if it does not.
         time_to_first_token_s: How long it says the first token took; None if it does not.
         raw: All the server's keys, as sent.
+        prompt_price: What of the price is that of `prompt_tokens`; None if the server does not say.
+        completion_price: The same of `completion_tokens`.
     """
 
     prompt_tokens: int = 0
@@ -65,6 +67,8 @@ class Usage:
     latency_s: float | None = None
     time_to_first_token_s: float | None = None
     raw: Mapping[str, Any] = field(default_factory=dict)
+    prompt_price: Decimal | None = None
+    completion_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,9 @@ class Instrumentor(Protocol):
 class Spans:
     """What was exported until now."""
 
-    def __init__(self, exporter: InMemorySpanExporter) -> None:
+    def __init__(self, exporter: InMemorySpanExporter, provider: TracerProvider) -> None:
         self._exporter = exporter
+        self.provider = provider
 
     @property
     def all(self) -> list[ReadableSpan]:
@@ -48,7 +49,7 @@ def exported(instrumentor: Instrumentor) -> Iterator[Spans]:
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     instrumentor.instrument(tracer_provider=provider)
     try:
-        yield Spans(exporter)
+        yield Spans(exporter, provider)
     finally:
         instrumentor.uninstrument()
         provider.shutdown()
@@ -56,6 +57,18 @@ def exported(instrumentor: Instrumentor) -> Iterator[Spans]:
 
 def told(span: ReadableSpan) -> dict[str, Any]:
     return dict(span.attributes or {})
+
+
+def costs(span: ReadableSpan) -> dict[str, Any]:
+    return {name: value for name, value in told(span).items() if name.startswith("llm.cost.")}
+
+
+def in_dollars(usage: dict[str, Any]) -> dict[str, float]:
+    """Return what a span has to tell of a usage, as Dify sends it."""
+    prices = {"total": "total_price", "prompt": "prompt_price", "completion": "completion_price"}
+    told_as = {f"llm.cost.{name}": float(usage[price]) for name, price in prices.items()}
+    assert all(told_as.values())
+    return told_as
 
 
 def failure(span: ReadableSpan) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from remote_chatbots.answer import Answer
 from remote_chatbots.errors import BotError
 from remote_chatbots.events import MediaProduced, Source, Step, Unrecognized, Usage
 
+_PRICES = ("total_price", "prompt_price", "completion_price")
 # A terminal obeys C1 controls and marks of direction; other readers of lines end one at U+0085, U+2028 and U+2029.
 _ODD = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
@@ -35,8 +36,8 @@ def answer_as_json(answer: Answer) -> dict[str, Any]:
     told = {name: value for name, value in asdict(answer).items() if value not in ("", None, (), {}, False)}
     for one in told.get("media", ()):
         one["data"] = b64encode(one["data"]).decode()
-    if "usage" in told and told["usage"]["total_price"] is not None:
-        told["usage"]["total_price"] = str(told["usage"]["total_price"])
+    if usage := told.get("usage"):
+        usage.update({name: str(usage[name]) for name in _PRICES if usage[name] is not None})
     return told
 
 
@@ -44,8 +45,8 @@ def answer_of(told: Mapping[str, Any]) -> Answer:
     """Return the answer that was written."""
     known = dict(told)
     if usage := known.get("usage"):
-        price = usage["total_price"]
-        known["usage"] = Usage(**{**usage, "total_price": None if price is None else Decimal(price)})
+        prices = {name: Decimal(usage[name]) for name in _PRICES if usage.get(name) is not None}
+        known["usage"] = Usage(**{**usage, **prices})
     known["sources"] = tuple(
         Source(**{**one, "spans": tuple((start, end) for start, end in one["spans"])})
         for one in known.get("sources", ())

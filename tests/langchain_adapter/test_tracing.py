@@ -23,7 +23,7 @@ from langchain_chatbots import (
 from remote_chatbots import BotError
 from remote_chatbots.emulator import Emulator
 from tests.langchain_adapter.asking import PLATFORMS, MakeBot, MakeModel, summed
-from tests.spans import Spans, exported, failure, told
+from tests.spans import Spans, costs, exported, failure, in_dollars, told
 
 QUESTION = "When does the ferry leave?"
 WAYS = ("invoke", "ainvoke", "stream", "astream")
@@ -77,6 +77,38 @@ async def test_the_price_stands_in_the_output_as_the_server_sent_it(
     usage = generation["message"]["kwargs"]["response_metadata"]["usage"]
     assert usage == answer.response_metadata["usage"]
     assert (float(usage["total_price"]) > 0, usage["currency"]) == (True, "USD")
+
+
+@pytest.mark.parametrize("streaming", [None, False])
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_span_tells_what_the_turn_cost(
+    spans: Spans, make_model: MakeModel, way: str, streaming: bool | None
+) -> None:
+    answer = await asked(make_model(streaming=streaming), way)
+    assert costs(spans.the("LLM")) == in_dollars(answer.response_metadata["usage"])
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+async def test_the_span_of_a_retriever_that_asks_the_bot_tells_what_that_cost(
+    spans: Spans, emulator: Emulator, way: str
+) -> None:
+    await asked(bot_retriever(emulator, "dify"), way)
+    told_as = costs(spans.the("RETRIEVER"))
+    assert told_as["llm.cost.total"] == pytest.approx(told_as["llm.cost.prompt"] + told_as["llm.cost.completion"])
+
+
+def test_credits_are_no_cost_of_a_span(spans: Spans, make_bot: MakeBot) -> None:
+    answer = make_bot("gptbots", streaming=False).invoke(QUESTION)
+    assert answer.response_metadata["usage"]["credits"]["total_credits"] > 0
+    assert costs(spans.the("LLM")) == {}
+
+
+def test_each_of_many_runs_has_its_own_cost_and_their_chain_has_none(spans: Spans, make_model: MakeModel) -> None:
+    answers = (RunnableLambda(str.strip) | make_model()).batch(["Hello", QUESTION, "Tell me more, and more of it."])
+    assert sorted(costs(span)["llm.cost.total"] for span in spans.of_kind("LLM")) == sorted(
+        in_dollars(answer.response_metadata["usage"])["llm.cost.total"] for answer in answers
+    )
+    assert [costs(span) for span in spans.of_kind("CHAIN")] == [{}] * len(spans.of_kind("CHAIN"))
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from openinference.instrumentation.llama_index import LlamaIndexInstrumentor
+from opentelemetry import trace
 
 from llama_index_chatbots import (
     DifyKnowledgeRetriever,
     DifyRetriever,
+    GPTBots,
     GPTBotsKnowledgeRetriever,
     GPTBotsRetriever,
     RemoteChatEngine,
@@ -20,7 +22,7 @@ from llama_index_chatbots import (
 from remote_chatbots import BotError
 from remote_chatbots.emulator import Emulator
 from tests.llama_index_adapter.asking import QUESTION, Do, MakeLLM, user
-from tests.spans import Spans, exported, failure, told
+from tests.spans import Spans, costs, exported, failure, in_dollars, told
 
 # The instrumentation calls pydantic by a name of old.
 pytestmark = pytest.mark.filterwarnings("ignore:The `json` method is deprecated:DeprecationWarning")
@@ -41,24 +43,21 @@ def spans(emulator: Emulator) -> Iterator[Spans]:
 
 async def asked(llm: RemoteLLM, way: str, question: str = QUESTION) -> Any:
     """Return the answer, or the last response of a stream."""
-    messages = [user(question)]
-    match way:
-        case "chat":
-            return llm.chat(messages)
-        case "achat":
-            return await llm.achat(messages)
-        case "stream_chat":
-            return list(llm.stream_chat(messages))[-1]
-    return [response async for response in await llm.astream_chat(messages)][-1]
+    given: Any = question if "complete" in way else [user(question)]
+    answer = getattr(llm, way)(given)
+    if way.startswith("a"):
+        answer = await answer
+    if way.startswith("astream"):
+        return [response async for response in answer][-1]
+    return list(answer)[-1] if way.startswith("stream") else answer
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_span_tells_the_model_and_the_usage(spans: Spans, bot: RemoteLLM, way: str) -> None:
+async def test_a_span_tells_the_provider_the_model_and_the_usage(spans: Spans, bot: RemoteLLM, way: str) -> None:
     answer = await asked(bot, way)
     span = spans.the("LLM")
     attributes = told(span)
-    # The instrumentation names a provider only where it knows the class; this one's name stands in the span's.
-    assert span.name == f"{type(bot).__name__}.{way}"
+    assert (span.name, attributes["llm.provider"]) == (f"{type(bot).__name__}.{way}", bot.platform)
     assert attributes["llm.model_name"] == bot.model_name
     assert attributes["llm.input_messages.0.message.content"] == QUESTION
     assert answer.message.content in json.dumps(attributes, ensure_ascii=False)
@@ -66,6 +65,44 @@ async def test_a_span_tells_the_model_and_the_usage(spans: Spans, bot: RemoteLLM
     assert attributes["llm.token_count.total"] == usage["total_tokens"] > 0
     assert attributes["llm.token_count.prompt"] == usage["prompt_tokens"]
     assert attributes["llm.token_count.completion"] == usage["completion_tokens"]
+
+
+@pytest.mark.parametrize("streaming", [None, False])
+@pytest.mark.parametrize("way", [*WAYS, "complete", "acomplete", "stream_complete", "astream_complete"])
+async def test_a_span_tells_what_the_turn_cost(
+    spans: Spans, make_llm: MakeLLM, way: str, streaming: bool | None
+) -> None:
+    answer = await asked(make_llm(streaming=streaming), way)
+    assert costs(spans.the("LLM")) == in_dollars(answer.raw["usage"])
+
+
+def test_credits_are_no_cost_of_a_span(spans: Spans, emulator: Emulator) -> None:
+    where = {"api_key": emulator.gptbots_key, "base_url": emulator.gptbots_url}
+    answer = GPTBots(**where, user="credits", streaming=False).chat([user(QUESTION)])
+    assert answer.raw["usage"]["credits"]["total_credits"] > 0
+    assert costs(spans.the("LLM")) == {}
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_only_the_models_own_span_is_told_of_the_provider_and_the_price(
+    spans: Spans, make_llm: MakeLLM, way: str
+) -> None:
+    engine = RemoteChatEngine.from_llm(make_llm())
+    with trace.get_tracer("tests", tracer_provider=spans.provider).start_as_current_span("of the application"):
+        match way:
+            case "chat":
+                engine.chat(QUESTION)
+            case "achat":
+                await engine.achat(QUESTION)
+            case "stream_chat":
+                assert list(engine.stream_chat(QUESTION).response_gen)
+            case "astream_chat":
+                assert [token async for token in (await engine.astream_chat(QUESTION)).async_response_gen()]
+    model = spans.the("LLM")
+    assert costs(model)["llm.cost.total"] > 0
+    others = [span for span in spans.all if span is not model]
+    assert "of the application" in {span.name for span in others}
+    assert not [span for span in others if costs(span) or "llm.provider" in told(span)]
 
 
 @pytest.mark.parametrize("way", WAYS)

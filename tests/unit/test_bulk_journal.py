@@ -33,7 +33,9 @@ WHOLE = Answer(
     message_id="m-1",
     created_at=1767225600,
     finish_reason="paused",
-    usage=Usage(1, 2, 3, Decimal("0.0000340"), "USD", raw={"total_price": "0.0000340"}),
+    usage=Usage(
+        1, 2, 3, Decimal("0.0000340"), "USD", raw={"total_price": "0.0000340"}, prompt_price=Decimal("0.0000040")
+    ),
     sources=(Source("text", "ferry.md", score=0.5, spans=((0, 2), (4, 9)), raw={"score": 0.5}), Source()),
     reasoning="Nine, then.",
     steps=(Step("s-1", "node", raw={"a": [1]}),),

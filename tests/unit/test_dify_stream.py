@@ -147,10 +147,12 @@ def test_the_time_of_a_message_is_told_with_the_first_event_that_has_it(told: To
 
 
 def test_prices_are_decimals_also_in_exponent_form(told: Told) -> None:
-    played = told(message("a"), {**END, "metadata": {"usage": {"total_price": "0E-7", "prompt_tokens": 3}}})
+    usage = {"total_price": "0E-7", "prompt_price": "1E-7", "completion_price": 0.5}
+    played = told(message("a"), {**END, "metadata": {"usage": usage}})
 
+    total, of_prompt, of_completion = Decimal("0E-7"), Decimal("1E-7"), Decimal("0.5")
     assert played.answer.usage == Usage(
-        prompt_tokens=3, total_price=Decimal("0E-7"), raw={"total_price": "0E-7", "prompt_tokens": 3}
+        total_price=total, prompt_price=of_prompt, completion_price=of_completion, raw=usage
     )
 
 

@@ -20,6 +20,8 @@ def usage_of(told: Mapping[str, Any]) -> Usage:
         latency_s=number(told.get("latency")),
         time_to_first_token_s=number(told.get("time_to_first_token")),
         raw=told,
+        prompt_price=decimal(told.get("prompt_price")),
+        completion_price=decimal(told.get("completion_price")),
     )
 
 

@@ -1,0 +1,48 @@
+"""The price of a turn in traces of LangChain: in LangSmith's column of costs, and in OpenInference's attributes.
+
+It cannot stand in a message's `usage_metadata`, where LangChain adds up whole numbers and nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain_core.callbacks import BaseRunManager
+
+from remote_chatbots import Usage
+from remote_chatbots.dollars import langsmith_costs, openinference_costs
+
+
+def tell_price(run: BaseRunManager | None, usage: Usage) -> None:
+    """Tell those who trace a run that is under way what it cost, if that is known in dollars.
+
+    Args:
+        run: The run; None if nobody hears of it.
+        usage: What the server says of the turn.
+    """
+    if run is None or not langsmith_costs(usage):
+        return
+    # LangChain has imported it where a run is heard of, and imports all of LangSmith with it where not.
+    from langchain_core.tracers import LangChainTracer
+
+    for handler in run.handlers:
+        if isinstance(handler, LangChainTracer):
+            if (traced := handler.run_map.get(str(run.run_id))) is not None:
+                metadata = traced.extra.get("metadata") or {}
+                traced.extra["metadata"] = _Priced(metadata, usage_metadata=langsmith_costs(usage))
+        elif type(handler).__module__.startswith("openinference."):
+            span = handler.get_span(run.run_id)  # type: ignore[attr-defined]
+            if span is not None:
+                span.set_attributes(openinference_costs(usage))
+
+
+class _Priced(dict[str, Any]):
+    """Metadata of LangSmith's run, whose usage keeps the price when LangChain's tracer writes the tokens there.
+
+    It does so at the end of the run, in the place of what stands there, just before it sends them.
+    """
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if name == "usage_metadata":
+            value = {**value, **self.get(name, {})}
+        super().__setitem__(name, value)
