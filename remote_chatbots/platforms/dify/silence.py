@@ -20,7 +20,7 @@ from remote_chatbots.platforms.dify.discovery import form_of, reads_inputs_each_
 from remote_chatbots.platforms.dify.errors import NAME, refusal
 from remote_chatbots.question import Question
 from remote_chatbots.reading import mapping
-from remote_chatbots.wire import HttpRequest
+from remote_chatbots.wire import HttpRequest, ResponseHead
 
 Get = Callable[[str], HttpRequest]
 
@@ -39,13 +39,13 @@ def look_into(question: Question, get: Get, hidden: tuple[str, ...]) -> Flow[Non
     """
     if question.conversation_id:
         asked = {"conversation_id": question.conversation_id, "user": question.user, "limit": "1"}
-        status, body, head = yield from _got(get(f"/messages?{urlencode(asked)}"))
-        error = refusal(head, body, hidden) if status in (400, 404) else None
+        head, body = yield from _got(get(f"/messages?{urlencode(asked)}"))
+        error = refusal(head, body, hidden) if head.status in (400, 404) else None
         if error is not None and error.code in ("not_found", "invalid_param"):  # no gateway that knows no such path
             raise error
-    status, body, head = yield from _got(get("/parameters"))
-    version = "" if head is None else head.headers.get("x-version", "")
-    if status != 200 or (question.conversation_id and not reads_inputs_each_turn(version)):
+    head, body = yield from _got(get("/parameters"))
+    version = head.headers.get("x-version", "")
+    if head.status != 200 or (question.conversation_id and not reads_inputs_each_turn(version)):
         return
     if lacking := _missing(body, question.inputs):
         raise BotRejectedError(
@@ -56,12 +56,12 @@ def look_into(question: Question, get: Get, hidden: tuple[str, ...]) -> Flow[Non
         )
 
 
-def _got(request: HttpRequest) -> Flow[tuple[int, bytes, Any]]:
+def _got(request: HttpRequest) -> Flow[tuple[ResponseHead, bytes]]:
     try:
         head, body = yield Aside(request)
     except BotError:
-        return 0, b"", None  # not to be had: that says nothing of the question
-    return head.status, body, head
+        return ResponseHead(0, {}), b""  # not to be had: that says nothing of the question
+    return head, body
 
 
 def _missing(body: bytes, inputs: Mapping[str, Any]) -> list[str]:
