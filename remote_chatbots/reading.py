@@ -42,6 +42,11 @@ def objects(value: Any) -> list[dict[str, Any]]:
     return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, dict)]
 
 
+def texts(value: Any) -> list[str]:
+    """Return the strings in a list; an empty list if it is none."""
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
 def mapping(value: Any) -> dict[str, Any]:
     """Return an object; an empty one if it is none."""
     return value if isinstance(value, dict) else {}

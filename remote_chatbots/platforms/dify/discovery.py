@@ -18,7 +18,7 @@ from remote_chatbots.learned import Learned
 from remote_chatbots.platforms.dify.calls import Calls
 from remote_chatbots.platforms.dify.errors import NAME
 from remote_chatbots.question import Question
-from remote_chatbots.reading import mapping, objects, text, whole
+from remote_chatbots.reading import mapping, objects, text, texts, whole
 from remote_chatbots.wire import ResponseHead
 
 RULES_WAIT_S = 5.0
@@ -105,7 +105,7 @@ def info_of(told: dict[str, Any]) -> AppInfo:
     return AppInfo(
         name=text(told.get("name")),
         description=text(told.get("description")),
-        tags=_texts(told.get("tags")),
+        tags=tuple(texts(told.get("tags"))),
         kind=text(told.get("mode")),
         author=text(told.get("author_name")),
         raw=told,
@@ -119,7 +119,7 @@ def parameters_of(told: dict[str, Any]) -> AppParameters:
     max_bytes = _max_bytes(told)
     return AppParameters(
         opening_statement=text(told.get("opening_statement")) or text(told.get("introduction")),
-        suggested_questions=_texts(told.get("suggested_questions")),
+        suggested_questions=tuple(texts(told.get("suggested_questions"))),
         input_form=form_of(told),
         files=_files_of(mapping(told.get("file_upload")), max_bytes),
         citations=_enabled(told.get("retriever_resource")),
@@ -177,9 +177,9 @@ def _field_of(kind: str, control: dict[str, Any], max_bytes: Mapping[str, int]) 
     files = FileRules(
         enabled=True,
         number_limit=most if kind == "file-list" else 1,  # of a list of files the length is how many
-        kinds=_texts(control.get("allowed_file_types")),
+        kinds=tuple(texts(control.get("allowed_file_types"))),
         extensions=_extensions(control.get("allowed_file_extensions")),
-        transfer_methods=_texts(control.get("allowed_file_upload_methods")),
+        transfer_methods=tuple(texts(control.get("allowed_file_upload_methods"))),
         max_bytes=max_bytes,
     )
     return InputField(
@@ -187,7 +187,7 @@ def _field_of(kind: str, control: dict[str, Any], max_bytes: Mapping[str, int]) 
         label=text(control.get("label")) or text(control.get("variable")),
         kind=kind,
         required=control.get("required") is True,
-        options=_texts(control.get("options")),
+        options=tuple(texts(control.get("options"))),
         max_length=most if kind in ("text", "paragraph") else None,
         default=_default(control),
         description=text(control.get("hint")) or text(control.get("description")),
@@ -203,7 +203,7 @@ def _variable_of(told: dict[str, Any]) -> InputField:
         name=text(told.get("key")),
         label=text(told.get("name")) or text(told.get("key")),
         kind=_KINDS.get(kind, kind),
-        options=_texts(told.get("options")),
+        options=tuple(texts(told.get("options"))),
         default=_default(told),
         description=text(told.get("description")),
         raw=told,
@@ -221,16 +221,16 @@ def _files_of(told: dict[str, Any], max_bytes: Mapping[str, int]) -> FileRules:
         return FileRules(
             enabled=_enabled(told),
             number_limit=whole(told.get("number_limits")),
-            kinds=_texts(told.get("allowed_file_types")),
+            kinds=tuple(texts(told.get("allowed_file_types"))),
             extensions=_extensions(told.get("allowed_file_extensions")),
-            transfer_methods=_texts(told.get("allowed_file_upload_methods")),
+            transfer_methods=tuple(texts(told.get("allowed_file_upload_methods"))),
             max_bytes=max_bytes,
         )
     return FileRules(
         enabled=_enabled(image),
         number_limit=whole(image.get("number_limits")),
         kinds=("image",) if image else (),
-        transfer_methods=_texts(image.get("transfer_methods")),
+        transfer_methods=tuple(texts(image.get("transfer_methods"))),
         max_bytes=max_bytes,
     )
 
@@ -242,13 +242,9 @@ def _max_bytes(told: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _extensions(told: Any) -> tuple[str, ...]:
-    return tuple("." + one.lower().removeprefix(".") for one in _texts(told))
+    return tuple("." + one.lower().removeprefix(".") for one in texts(told))
 
 
 def _enabled(told: Any) -> bool | None:
     enabled = mapping(told).get("enabled")
     return enabled if isinstance(enabled, bool) else None
-
-
-def _texts(told: Any) -> tuple[str, ...]:
-    return tuple(one for one in told if isinstance(one, str)) if isinstance(told, list) else ()

@@ -17,7 +17,7 @@ from remote_chatbots.platforms.dify.calls import Calls, known_id, path_part
 from remote_chatbots.platforms.dify.errors import NAME
 from remote_chatbots.platforms.dify.steps import stored_steps
 from remote_chatbots.platforms.dify.values import media_of, source_of, usage_of
-from remote_chatbots.reading import mapping, text, whole
+from remote_chatbots.reading import mapping, objects, text, texts, whole
 from remote_chatbots.stored import Before, Rating, StoredConversation, StoredMessage, StoredVariable
 from remote_chatbots.wire import HttpRequest
 
@@ -77,8 +77,7 @@ class Management(Calls):
         and a full page of them may not hold them all.
         """
         query = {"conversation_id": known_id(conversation_id), "user": user, "limit": LOOK_UP_SIZE}
-        items = mapping((yield from look_up(self.reading("/messages", query)))).get("data")
-        found = [one for one in items if isinstance(one, dict)] if isinstance(items, list) else []
+        found = objects(mapping((yield from look_up(self.reading("/messages", query)))).get("data"))
         newest = max(map(_time, found), default=0)
         asked = {text(one.get("id")): text(one.get("query")) for one in found if _time(one) == newest}
         return asked if len(asked) < LOOK_UP_SIZE else {}
@@ -151,8 +150,7 @@ class Management(Calls):
     def suggestions(self, message_id: str, user: str) -> Flow[list[str]]:
         """Return questions that a user may ask next."""
         told = yield from self._call(self.reading(f"/messages/{path_part(message_id)}/suggested", {"user": user}))
-        questions = told.get("data")
-        return [one for one in questions if isinstance(one, str)] if isinstance(questions, list) else []
+        return texts(told.get("data"))
 
     def _listed(self, path: str, user: str, limit: int | None = None, last_id: str = "") -> Flow[list[dict[str, Any]]]:
         """Return the items of a list whose pages each begin after the last item of the one before."""
@@ -187,9 +185,7 @@ def _time(told: Mapping[str, Any]) -> int:
 
 def _messages(turn: dict[str, Any], conversation_id: str) -> tuple[StoredMessage, StoredMessage]:
     """Return the question and the answer that one of the server's records holds."""
-    files = turn.get("message_files")
-    files = [one for one in files if isinstance(one, dict)] if isinstance(files, list) else []
-    sources = turn.get("retriever_resources")
+    files = objects(turn.get("message_files"))
     feedback = turn.get("feedback")
     rating: Any = feedback if isinstance(feedback, str) else mapping(feedback).get("rating")  # a bare word in 2023
     known: dict[str, Any] = {
@@ -212,7 +208,7 @@ def _messages(turn: dict[str, Any], conversation_id: str) -> tuple[StoredMessage
         text(turn.get("answer")),
         rating=rating if rating in ("like", "dislike") else None,
         media=_media(files, of_user=False),
-        sources=tuple(source_of(one) for one in sources if isinstance(one, dict)) if isinstance(sources, list) else (),
+        sources=tuple(map(source_of, objects(turn.get("retriever_resources")))),
         usage=usage_of(counted) if "total_tokens" in turn else None,
         beside=stored_steps(turn.get("agent_thoughts"), text(turn.get("answer"))),
         error=text(turn.get("error")),

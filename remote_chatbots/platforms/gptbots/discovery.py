@@ -13,7 +13,7 @@ from remote_chatbots.learned import Learned
 from remote_chatbots.platforms.gptbots.calls import MOST_BYTES, MOST_FILES
 from remote_chatbots.platforms.gptbots.management import Management
 from remote_chatbots.platforms.gptbots.values import count
-from remote_chatbots.reading import mapping, text
+from remote_chatbots.reading import mapping, text, texts
 
 # What every agent's send call takes; whether its model understands a picture, no call tells.
 FILES = FileRules(number_limit=MOST_FILES, kinds=tuple(MOST_BYTES), max_bytes=MOST_BYTES)
@@ -38,11 +38,10 @@ def _detail(calls: Management) -> Flow[dict[str, Any]]:
 
 def info_of(told: dict[str, Any]) -> AppInfo:
     """Return what an agent's detail says of who it is."""
-    tags = told.get("tags")
     return AppInfo(
         name=text(told.get("name")),
         description=text(told.get("introduction")),
-        tags=tuple(one for one in tags if isinstance(one, str)) if isinstance(tags, list) else (),
+        tags=tuple(texts(told.get("tags"))),
         kind=text(told.get("bot_type")),
         raw=told,
     )

@@ -17,7 +17,7 @@ from remote_chatbots.flow import Flow, Sleep, call_json, look_up
 from remote_chatbots.platforms.gptbots.calls import Calls
 from remote_chatbots.platforms.gptbots.errors import NAME, code_of, refusal
 from remote_chatbots.platforms.gptbots.values import seconds, source_of
-from remote_chatbots.reading import mapping, objects, text, whole
+from remote_chatbots.reading import mapping, objects, text, texts, whole
 from remote_chatbots.resuming import LostAnswer, events_of
 from remote_chatbots.retry import RetryPolicy
 from remote_chatbots.stored import Before, Rating, StoredConversation, StoredMessage
@@ -93,8 +93,7 @@ class Management:
         The pages' order is documented nowhere: a full one that begins with the oldest has not the newest.
         """
         request = self.calls.get("/v2/messages", conversation_id=conversation_id, page=1, page_size=LOOK_UP_SIZE)
-        items = mapping((yield from look_up(request))).get("conversation_content")
-        found = [one for one in items if isinstance(one, dict)] if isinstance(items, list) else []
+        found = objects(mapping((yield from look_up(request))).get("conversation_content"))
         times = [whole(one.get("create_time")) or 0 for one in found]
         if len(found) >= LOOK_UP_SIZE and times[0] <= times[-1]:
             return {}
@@ -161,8 +160,7 @@ class Management:
     def suggestions(self, message_id: str) -> Flow[list[str]]:
         """Return questions that a user may ask next. A model makes them: it costs credits ("Suggested questions")."""
         _, _, told = yield from self.call(self.calls.get("/v1/next/question", answer_id=message_id))
-        questions = told.get("questions")
-        return [one for one in questions if isinstance(one, str)] if isinstance(questions, list) else []
+        return texts(told.get("questions"))
 
     def citations(self, message_id: str) -> Flow[list[Source]]:
         """Return the passages that were found for an answer ("Get correlated dataset").
