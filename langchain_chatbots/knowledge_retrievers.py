@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from langchain_chatbots._serialised import Serialised
 from langchain_chatbots.errors import as_model_errors
-from remote_chatbots import Source
+from langchain_chatbots.sources import documents_of
 from remote_chatbots.arguments import with_environment
 from remote_chatbots.concealing import concealing
 from remote_chatbots.constructors import DifyKnowledgeArguments, GPTBotsKnowledgeArguments
@@ -47,13 +47,13 @@ class RemoteKnowledgeRetriever(Serialised, KnowledgeFields, BaseRetriever):
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **kwargs: Any  # noqa: ARG002
     ) -> list[Document]:  # fmt: skip
         with as_model_errors():
-            return _documents(self._sync_client().retrieve(query, **self._of_call(kwargs)))
+            return documents_of(found_passages(self._sync_client().retrieve(query, **self._of_call(kwargs))))
 
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **kwargs: Any  # noqa: ARG002
     ) -> list[Document]:  # fmt: skip
         with as_model_errors():
-            return _documents(await self._loop_client().retrieve(query, **self._of_call(kwargs)))
+            return documents_of(found_passages(await self._loop_client().retrieve(query, **self._of_call(kwargs))))
 
     def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:
         return {**super()._get_ls_params(**kwargs), "ls_vector_store_provider": self.platform}
@@ -102,10 +102,3 @@ class GPTBotsKnowledgeRetriever(GPTBotsKnowledgeFields, RemoteKnowledgeRetriever
         """
         fields: dict[str, Any] = {"api_key": api_key, **given}
         super().__init__(**fields)
-
-
-def _documents(sources: list[Source]) -> list[Document]:
-    return [
-        Document(id=passage.segment_id or None, page_content=passage.text, metadata=passage.metadata)
-        for passage in found_passages(sources)
-    ]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, BaseMessage
 
-from remote_chatbots.passages import passages
+from remote_chatbots.passages import Passage, passages
 
 
 def sources(answer: Any) -> list[Document]:
@@ -30,9 +30,14 @@ def sources(answer: Any) -> list[Document]:
     message = newest_answer(answer)
     if message is None:
         return []
+    return documents_of(passages(message.response_metadata, message.id))
+
+
+def documents_of(found: Iterable[Passage]) -> list[Document]:
+    """Return passages as Documents."""
     return [
         Document(id=passage.segment_id or None, page_content=passage.text, metadata=passage.metadata)
-        for passage in passages(message.response_metadata, message.id)
+        for passage in found
     ]
 
 
