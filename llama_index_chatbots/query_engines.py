@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import aclosing, closing
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
+from contextlib import aclosing, closing, contextmanager
+from functools import partial
 from typing import Any, Self
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole
@@ -71,33 +72,28 @@ class RemoteQueryEngine(AboutAnswers, BaseQueryEngine):
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         asked = _asked(query_bundle)
-        with self.callback_manager.event(
-            CBEventType.QUERY, payload={EventPayload.QUERY_STR: query_bundle.query_str}
-        ) as event:
-            response: RESPONSE_TYPE
+        with self._telling(query_bundle) as told:
             if self._streaming:
-                nodes: list[NodeWithScore] = []
-                metadata: dict[str, Any] = {}
-                response = StreamingResponse(self._tokens(asked, nodes, metadata), nodes, metadata)
-            else:
-                response = _response(self._llm.chat(asked, **self._of_each_call))
-            event.on_end(payload={EventPayload.RESPONSE: response})
-        return response
+                return told(_streamed(StreamingResponse, partial(self._tokens, asked)))
+            return told(_response(self._llm.chat(asked, **self._of_each_call)))
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         asked = _asked(query_bundle)
-        with self.callback_manager.event(
-            CBEventType.QUERY, payload={EventPayload.QUERY_STR: query_bundle.query_str}
-        ) as event:
-            response: RESPONSE_TYPE
+        with self._telling(query_bundle) as told:
             if self._streaming:
-                nodes: list[NodeWithScore] = []
-                metadata: dict[str, Any] = {}
-                response = AsyncStreamingResponse(self._atokens(asked, nodes, metadata), nodes, metadata)
-            else:
-                response = _response(await self._llm.achat(asked, **self._of_each_call))
-            event.on_end(payload={EventPayload.RESPONSE: response})
-        return response
+                return told(_streamed(AsyncStreamingResponse, partial(self._atokens, asked)))
+            return told(_response(await self._llm.achat(asked, **self._of_each_call)))
+
+    @contextmanager
+    def _telling(self, query: QueryBundle) -> Iterator[Callable[[RESPONSE_TYPE], RESPONSE_TYPE]]:
+        """Tell callbacks of a query around the block, which passes its response through what this gives."""
+        with self.callback_manager.event(CBEventType.QUERY, payload={EventPayload.QUERY_STR: query.query_str}) as event:
+
+            def told(response: RESPONSE_TYPE) -> RESPONSE_TYPE:
+                event.on_end(payload={EventPayload.RESPONSE: response})
+                return response
+
+            yield told
 
     def _tokens(
         self, asked: list[ChatMessage], nodes: list[NodeWithScore], metadata: dict[str, Any]
@@ -120,6 +116,15 @@ class RemoteQueryEngine(AboutAnswers, BaseQueryEngine):
 
 def _asked(query: QueryBundle) -> list[ChatMessage]:
     return [ChatMessage(role=MessageRole.USER, content=query.query_str)]
+
+
+def _streamed(
+    kind: Callable[..., RESPONSE_TYPE], tokens: Callable[[list[NodeWithScore], dict[str, Any]], Any]
+) -> RESPONSE_TYPE:
+    """Return a response whose nodes and metadata are filled in once its tokens were read."""
+    nodes: list[NodeWithScore] = []
+    metadata: dict[str, Any] = {}
+    return kind(tokens(nodes, metadata), nodes, metadata)
 
 
 def _fill(response: ChatResponse, nodes: list[NodeWithScore], metadata: dict[str, Any]) -> None:
