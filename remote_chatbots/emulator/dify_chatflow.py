@@ -5,7 +5,7 @@ The order of the events is here; their forms are those of a `Dialect`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from .dialect import (
     ANSWER,
@@ -62,13 +62,8 @@ def chatflow_events(dialect: Dialect, turn: Turn) -> Iterator[Event]:
     yield dialect.node_started(turn, LLM)
     if _reasons(dialect, turn):
         yield from _reasoned(turn)
-    said: list[str] = []
-    try:
-        for token in spoken(turn, turn.script.steps[0], blanks=2):
-            said.append(token)
-            yield text_event(turn, "message", token, from_variable_selector=_SELECTOR)
-    except ModelFailure as failure:
-        yield from _failed(dialect, turn, str(failure))
+    said = yield from _said(dialect, turn)
+    if said is None:
         return
     if turn.stopped:
         turn.keep_answer("".join(said), turn.sources)
@@ -79,6 +74,19 @@ def chatflow_events(dialect: Dialect, turn: Turn) -> Iterator[Event]:
         yield from _cut_short(dialect, turn, "Stopped by output moderation.")
     else:
         yield from _succeeded(dialect, turn, said)
+
+
+def _said(dialect: Dialect, turn: Turn) -> Generator[Event, None, list[str] | None]:
+    """Yield what the model says; return its pieces, None if it failed."""
+    said: list[str] = []
+    try:
+        for token in spoken(turn, turn.script.steps[0], blanks=2):
+            said.append(token)
+            yield text_event(turn, "message", token, from_variable_selector=_SELECTOR)
+    except ModelFailure as failure:
+        yield from _failed(dialect, turn, str(failure))
+        return None
+    return said
 
 
 def _asking(dialect: Dialect, turn: Turn, form: Form) -> Iterator[Event]:
@@ -118,13 +126,8 @@ def resumed_events(dialect: Dialect, turn: Turn, form: Form) -> Iterator[Event]:
     asked = {FIELD: {"value_type": "string", "value": form.comment}}
     yield dialect.node_finished(turn, _ASK, NodeResult(inputs=asked, outputs=form.outputs()))
     yield dialect.node_started(turn, LLM)
-    said: list[str] = []
-    try:
-        for token in spoken(turn, turn.script.steps[0], blanks=2):
-            said.append(token)
-            yield text_event(turn, "message", token, from_variable_selector=_SELECTOR)
-    except ModelFailure as failure:
-        yield from _failed(dialect, turn, str(failure))
+    said = yield from _said(dialect, turn)
+    if said is None:
         return
     if turn.stopped:
         turn.keep_answer(_SAID_BEFORE + "".join(said), turn.sources)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .apps import App
@@ -50,16 +50,7 @@ def conversations_page(records: Records, conversations: Sequence[Conversation], 
     field = page.sort_by.removeprefix("-")
     newest_first = page.sort_by.startswith("-")
     ordered = sorted(conversations, key=lambda each: _time(each, field), reverse=newest_first)
-    if page.after is not None:
-        places = [place for place, each in enumerate(ordered) if each.id == page.after]
-        if not places:
-            raise not_found("Last Conversation Not Exists.")
-        ordered = ordered[places[0] + 1 :]
-    return {
-        "limit": page.limit,
-        "has_more": len(ordered) > page.limit,
-        "data": [records.conversation(each) for each in ordered[: page.limit]],
-    }
+    return _page(ordered, page, records.conversation, "Last Conversation Not Exists.")
 
 
 def variables_page(variables: Sequence[HeldVariable], page: Page, name: str | None) -> dict[str, Any]:
@@ -69,15 +60,19 @@ def variables_page(variables: Sequence[HeldVariable], page: Page, name: str | No
         Refusal: 404 if the page begins after a variable that the conversation does not have.
     """
     named = [each for each in variables if name in (None, each.of.name)]
+    return _page(named, page, HeldVariable.told, "Conversation Variable Not Exists.")
+
+
+def _page(listed: Sequence[Any], page: Page, told: Callable[[Any], Any], unknown: str) -> dict[str, Any]:
     if page.after is not None:
-        places = [place for place, each in enumerate(named) if each.id == page.after]
+        places = [place for place, each in enumerate(listed) if each.id == page.after]
         if not places:
-            raise not_found("Conversation Variable Not Exists.")
-        named = named[places[0] + 1 :]
+            raise not_found(unknown)
+        listed = listed[places[0] + 1 :]
     return {
         "limit": page.limit,
-        "has_more": len(named) > page.limit,
-        "data": [each.told() for each in named[: page.limit]],
+        "has_more": len(listed) > page.limit,
+        "data": [told(each) for each in listed[: page.limit]],
     }
 
 
