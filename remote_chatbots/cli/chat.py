@@ -18,6 +18,7 @@ from remote_chatbots.cli.talk import Talk
 from remote_chatbots.client import BotClient
 from remote_chatbots.discovering import asked_about_itself
 from remote_chatbots.errors import BotError, BotUsageError, copy_of
+from remote_chatbots.management import whole
 from remote_chatbots.platforms.dify import DifyApp
 from remote_chatbots.platforms.gptbots import GPTBotsAgent
 from remote_chatbots.printable import on_a_line
@@ -92,9 +93,7 @@ def run(given: argparse.Namespace) -> int:
 
 def _meet(client: BotClient, bot: Bot) -> None:
     try:
-        with client.run(asked_about_itself(bot)) as asked:
-            for _ in asked:
-                pass
+        whole(client.run(asked_about_itself(bot)))
     except BotError as error:
         raise copy_of(error, message=f"{error} `remote-chatbots doctor` tells more.") from None
 
