@@ -65,7 +65,7 @@ class RemoteSpeechParser(BaseBlobParser):
         return Document(page_content=text, metadata={**blob.metadata, **known, **of_bot})
 
 
-def _recording(blob: Blob, platform: str) -> Any:
+def _recording(blob: Blob, platform: str) -> Attachment | bytes:
     if blob.data is None and blob.path is not None:
         with refusals_of(platform):  # read while it is sent
             return Attachment.from_path(blob.path, mime_type=blob.mimetype or "", kind="audio")

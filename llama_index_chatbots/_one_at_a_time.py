@@ -24,7 +24,7 @@ class OneAtATime:
         self._guard = threading.Lock()
         self._waiting: deque[Future[None]] = deque()
         self._taken = False
-        self._holder: Any = None
+        self._holder: asyncio.Task[Any] | int | None = None
         self._in_use: Callable[[], bool] = _always
 
     @classmethod
@@ -112,7 +112,7 @@ def _always() -> bool:
     return True
 
 
-def _who() -> Any:
+def _who() -> asyncio.Task[Any] | int:
     try:
         task = asyncio.current_task()
     except RuntimeError:

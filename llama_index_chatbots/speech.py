@@ -111,7 +111,7 @@ class RemoteSpeechReader(OfBot, BasePydanticReader):
         )
 
 
-def _recording(file: Any, fs: Any) -> Any:
+def _recording(file: str | PathLike[str] | bytes | Attachment, fs: Any) -> str | PathLike[str] | bytes | Attachment:
     if fs is None or not isinstance(file, (str, PathLike)):
         return file
     with fs.open(str(file), "rb") as opened:

@@ -49,8 +49,7 @@ class Archive(Caller):
             BotNotFoundError: If the conversation is unknown, or another user's; or has no message `before`.
         """
         flow = _history(self.bot, conversation_id, user or self.user, limit, before, reasoning=reasoning)
-        found: list[StoredMessage] = self._outcome(flow)
-        return found
+        return self._outcome(flow)
 
     def conversations(self, *, user: str = "", limit: int | None = None, after: str = "") -> list[StoredConversation]:
         """Return the conversations of a user, the newest first.
@@ -97,8 +96,7 @@ class AsyncArchive(AsyncCaller):
     ) -> list[StoredMessage]:
         """Return as `BotClient.history`."""
         flow = _history(self.bot, conversation_id, user or self.user, limit, before, reasoning=reasoning)
-        found: list[StoredMessage] = await self._outcome(flow)
-        return found
+        return await self._outcome(flow)
 
     async def conversations(
         self, *, user: str = "", limit: int | None = None, after: str = ""

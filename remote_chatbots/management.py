@@ -54,8 +54,8 @@ class Caller:
     def _call(self, name: str, *arguments: Any, **named: Any) -> Any:
         return self._outcome(operation(self.bot, name, *arguments, **named))
 
-    def _outcome(self, flow: Flow[Any]) -> Any:
-        found: list[Any] = []
+    def _outcome(self, flow: Flow[T]) -> T:
+        found: list[T] = []
         whole(self._transport.run(kept(flow, found), self.bot.name))
         return found[0]
 
@@ -73,8 +73,8 @@ class AsyncCaller:
     async def _call(self, name: str, *arguments: Any, **named: Any) -> Any:
         return await self._outcome(operation(self.bot, name, *arguments, **named))
 
-    async def _outcome(self, flow: Flow[Any]) -> Any:
-        found: list[Any] = []
+    async def _outcome(self, flow: Flow[T]) -> T:
+        found: list[T] = []
         await awhole(self._transport.run(kept(flow, found), self.bot.name))
         return found[0]
 

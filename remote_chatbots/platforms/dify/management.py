@@ -95,7 +95,11 @@ class Management(Calls):
         return [_conversation(one, user) for one in page], text(page[-1].get("id")) if page and has_more else ""
 
     def rename(self, conversation_id: str, name: str, user: str) -> Flow[str]:
-        """Name a conversation, or have the model name it; return the name."""
+        """Name a conversation, or have the model name it; return the name.
+
+        Raises:
+            BotUsageError: If the name is no text.
+        """
         if not isinstance(name, str):
             raise BotUsageError(f'{NAME}: name must be text. Give one, or "" for an automatic one.', platform=NAME)
         payload = {"user": user} | ({"name": name} if name else {"auto_generate": True})
@@ -136,7 +140,11 @@ class Management(Calls):
         return _variable((yield from self._call(self._write("PUT", path, {"value": value, "user": user}))))
 
     def feedback(self, message_id: str, rating: Rating | None, user: str, comment: str) -> Flow[None]:
-        """Rate an answer; None takes the rating back, and is fine where there is none."""
+        """Rate an answer; None takes the rating back, and is fine where there is none.
+
+        Raises:
+            BotUsageError: If the rating is none.
+        """
         if rating not in ("like", "dislike", None):
             raise BotUsageError(f'{NAME}: rating must be "like", "dislike" or None. Give one of these.', platform=NAME)
         payload = {"rating": rating, "user": user} | ({"content": comment} if comment else {})
