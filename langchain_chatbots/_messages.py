@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, BaseMessageChunk
@@ -84,6 +85,12 @@ def _without_text(chunk: AIMessageChunk) -> AIMessageChunk:
     return chunk.model_copy(update={"content": "", "additional_kwargs": told})
 
 
+@cache
+def _pattern() -> RemoteMessageChunk:
+    """Return what all chunks are copies of."""
+    return RemoteMessageChunk(content="", id=None, response_metadata={})
+
+
 class MessageMaker:
     """Makes the messages of one turn.
 
@@ -112,7 +119,6 @@ class MessageMaker:
         self._beside = Beside()
         self._of_all = {"model_provider": platform}
         self._metadata: dict[str, Any] = {}
-        self._pattern: RemoteMessageChunk | None = None  # of pieces of text
 
     def told(self, event: Event) -> dict[str, Any] | None:
         """Return the metadata that `event` is the first to tell; None if it tells none."""
@@ -131,27 +137,32 @@ class MessageMaker:
         return self.made(event, content, metadata, {BLOCKS: blocks} if blocks else {})
 
     def _piece(self, text: str) -> RemoteMessageChunk:
-        id_ = self._answer.message_id
-        if self._pattern is None or self._pattern.id != id_:
-            self._pattern = RemoteMessageChunk(content="", id=id_, response_metadata=self._of_all)
-        # Pieces differ in their text alone, and come by the thousand: to check each anew would cost half as much again.
-        # What a reader may change is each piece's own.
-        own: dict[str, Any] = {"response_metadata": self._of_all.copy(), "additional_kwargs": {}}
-        own |= {"tool_calls": [], "invalid_tool_calls": [], "tool_call_chunks": []}
-        return self._pattern.model_copy(update={"content": text, **own})
+        # Pieces come by the thousand, and LangChain keeps them: to check each anew would cost half as much again. By
+        # `update=` of a copy all of these would count as set, and a set of so many names takes half a kilobyte.
+        piece = _pattern().model_copy()
+        vars(piece).update(
+            content=text,
+            id=self._answer.message_id,
+            response_metadata=self._of_all.copy(),
+            additional_kwargs={},
+            tool_calls=[],
+            invalid_tool_calls=[],
+            tool_call_chunks=[],
+        )
+        return piece
 
     def made(
         self, event: Event, content: Any, metadata: dict[str, Any] | None, beside: dict[str, Any] | None = None
     ) -> RemoteMessageChunk:
         """Return the chunk of an event that is no piece of text."""
-        return RemoteMessageChunk(
-            content=content,
-            id=self._answer.message_id,
-            additional_kwargs=beside or {},
-            response_metadata=self._of_all | (metadata or {}),
-            usage_metadata=usage_metadata(event.usage) if isinstance(event, UsageReported) else None,
-            chunk_position="last" if isinstance(event, Finished) else None,
-        )
+        made: dict[str, Any] = {"content": content, "id": self._answer.message_id, "additional_kwargs": beside or {}}
+        made["response_metadata"] = self._of_all | (metadata or {})
+        made |= {"tool_calls": [], "invalid_tool_calls": [], "tool_call_chunks": []}
+        if isinstance(event, UsageReported):
+            made["usage_metadata"] = usage_metadata(event.usage)
+        if isinstance(event, Finished):
+            made["chunk_position"] = "last"
+        return _pattern().model_copy(update=made)
 
     def take(self, event: Event) -> None:
         """Take an event of an answer that is wanted whole."""
