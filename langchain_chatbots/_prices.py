@@ -20,20 +20,21 @@ def tell_price(run: BaseRunManager | None, usage: Usage) -> None:
         run: The run; None if nobody hears of it.
         usage: What the server says of the turn.
     """
-    if run is None or not langsmith_costs(usage):
+    costs, attributes = langsmith_costs(usage), openinference_costs(usage)
+    if run is None or not costs:
         return
-    # LangChain has imported it where a run is heard of, and imports all of LangSmith with it where not.
+    # LangChain has imported it where a run is heard of; otherwise it would bring all of LangSmith.
     from langchain_core.tracers import LangChainTracer
 
     for handler in run.handlers:
         if isinstance(handler, LangChainTracer):
-            if (traced := handler.run_map.get(str(run.run_id))) is not None:
-                metadata = traced.extra.get("metadata") or {}
-                traced.extra["metadata"] = _Priced(metadata, usage_metadata=langsmith_costs(usage))
-        elif type(handler).__module__.startswith("openinference."):
-            span = handler.get_span(run.run_id)  # type: ignore[attr-defined]
+            traced = handler.run_map.get(str(run.run_id))
+            if traced is not None:
+                traced.extra["metadata"] = _Priced(traced.extra.get("metadata") or {}, usage_metadata=costs)
+        elif hasattr(handler, "get_span") and type(handler).__module__.startswith("openinference."):
+            span = handler.get_span(run.run_id)
             if span is not None:
-                span.set_attributes(openinference_costs(usage))
+                span.set_attributes(attributes)
 
 
 class _Priced(dict[str, Any]):

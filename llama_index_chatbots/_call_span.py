@@ -20,8 +20,8 @@ class CallSpan:
     """
 
     def __init__(self, provider: str) -> None:
-        instrumentation = sys.modules.get(_INSTRUMENTATION)
-        self._span = instrumentation.get_current_span() if instrumentation is not None else None
+        current = getattr(sys.modules.get(_INSTRUMENTATION), "get_current_span", None)
+        self._span = current() if current is not None else None
         if self._span is not None:
             self._span.set_attribute("llm.provider", provider)
 

@@ -187,7 +187,9 @@ async def up_to(body: aiohttp.StreamReader, limit_bytes: int) -> bytes:
     return bytes(read[:limit_bytes])
 
 
-def _sent(body: bytes | Content, has_sent: Callable[[], None] | None) -> Any:
+def _sent(
+    body: bytes | Content, has_sent: Callable[[], None] | None
+) -> bytes | AsyncGenerator[bytes | memoryview, None]:
     # The library warns of plain bytes above a megabyte, which it would send in one go.
     if isinstance(body, bytes):
         return body if len(body) <= LARGE_BYTES else _sliced(Octets(body), has_sent)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -166,3 +168,11 @@ async def test_a_retriever_has_a_span_with_its_documents(
         assert attributes[f"{shown}.content"] == found.node.get_content()
         assert attributes.get(f"{shown}.score") == found.score
         assert json.loads(attributes[f"{shown}.metadata"])["source"] == found.node.metadata["source"]
+
+
+def test_an_instrumentation_that_tells_no_spans_hinders_no_turn(
+    make_llm: MakeLLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = LlamaIndexInstrumentor.__module__
+    monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    assert make_llm().complete(QUESTION).text
