@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field, PrivateAttr
 
@@ -18,6 +18,8 @@ from remote_chatbots.knowledge_client import AsyncKnowledgeClient, KnowledgeClie
 from remote_chatbots.platforms import dify, gptbots
 from remote_chatbots.protocol import KnowledgeProtocol
 from remote_chatbots.timeouts import Timeouts
+
+C = TypeVar("C", KnowledgeClient, AsyncKnowledgeClient)
 
 
 class KnowledgeFields(ConnectionFields):
@@ -53,18 +55,19 @@ class KnowledgeFields(ConnectionFields):
         return {name: value for name, value in named.items() if value is not None}
 
     def _sync_client(self) -> KnowledgeClient:
-        knowledge, timeouts = self._knowledge(), Timeouts.of(self.timeout)
-        client = self._client
-        if client is None or client.knowledge != knowledge or client.timeouts != timeouts:
-            client = self._client = KnowledgeClient(knowledge, timeout=timeouts)
-        return client
+        self._client = self._as_set(self._client, KnowledgeClient)
+        return self._client
 
     def _loop_client(self) -> AsyncKnowledgeClient:
+        self._async_client = self._as_set(self._async_client, AsyncKnowledgeClient)
+        return self._async_client
+
+    def _as_set(self, client: C | None, kind: type[C]) -> C:
+        """Return a client of the fields as they are: the same as long as they are."""
         knowledge, timeouts = self._knowledge(), Timeouts.of(self.timeout)
-        client = self._async_client
-        if client is None or client.knowledge != knowledge or client.timeouts != timeouts:
-            client = self._async_client = AsyncKnowledgeClient(knowledge, timeout=timeouts)
-        return client
+        if client is not None and client.knowledge == knowledge and client.timeouts == timeouts:
+            return client
+        return kind(knowledge, timeout=timeouts)
 
 
 class DifyKnowledgeFields(KnowledgeFields):
