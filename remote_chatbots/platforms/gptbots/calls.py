@@ -132,27 +132,7 @@ def checked(question: Question, options: GPTBotsOptions) -> None:
             platform=NAME,
         )
     for file in question.files:
-        most_bytes = MOST_BYTES.get(file.kind)
-        if most_bytes is None or file.file_id:
-            raise BotUsageError(
-                f"{NAME}: files: GPTBots takes images, audio and documents, by url or data, and has no uploads. Give "
-                "one of these.",
-                platform=NAME,
-            )
-        if (size_bytes := len(file.content)) > most_bytes:
-            raise BotUsageError(
-                f"{NAME}: files: the {file.kind} has {size_bytes} bytes, and GPTBots takes at most {most_bytes}. "
-                "Send a smaller one, or give its url.",
-                platform=NAME,
-            )
-        with refusals_of(NAME):
-            head_of(file.content)  # a file that is gone would be noticed in the middle of the message
-        if file.data and not splitext(file.file_name)[1]:
-            raise BotUsageError(
-                f"{NAME}: files: the {file.kind} has no name with an extension, which tells GPTBots its type. Give "
-                'name="….pdf" or the like.',
-                platform=NAME,
-            )
+        _check_file(file)
     files = [[file.url, file.name, file.width_px, file.height_px] for file in question.files]
     for name, value in {"inputs": dict(question.inputs), "files": files, "knowledge": options.scope()}.items():
         try:
@@ -162,6 +142,30 @@ def checked(question: Question, options: GPTBotsOptions) -> None:
                 f"{NAME}: {name} hold something that JSON has no form for ({error}). Give text, numbers, lists, dicts.",
                 platform=NAME,
             ) from None
+
+
+def _check_file(file: Attachment) -> None:
+    most_bytes = MOST_BYTES.get(file.kind)
+    if most_bytes is None or file.file_id:
+        raise BotUsageError(
+            f"{NAME}: files: GPTBots takes images, audio and documents, by url or data, and has no uploads. Give "
+            "one of these.",
+            platform=NAME,
+        )
+    if (size_bytes := len(file.content)) > most_bytes:
+        raise BotUsageError(
+            f"{NAME}: files: the {file.kind} has {size_bytes} bytes, and GPTBots takes at most {most_bytes}. "
+            "Send a smaller one, or give its url.",
+            platform=NAME,
+        )
+    with refusals_of(NAME):
+        head_of(file.content)  # a file that is gone would be noticed in the middle of the message
+    if file.data and not splitext(file.file_name)[1]:
+        raise BotUsageError(
+            f"{NAME}: files: the {file.kind} has no name with an extension, which tells GPTBots its type. Give "
+            'name="….pdf" or the like.',
+            platform=NAME,
+        )
 
 
 def _file_v1(file: Attachment, placeholder: str) -> dict[str, Any]:
