@@ -92,35 +92,10 @@ def asked_in_session(
     Raises:
         BotUsageError: If the store cannot be read. Nothing was sent.
     """
-    store, key = session.conversations, session.key(user=user, bot_id=bot_id)
-    claimed = False
-
-    def release() -> Flow[None]:
-        nonlocal claimed
-        if claimed:
-            claimed = False
-            yield Errand(partial(_quietly, store.release, key), partial(_aquietly, store.arelease, key))
-
-    def keep(event: Started) -> Flow[Event | None]:
-        if event.conversation_id != known:
-            put = (key, event.conversation_id)
-            errand = Errand(partial(_quietly, store.put, *put), partial(_aquietly, store.aput, *put))
-            try:
-                yield errand
-            except Abandoned:
-                yield errand  # it was cancelled in its midst, perhaps
-                raise
-        yield from release()
-        return None
-
+    place = _Place(session.conversations, session.key(user=user, bot_id=bot_id))
     try:
         try:
-            known: str = yield Errand(partial(store.get, key), partial(store.aget, key))
-            while may_begin and not known and not claimed:
-                claimed = yield Errand(partial(store.claim, key), partial(store.aclaim, key))
-                if not claimed and not (yield Sleep(LOOK_AGAIN_S)):
-                    break
-                known = yield Errand(partial(store.get, key), partial(store.aget, key))
+            yield from place.look(may_claim=may_begin)
         except BotError as error:
             cause = error.__cause__ or error
             raise BotUsageError(
@@ -128,13 +103,57 @@ def asked_in_session(
                 "Check what conversations=… was given.",
                 platform=platform,
             ) from cause
-        if known:
-            yield from release()
-        yield from interposed(flow_in(known if may_begin else ""), begins, keep)
+        if place.known:
+            yield from place.release()
+        yield from interposed(flow_in(place.known if may_begin else ""), begins, place.keep)
     except (BotError, Abandoned):
-        yield from release()
+        yield from place.release()
         raise
-    yield from release()  # a turn that is left ends as any other, and its conversation may not be known yet
+    yield from place.release()  # a turn that is left ends as any other, and its conversation may not be known yet
+
+
+class _Place:
+    """Where the conversation of a session is kept, as one turn finds it, and leaves it.
+
+    Attributes:
+        known: The conversation's id; "" if none is kept.
+    """
+
+    def __init__(self, store: Conversations, key: str) -> None:
+        self._store = store
+        self._key = key
+        self._claimed = False
+        self.known = ""
+
+    def look(self, *, may_claim: bool) -> Flow[None]:
+        """Look for the conversation; where there is none, claim to begin it, or wait for whoever has."""
+        read = Errand(partial(self._store.get, self._key), partial(self._store.aget, self._key))
+        self.known = yield read
+        while may_claim and not self.known and not self._claimed:
+            self._claimed = yield Errand(partial(self._store.claim, self._key), partial(self._store.aclaim, self._key))
+            if not self._claimed and not (yield Sleep(LOOK_AGAIN_S)):
+                break
+            self.known = yield read
+
+    def keep(self, event: Started) -> Flow[Event | None]:
+        """Keep the conversation that the turn turns out to be in."""
+        if event.conversation_id != self.known:
+            put = (self._key, event.conversation_id)
+            errand = Errand(partial(_quietly, self._store.put, *put), partial(_aquietly, self._store.aput, *put))
+            try:
+                yield errand
+            except Abandoned:
+                yield errand  # it was cancelled in its midst, perhaps
+                raise
+        yield from self.release()
+        return None
+
+    def release(self) -> Flow[None]:
+        """Give the claim back, if there is one."""
+        if self._claimed:
+            self._claimed = False
+            store, key = self._store, self._key
+            yield Errand(partial(_quietly, store.release, key), partial(_aquietly, store.arelease, key))
 
 
 @contextmanager
