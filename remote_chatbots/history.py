@@ -154,13 +154,7 @@ def plan(
     if own is None and named:
         # The conversation is known to the server and not to the history: what the history tells of it, it has.
         at = next((i for i in range(len(messages) - 1, -1, -1) if messages[i].role == "assistant"), None)
-    since = 0 if at is None else at + 1
-    behind = [place - since for place in systems if place >= since]
-    new = [message for place, message in enumerate(messages[since:]) if place not in behind]
-    if named:  # what was read from the conversation, it has
-        new = [message for message in new if message.told.get("conversation_id") != named]
-    if conversation_id:
-        new = [message for message in new if message.role != "assistant"]  # what it said itself, it knows
+    new = _new(messages, 0 if at is None else at + 1, systems, named, named_by_call=bool(conversation_id))
     if not new:
         raise BotUsageError(NOTHING_NEW)
     digest = _digest(system)
@@ -206,6 +200,19 @@ def _newest_own(talk: Sequence[Message], bot_id: str, conversation_id: str | Non
             if conversation_id in (None, found):
                 return at, found
     return None, ""
+
+
+def _new(
+    messages: Sequence[Message], since: int, systems: Sequence[int], conversation_id: str, *, named_by_call: bool
+) -> list[Message]:
+    """Return the messages from `since` on that the conversation has not got, but for the system's."""
+    behind = [place - since for place in systems if place >= since]
+    new = [message for place, message in enumerate(messages[since:]) if place not in behind]
+    if conversation_id:  # what was read from the conversation, it has
+        new = [message for message in new if message.told.get("conversation_id") != conversation_id]
+    if named_by_call:
+        new = [message for message in new if message.role != "assistant"]  # what it said itself, it knows
+    return new
 
 
 def _system(messages: Sequence[Message], at: int | None, held: str) -> tuple[list[int], str]:
