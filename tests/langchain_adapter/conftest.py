@@ -16,6 +16,11 @@ def emulator() -> Iterator[Emulator]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def vcr() -> None:
+    """What langchain-tests ask for where `enable_vcr_tests` is set; the plugin that has it takes time of each test."""
+
+
 @pytest.fixture
 def make_model(emulator: Emulator, request: pytest.FixtureRequest) -> MakeModel:
     """Make a model of the emulator's app of a kind, for a user that no other test is."""
