@@ -10,7 +10,7 @@ from typing import Any
 
 from remote_chatbots import emulator as emulators
 from remote_chatbots.cli.bots import Bot, add_bot_options, bot_of, inputs_of, platform_of, user_of
-from remote_chatbots.cli.chat_commands import COMMANDS, obey
+from remote_chatbots.cli.chat_commands import COMMANDS, go_on_with, obey
 from remote_chatbots.cli.ends import FAILED, FINE, Unusable
 from remote_chatbots.cli.forms import as_the_form_has_them
 from remote_chatbots.cli.screen import Screen, screen_here
@@ -37,7 +37,11 @@ examples:
   DIFY_API_KEY=app-… remote-chatbots chat --base-url https://dify.example.com
   echo 'When does the ferry leave?' | remote-chatbots chat > answer.txt
 
-Within the chat, /help tells what else there is."""
+Within the chat, /help tells what else there is.
+
+exit codes: 0 left by the person, or every line of a pipe was done; 1 a line of
+a pipe was not, the bot does not tell what it is, or its server cannot be
+reached; 2 wrong use; 130 interrupted where there is no answer to stop."""
 
 _DEFAULT_KINDS = {"dify": "advanced-chat", "gptbots": "gptbots"}
 
@@ -84,7 +88,7 @@ def run(given: argparse.Namespace) -> int:
         _greet(screen, bot, user)
         talk = Talk(client, bot, screen, inputs, follow_ups=not given.no_follow_ups)
         if given.conversation:
-            obey(talk, f"/open {given.conversation}")
+            go_on_with(talk, given.conversation)
         else:
             talk.begin()
         _talk(talk, goes_on=given.emulator is None)
@@ -109,8 +113,7 @@ def _talk(talk: Talk, *, goes_on: bool) -> None:
         except EOFError:
             break
         except BotUsageError as error:
-            talk.failed = True
-            talk.screen.note(f"  ✗ {on_a_line(str(error), 2000)}\n", "wrong")
+            talk.refuse(f"  ✗ {on_a_line(str(error), 2000)}\n")
     if talk.conversation_id and goes_on:
         # Whoever chose the id, a shell will read it.
         talk.screen.note(f"To go on: --conversation {shlex.quote(on_a_line(talk.conversation_id))}\n")

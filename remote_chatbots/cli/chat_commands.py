@@ -33,14 +33,14 @@ def obey(talk: Talk, line: str) -> None:
     name, _, rest = line.strip().partition(" ")
     command = COMMANDS.get(name.lower())
     if command is None:
-        talk.screen.note(f"There is no {on_a_line(name, 40)}. /help tells what there is.\n", "wrong")
+        talk.refuse(f"There is no {on_a_line(name, 40)}. /help tells what there is.\n")
         return
     try:
         command.do(talk, rest.strip())
     except KeyboardInterrupt:
         talk.screen.note("\n")
     except BotError as error:
-        talk.screen.note(f"  ✗ {on_a_line(str(error))}\n", "wrong")
+        talk.refuse(f"  ✗ {on_a_line(str(error))}\n")
 
 
 def _new(talk: Talk, _: str) -> None:
@@ -65,8 +65,17 @@ def _open(talk: Talk, which: str) -> None:
     if which.isdecimal() and 1 <= int(which) <= len(talk.listed):
         which = talk.listed[int(which) - 1].conversation_id
     if not which or which.isdecimal():
-        talk.screen.note("Give a number that /list shows, or a conversation's id.\n", "wrong")
+        talk.refuse("Give a number that /list shows, or a conversation's id.\n")
         return
+    go_on_with(talk, which)
+
+
+def go_on_with(talk: Talk, which: str) -> None:
+    """Go on with a conversation, and show its newest turn.
+
+    Raises:
+        BotError: If the server does not tell of it; the talk is where it was.
+    """
     kept = talk.client.history(which, limit=2)
     talk.conversation_id, talk.answer, talk.lost, talk.paused, talk.follow_ups = which, None, None, None, ()
     talk.screen.note(f"conversation {on_a_line(which)}\n")
@@ -97,7 +106,9 @@ def _file(talk: Talk, where: str) -> None:
     if where == "-":
         talk.files = []
     elif where:
-        talk.files.append(file_of(where))
+        files = [*talk.files, file_of(where)]
+        talk.check_files(*files)
+        talk.files = files
     talk.screen.note(f"With the next question: {_named(talk.files) or 'no file'}\n")
 
 
@@ -105,7 +116,10 @@ def _file_of_the_form(talk: Talk, field: InputField, where: str) -> None:
     if where == "-":
         talk.inputs.pop(field.name, None)
     elif where:
-        put_in(talk.inputs, field, field.name, where)
+        inputs = dict(talk.inputs)
+        put_in(inputs, field, field.name, where)
+        talk.check_files(**{field.name: inputs[field.name]})
+        talk.inputs[field.name] = inputs[field.name]
     held = talk.inputs.get(field.name, [])
     files = held if isinstance(held, list) else [held]
     talk.screen.note(f"{on_a_line(field.label or field.name)}: {_named(files) or 'no file'}\n")
@@ -118,7 +132,7 @@ def _named(files: Sequence[Attachment]) -> str:
 def _feedback(talk: Talk, said: str) -> None:
     rating, _, comment = said.partition(" ")
     if rating not in ("like", "dislike", "none"):
-        talk.screen.note("Give like, dislike or none, and a comment if you like.\n", "wrong")
+        talk.refuse("Give like, dislike or none, and a comment if you like.\n")
     elif talk.answer is None or not talk.answer.message_id:
         talk.screen.note("There is no answer yet to be rated.\n")
     else:
@@ -169,7 +183,7 @@ COMMANDS = {
         Command(_feedback, "/feedback RATING [WORDS]", "rate the newest answer: like, dislike or none"),
         Command(_recover, "/recover", "look for an answer that broke off"),
         Command(_form, "/form", "fill in the form that the bot waits for"),
-        Command(export, "/export FILE", "this conversation (.md, .json) or all (.jsonl)"),
+        Command(export, "/export FILE", "this talk (.md, .json), or all, resumable (.jsonl)"),
         Command(_help, "/help", "this"),
         Command(_quit, "/quit", "leave; so does Ctrl-D"),
     )

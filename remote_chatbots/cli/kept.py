@@ -58,7 +58,7 @@ def export(talk: Talk, where: str) -> None:
     """Write the conversation to a file, or all of the person's conversations, by the file's extension."""
     path = path_of(where)
     if path.suffix.lower() not in (".md", ".json", ".jsonl") or "\0" in where:
-        talk.screen.note("Give a file: .md or .json for this conversation, .jsonl for all of them.\n", "wrong")
+        talk.refuse("Give a file: .md or .json for this conversation, .jsonl for all of them.\n")
         return
     try:
         if path.suffix.lower() == ".jsonl":
@@ -67,7 +67,7 @@ def export(talk: Talk, where: str) -> None:
             _export_this(talk, path)
     except OSError as error:
         told = "it is there already" if isinstance(error, FileExistsError) else error.strerror
-        talk.screen.note(f"{on_a_line(str(path))} cannot be written: {told}. Give another name.\n", "wrong")
+        talk.refuse(f"{on_a_line(str(path))} cannot be written: {told}. Give another name.\n")
 
 
 def _export_all(talk: Talk, path: Path) -> None:
@@ -86,16 +86,20 @@ def _export_all(talk: Talk, path: Path) -> None:
 
 def _export_this(talk: Talk, path: Path) -> None:
     if not talk.conversation_id:
-        talk.screen.note("The conversation has not begun.\n", "wrong")
+        talk.refuse("The conversation has not begun.\n")
         return
     if path.exists():
         raise FileExistsError
     kept: list[StoredMessage] = []
-    while page := talk.client.history(talk.conversation_id, limit=_AT_ONCE, before=kept):
-        kept[:0] = page
-        if len(page) < _AT_ONCE:
-            break
-        talk.screen.progress(f"  {len(kept)} messages")
+    try:
+        while page := talk.client.history(talk.conversation_id, limit=_AT_ONCE, before=kept):
+            kept[:0] = page
+            if len(page) < _AT_ONCE:
+                break
+            talk.screen.progress(f"  {len(kept)} messages")
+    except KeyboardInterrupt:
+        talk.screen.note("Stopped, and nothing was written: only .jsonl goes on where it was.\n")
+        return
     told = _as_json(talk, kept) if path.suffix.lower() == ".json" else _as_markdown(talk, kept)
     with open(path, "x", encoding="utf-8", opener=_for_the_owner) as file:
         file.write(told)

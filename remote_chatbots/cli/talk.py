@@ -14,7 +14,9 @@ from remote_chatbots.cli.turn_shown import TurnShown
 from remote_chatbots.client import BotClient
 from remote_chatbots.described import AppParameters
 from remote_chatbots.errors import BotError, BotTransportError
+from remote_chatbots.management import whole
 from remote_chatbots.printable import on_a_line, printable
+from remote_chatbots.question import Question
 from remote_chatbots.stored import StoredConversation
 from remote_chatbots.transports.requests_driver import RequestsRun
 
@@ -36,7 +38,7 @@ class Talk:
         follow_ups: What can be asked by a number.
         files: What goes with the next question.
         listed: What was listed last, to be opened by a number.
-        failed: Whether any question failed.
+        failed: Whether any line was not done.
     """
 
     def __init__(
@@ -92,6 +94,20 @@ class Talk:
             begun = self.conversation_id
             run = self.client.stream(line, conversation_id=begun, inputs=self.inputs, files=self.files)
             self._follow(run, line)
+
+    def refuse(self, why: str) -> None:
+        """Say why a line is not done."""
+        self.failed = True
+        self.screen.note(why, "wrong")
+
+    def check_files(self, *files: Attachment, **inputs: Any) -> None:
+        """Refuse files that could not be asked with, before there is a question.
+
+        Raises:
+            BotUsageError: If the bot does not take them.
+        """
+        question = Question("-", user=self.client.user, files=files, inputs=inputs)
+        whole(self.client.run(self._bot.check_files(question)))
 
     def fill(self, paused: Answer) -> None:
         """Have the form filled in that an answer waits for, and show the rest of it."""
@@ -153,10 +169,9 @@ class Talk:
             self._suggest(answer.message_id)
 
     def _tell_of(self, error: BotError, asked: str) -> None:
-        self.failed = True
         self.lost = (error, asked)
         self.conversation_id = self.conversation_id or error.conversation_id
-        self.screen.note(f"  ✗ {on_a_line(str(error), 2000)}\n", "wrong")
+        self.refuse(f"  ✗ {on_a_line(str(error), 2000)}\n")
         if isinstance(error, BotTransportError) and not error.retryable:  # it may have arrived
             self.screen.note("  The server may have kept the answer: /recover looks for it.\n")
 

@@ -34,7 +34,7 @@ _FORM = {
 _SOURCE = {"position": 1, "document_name": hostile("document"), "content": hostile("content"), "score": 0.5}
 _FIELDS = [
     {"select": {"variable": "tone", "label": hostile("tone"), "options": [hostile("option")], "default": hostile("d")}},
-    {"file": {"variable": "report", "label": hostile("report"), "allowed_file_types": [hostile("type")]}},
+    {"file": {"variable": "report", "label": hostile("report"), "allowed_file_types": [hostile("type"), "document"]}},
 ]
 _ANSWERS: dict[str, dict[str, Any]] = {
     "parameters": {

@@ -59,11 +59,26 @@ def test_this_conversation_is_written_page_by_page(
     monkeypatch.setattr(kept, "_AT_ONCE", 4)
     monkeypatch.setattr("remote_chatbots.cli.screen._BETWEEN_TOLD_S", 0.0)
     file = tmp_path / "talk.json"
-    _, err = chat("/list", "/open 1", f"/export {file}", f"/export {file}")
+    _, err = chat("/list", "/open 1", f"/export {file}", f"/export {file}", code=1)
     assert "  4 messages\n  8 messages\n10 messages are in" in err
     assert "it is there already" in err
     messages = json.loads(file.read_text("utf-8"))["messages"]
     assert [one["text"] for one in messages[::2]] == ["Question 0?", *(f"And {turn}?" for turn in range(1, 5))]
+
+
+def test_an_export_of_this_conversation_that_is_left_says_that_nothing_was_written(
+    emulator: Emulator, chat: Chat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    conversations(emulator, 1, turns=3)
+    monkeypatch.setattr(kept, "_AT_ONCE", 4)
+    monkeypatch.setattr("remote_chatbots.cli.screen.PlainScreen.progress", interrupted)
+    file = tmp_path / "talk.md"
+    _, err = chat("/list", "/open 1", f"/export {file}", "/help")
+    assert "Stopped, and nothing was written: only .jsonl goes on" in err
+    assert not file.exists()
 
 
 def test_all_conversations_are_written_with_progress_and_only_new_ones_the_next_time(
@@ -116,7 +131,7 @@ def test_an_export_that_is_left_goes_on_where_it_was(
     ],
 )
 def test_a_file_that_cannot_be_written_is_told(chat: Chat, where: str, told: str) -> None:
-    _, err = chat("When does the ferry leave?", f"/export {where}", code=0)
+    _, err = chat("When does the ferry leave?", f"/export {where}", code=1)
     assert told in err
     assert "Traceback" not in err
 
@@ -131,7 +146,8 @@ def test_no_line_that_a_person_may_write_ends_the_talk(
     odd += [f"/export {path}{end}" for path in paths for end in (".md", ".jsonl")]
     odd += [f"/open {which}" for which in ("", "0", "9", long, "../../x", "\x1b[31m")]
     odd += ["/", "//", "/ ", "/history 99999999999999999999", "/list ²", "/feedback", "/feedback like", "/form"]
-    out, err = chat(*(line for line in odd if not line.startswith("/export /")), "When does the ferry leave?")
+    odd = [line for line in odd if not line.startswith("/export /")]
+    out, err = chat(*odd, "When does the ferry leave?", code=1)
     assert "The crossing takes 25 minutes." in out
     assert "Traceback" not in err
 

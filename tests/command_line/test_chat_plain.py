@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,9 +11,9 @@ from collections.abc import Iterator
 import pytest
 
 from remote_chatbots import __version__
-from remote_chatbots.cli import main, screen
+from remote_chatbots.cli import ends, main, screen
 from remote_chatbots.emulator import Cut, Emulator
-from tests.command_line.running import COMMAND, done, environment
+from tests.command_line.running import COMMAND, Chat, done, environment
 from tests.forks import Forks
 
 
@@ -63,6 +64,45 @@ def test_a_question_that_failed_is_told_beside_and_in_the_exit_code(commands: Fo
     assert "✗ dify: " in err
     assert out.startswith("Turn 1. From museum.md")
     assert "✗" not in out
+
+
+@pytest.mark.parametrize("line", ["/nothing", "/open no-such-conversation", "/feedback perhaps", "/export talk.pdf"])
+def test_a_command_that_cannot_be_done_is_in_the_exit_code(chat: Chat, line: str) -> None:
+    out, _ = chat(line, "When does the ferry leave?", code=1)
+    assert "The crossing takes 25 minutes." in out
+    chat("/list", "/nothing", "/quit", code=1)
+    chat("/list", "/help", "/quit")
+
+
+@pytest.mark.parametrize("id_", ["5", "00000000-0000-4000-8000-000000000000"])
+def test_nothing_is_asked_where_there_is_no_conversation_to_go_on_with(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], id_: str
+) -> None:
+    monkeypatch.setenv("DIFY_API_KEY", emulator.key("chat"))
+    monkeypatch.setenv("DIFY_BASE_URL", emulator.dify_url)
+    monkeypatch.setattr("sys.stdin", io.StringIO("When does the ferry leave?\n"))
+    assert main(["chat", "--user", "anna", "--conversation", id_]) == 1
+    assert "remote-chatbots chat: dify: 40" in capsys.readouterr().err
+    assert not [one for one in emulator.requests if one.method == "POST"]
+
+
+@pytest.mark.parametrize("command", ["chat", "doctor"])
+def test_the_help_of_a_command_tells_its_exit_codes(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    told = capsys.readouterr().out.partition("exit codes: ")[2].partition("\n\n")[0]
+    codes = {str(value) for name, value in vars(ends).items() if name.isupper()}
+    of_doctor = {"3", "4", "5", "6", "7", "8"}
+    wanted = {"0", "2", *of_doctor} if command == "doctor" else codes - of_doctor
+    assert set(re.findall(r"(?:^|[;:]\s)(\d+) ", told)) == wanted
+
+
+def test_an_interrupted_chat_ends_as_its_help_says(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("remote_chatbots.cli.screen.PlainScreen.read", interrupted)
+    chat(code=130)
 
 
 def test_commands_work_in_a_pipe(commands: Forks, emulator: Emulator) -> None:

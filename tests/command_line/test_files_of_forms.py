@@ -75,6 +75,32 @@ def test_inputs_that_are_files_are_given_in_the_chat_and_taken_back(
     assert "✗ files: there is no file 'nothing=here'" in err
 
 
+def test_a_file_that_the_app_does_not_take_is_refused_before_there_is_a_question(
+    emulator: Emulator, chat: Chat, report: Path
+) -> None:
+    _, err = chat(f"/file {report}", "Hello", code=1)
+    assert "✗ dify: files: the app takes none" in err
+    assert "With the next question" not in err
+    _, err = chat(f"/file {report}", "Hello", kind="chat-image", code=1)
+    assert "✗ dify: files[0]: the app takes image, and this is document." in err
+    _, err = chat("/file pictures=" + str(report), "/file -", kind=KIND, code=1)
+    assert "✗ dify: pictures[0]: the app takes image, and this is document." in err
+    posts = [one.path for one in emulator.requests if one.method == "POST"]
+    assert posts == ["/v1/chat-messages"] * 2  # asked without the file
+
+
+def test_an_agent_of_gptbots_refuses_a_file_before_there_is_a_question(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], report: Path
+) -> None:
+    monkeypatch.setenv("GPTBOTS_API_KEY", emulator.key("gptbots"))
+    monkeypatch.setenv("GPTBOTS_BASE_URL", emulator.gptbots_url)
+    monkeypatch.setattr("sys.stdin", io.StringIO("".join([f"/file '{report}'\n"] * 10)))
+    assert main(["chat", "--platform", "gptbots", "--user", "anna"]) == 1
+    told = capsys.readouterr().err
+    assert told.count("With the next question") == 9
+    assert "✗ gptbots: files holds 10 files" in told
+
+
 @pytest.mark.parametrize("written", ["{}", "'{}'", '"{}"', "escaped"])
 def test_a_path_may_be_written_as_terminals_paste_it(report: Path, written: str) -> None:
     pasted = str(report).replace(" ", "\\ ") if written == "escaped" else written.format(report)

@@ -98,6 +98,14 @@ class DifyApp:
             discovery.check_inputs(question, self.learned)
         return self._turn(question, options)
 
+    def check_files(self, question: Question) -> Flow[None]:
+        """Refuse files that the app, as it describes itself, does not take. Nothing is uploaded.
+
+        Raises:
+            BotUsageError: With what it takes.
+        """
+        yield from self._files().as_taken(question)
+
     def history(
         self, conversation_id: str, *, user: str = "", limit: int | None = None, before: Before = ""
     ) -> Flow[list[StoredMessage]]:

@@ -101,7 +101,7 @@ class Files(Calls):
         if not files_in(question):
             return (yield from ask(question))
         if by_rules:
-            question = yield from self._as_taken(question)
+            question = yield from self.as_taken(question)
         uploads = yield from self._uploaded(question)
         try:
             return (yield from ask(_referring(question, uploads)))
@@ -136,7 +136,7 @@ class Files(Calls):
     def _upload_id(self, file: Attachment, user: str) -> Flow[str]:
         return (yield from self.upload(file, user)).file_id
 
-    def _as_taken(self, question: Question) -> Flow[Question]:
+    def as_taken(self, question: Question) -> Flow[Question]:
         """Return the question, each file as a kind that the app takes.
 
         The app's rules are asked for once: of what they do not take, the server leaves out much in silence (recorded:

@@ -119,6 +119,15 @@ class GPTBotsAgent:
         message(self._versions()[0], question, options)
         return self._turn(question, options)
 
+    def check_files(self, question: Question) -> Flow[None]:
+        """Refuse files that no agent takes. Nothing is sent.
+
+        Raises:
+            BotUsageError: With what GPTBots takes.
+        """
+        checked(question, self.options)
+        yield from ()
+
     def history(
         self,
         conversation_id: str,
