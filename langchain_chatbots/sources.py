@@ -8,7 +8,10 @@ from typing import Any
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, BaseMessage
 
+from langchain_chatbots.errors import ChatbotUsageError
 from remote_chatbots.passages import Passage, passages
+
+_HOLDERS = ("message", "generations")
 
 
 def sources(answer: Any) -> list[Document]:
@@ -26,7 +29,16 @@ def sources(answer: Any) -> list[Document]:
         Documents in the server's order; [] where there are none. `page_content` is the passage's text, `id` the
         segment's id; the metadata has all the server's keys, and `source` and `title` (the document's name),
         `score` (None if the server gave none), `bot` and `message_id`.
+
+    Raises:
+        BotUsageError: If `answer` is none of these.
     """
+    holds = isinstance(answer, (BaseMessage, Mapping, list, tuple)) or any(hasattr(answer, name) for name in _HOLDERS)
+    if not holds:
+        raise ChatbotUsageError(
+            "sources takes an answer, a chunk, messages, or a result that holds messages, not "
+            f"{type(answer).__name__}. Give what the bot answered."
+        )
     message = newest_answer(answer)
     if message is None:
         return []
@@ -51,5 +63,5 @@ def newest_answer(found: Any) -> AIMessage | None:
         return newest_answer(found.get("messages"))
     if isinstance(found, (list, tuple)):
         return next((message for one in reversed(found) if (message := newest_answer(one)) is not None), None)
-    inner = getattr(found, "message", None) or getattr(found, "generations", None)
+    inner = next(filter(None, (getattr(found, name, None) for name in _HOLDERS)), None)
     return newest_answer(inner) if inner is not None else None

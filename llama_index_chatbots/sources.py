@@ -9,8 +9,10 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.schema import NodeRelationship, NodeWithScore, RelatedNodeInfo, TextNode
 
+from remote_chatbots.errors import BotUsageError
 from remote_chatbots.passages import Passage, passages
 
+_HOLDERS = ("message", "response", "metadata", "additional_kwargs")
 _FOR_MODELS = ("title",)  # what a model may read of a node's metadata; ids and scores would only cost it tokens
 
 
@@ -33,14 +35,23 @@ def source_nodes(answer: Any) -> list[NodeWithScore]:
 
     Args:
         answer: A `ChatResponse` or `CompletionResponse`, a `ChatMessage` (also one read from a chat store), what a chat
-            engine or a query engine returned, or a list of any of these: then of the newest answer in it.
+            engine, a query engine or an agent returned, or a list of any of these: then of the newest answer in it.
 
     Returns:
         Nodes in the server's order; [] where there are none. A node's text is the passage's, its id the segment's (of
         its own where the server gave none), its source relationship the document; `score` is None if the server gave
         none. The metadata has all the server's keys, and `source` and `title` (the document's name), `bot` and
         `message_id`.
+
+    Raises:
+        BotUsageError: If `answer` is none of these.
     """
+    holds = isinstance(answer, (ChatMessage, list, tuple)) or any(hasattr(answer, name) for name in _HOLDERS)
+    if not holds:
+        raise BotUsageError(
+            "source_nodes takes a response, a chat message, what an engine or an agent returned, or a list of these, "
+            f"not {type(answer).__name__}. Give what the bot answered."
+        )
     told = metadata_of(answer)
     return [] if told is None else [node_of(passage) for passage in passages(told)]
 
@@ -65,7 +76,7 @@ def metadata_of(answer: Any) -> Mapping[str, Any] | None:
         return next((told for one in reversed(answer) if (told := metadata_of(one)) is not None), None)
     if isinstance(answer, ChatMessage):
         return answer.additional_kwargs if "bot" in answer.additional_kwargs else None
-    for name in ("message", "metadata", "additional_kwargs"):
+    for name in _HOLDERS:
         inner = getattr(answer, name, None)
         if isinstance(inner, ChatMessage):
             return metadata_of(inner)

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from llama_index.core.base.llms.types import ChatMessage, CitationBlock
+from llama_index.core.agent.workflow import AgentOutput
+from llama_index.core.base.llms.types import ChatMessage, CitationBlock, CompletionResponse
 
 from llama_index_chatbots import Dify, GPTBots, RemoteChatEngine, RemoteLLM, RemoteMemory, source_nodes
+from remote_chatbots import BotUsageError
 from remote_chatbots.emulator import Emulator
 from tests.llama_index_adapter.asking import KINDS, QUESTION, user
 
@@ -79,3 +81,20 @@ def test_a_message_with_citations_and_calls_survives_a_chat_store(llm: RemoteLLM
     again = ChatMessage.model_validate_json(answer.model_dump_json())
     assert again.blocks == answer.blocks
     assert again.additional_kwargs == answer.additional_kwargs
+
+
+@pytest.mark.parametrize("answer", ["Rain.", b"Rain.", 5, None, iter(()), (one for one in ()), {"bot": "dify"}])
+def test_what_can_be_no_answer_is_refused_with_what_is_taken(answer: Any) -> None:
+    with pytest.raises(BotUsageError, match=f"^source_nodes takes a response, .* not {type(answer).__name__}\\. Give "):
+        source_nodes(answer)
+
+
+@pytest.mark.parametrize("answer", [[], (), ["Rain."], user(QUESTION), CompletionResponse(text="Rain.")])
+def test_what_holds_no_answer_has_no_sources(answer: Any) -> None:
+    assert source_nodes(answer) == []
+
+
+def test_what_an_agent_gave_has_the_sources_of_its_answer(emulator: Emulator) -> None:
+    told = Dify(api_key=emulator.dify_key, api_base=emulator.dify_url, user="cited").chat(ASKED)
+    given = source_nodes(AgentOutput(response=told.message, current_agent_name="bot"))
+    assert [node.text for node in given] == [node.text for node in source_nodes(told)] != []

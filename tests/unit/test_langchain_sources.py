@@ -11,7 +11,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult, Generation, LLMRe
 
 from langchain_chatbots import sources
 from langchain_chatbots._messages import MessageMaker
-from remote_chatbots import Event, Finished, Source, SourcesFound, Started, TextDelta
+from remote_chatbots import BotUsageError, Event, Finished, Source, SourcesFound, Started, TextDelta
 
 COAST = {
     "position": 1,
@@ -156,3 +156,18 @@ def test_finding_sources_changes_no_message() -> None:
         document.metadata["mine"] = True
 
     assert ANSWER.model_dump() == before
+
+
+@pytest.mark.parametrize(
+    "answer", ["Rain.", b"Rain.", 5, None, iter([ANSWER]), (one for one in ()), {1, 2}, ANSWER.text]
+)
+def test_what_can_be_no_answer_is_refused_with_what_is_taken(answer: Any) -> None:
+    with pytest.raises(BotUsageError, match=f"^sources takes an answer, .* not {type(answer).__name__}\\. Give "):
+        sources(answer)
+
+
+@pytest.mark.parametrize(
+    "answer", [[], (), {}, {"messages": []}, ["Rain."], [("human", "Rain?")], HumanMessage("Rain?")]
+)
+def test_what_holds_no_answer_has_no_sources(answer: Any) -> None:
+    assert sources(answer) == []
