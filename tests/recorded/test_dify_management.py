@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from remote_chatbots import AsyncBotClient, Attachment, BotAuthError, BotClient, DifyApp
 from tests.covering import covering
 from tests.recorded.asking import DRIVERS, KEY
 from tests.recorded.managing import (
@@ -33,6 +36,28 @@ def test_every_recorded_small_call_is_made_or_named_with_a_reason() -> None:
     assert Counter(exchange.version for exchange in small_calls()) == {"0.15.3": 58, "1.14.2": 62}
     assert Counter(exchange.version for exchange in MADE) == {"0.15.3": 43, "1.14.2": 47}
     assert set(NOT_MADE) | SO_ALREADY <= {exchange.name for exchange in small_calls()}
+
+
+OPENS_NO_APP = ("dataset-a-key-of-some-base", "api_key is a knowledge base's ('dataset-…'), and no app opens to it.")
+UNKNOWN = ("app-a-key-of-no-app", "Check api_key")
+ASKED = {
+    "ask": lambda bot: BotClient(bot, user="anna").ask("Hello"),
+    "async ask": lambda bot: asyncio.run(AsyncBotClient(bot, user="anna").ask("Hello")),
+    "upload": lambda bot: BotClient(bot, user="anna").upload(Attachment.from_bytes(b"All is well", name="a.txt")),
+    "info": lambda bot: BotClient(bot).info(),
+    "speak": lambda bot: BotClient(bot, user="anna").speak("Hello"),
+}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("ask", ASKED.values(), ids=list(ASKED))
+def test_a_key_of_a_knowledge_base_is_told_from_one_of_no_app(version: str, ask: Callable[[DifyApp], Any]) -> None:
+    for key, words in (OPENS_NO_APP, UNKNOWN):
+        reply = reply_of(recording(version, "err-dataset-key-on-app"))
+        with ReplayServer(reply) as server, pytest.raises(BotAuthError) as refused:
+            ask(DifyApp(key, server.url))
+        assert words in str(refused.value)
+        assert key not in str(refused.value)
 
 
 @pytest.mark.parametrize(("exchange", "driver"), covering(MADE, DRIVERS))

@@ -16,7 +16,7 @@ from remote_chatbots.flow import Abandoned, Flow, open_reply, read_body
 from remote_chatbots.framing import SSEFramer
 from remote_chatbots.learned import Learned
 from remote_chatbots.platforms.dify import CLOUD_URL, discovery
-from remote_chatbots.platforms.dify.errors import NAME, not_allowed, refusal, refuses_blocking
+from remote_chatbots.platforms.dify.errors import NAME, HiddenOfApp, not_allowed, refusal, refuses_blocking
 from remote_chatbots.platforms.dify.files import Files, files_in, reference
 from remote_chatbots.platforms.dify.management import Management
 from remote_chatbots.platforms.dify.options import DifyOptions
@@ -25,7 +25,6 @@ from remote_chatbots.platforms.dify.silence import look_into
 from remote_chatbots.platforms.dify.speech import Speech
 from remote_chatbots.platforms.dify.stream import DifyTurn
 from remote_chatbots.question import Question
-from remote_chatbots.redaction import Hidden
 from remote_chatbots.resuming import FilledForm, LostAnswer
 from remote_chatbots.retry import RetryPolicy
 from remote_chatbots.sounds import Audio
@@ -219,21 +218,23 @@ class DifyApp:
         self._check_user(user)
         return self._calls(*hidden)
 
+    def _hidden(self, *said: str) -> HiddenOfApp:
+        return HiddenOfApp(self.api_key, self.headers, *said)
+
     def _calls(self, *hidden: str) -> Management:
-        return Management(self.base_url, self._headers(), self.settings, Hidden(self.api_key, self.headers, *hidden))
+        return Management(self.base_url, self._headers(), self.settings, self._hidden(*hidden))
 
     def _files(self) -> Files:
-        hidden = Hidden(self.api_key, self.headers)
-        return Files(self.base_url, self._headers(), self.settings, hidden, self.uploads, self.learned)
+        return Files(self.base_url, self._headers(), self.settings, self._hidden(), self.uploads, self.learned)
 
     def _speech(self, user: str, *hidden: str) -> Speech:
         self._check_user(user)
-        return Speech(self.base_url, self._headers(), self.settings, Hidden(self.api_key, self.headers, *hidden))
+        return Speech(self.base_url, self._headers(), self.settings, self._hidden(*hidden))
 
     def _turn(self, question: Question, options: DifyOptions) -> Flow[None]:
         # What opens a signed address is a secret as well.
         signs = (file.url.partition("?")[2] for file in files_in(question))
-        hidden = Hidden(self.api_key, self.headers, question.text, *signs)
+        hidden = self._hidden(question.text, *signs)
         turn = DifyTurn(
             self.settings, lambda task_id: self._management(question.user).stop_request(task_id, question.user), hidden
         )

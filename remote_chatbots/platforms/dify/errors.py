@@ -18,7 +18,7 @@ from remote_chatbots.errors import (
     BotReplyError,
     BotServerError,
 )
-from remote_chatbots.redaction import plain, shown, without_secrets
+from remote_chatbots.redaction import Hidden, plain, shown, without_secrets
 from remote_chatbots.refusals import known_of, refused, said_in, said_instead
 from remote_chatbots.wire import ResponseHead
 
@@ -46,6 +46,10 @@ class Row(NamedTuple):
 
 
 _KEY = "Check api_key: an app's begins with 'app-', a knowledge base's with 'dataset-', and neither opens the other."
+_DATASET_KEY = (
+    "api_key is a knowledge base's ('dataset-…'), and no app opens to it. Give the app's key ('app-…'), made in Dify "
+    "under the app's API Access; knowledge bases themselves are searched by DifyKnowledge and its retrievers."
+)
 _SETUP = "Check the model's settings in Dify's workspace."
 _FILE = "Check the file against the app's upload settings, and upload it as the same user that asks."
 
@@ -121,6 +125,11 @@ ERROR_TABLE: tuple[Row, ...] = (
     Row(429, None, BotRateLimitError, "Wait and ask again."),
 )  # fmt: skip
 
+
+class HiddenOfApp(Hidden):
+    """What no error of an app's calls may repeat. The key may be one that opens no app."""
+
+
 _REDIRECT = "Give the address it redirects to as base_url: a key never follows a redirect."
 _OTHER_4XX = "Correct the request."
 _OTHER = (
@@ -160,6 +169,8 @@ def error_from(told: dict[str, Any], status: int, *, hidden: tuple[str, ...] = (
     status = named if type(named) is int and 400 <= named < 600 else status
     message = _reason(told.get("message"), hidden)
     kind, cure = _class_of(status, code, _reason(told.get("message")))
+    if cure is _KEY and isinstance(hidden, HiddenOfApp) and hidden[0].startswith("dataset-"):
+        cure = _DATASET_KEY
     return refused(kind, cure, platform=NAME, status=status, code=code, message=message, **known)
 
 
