@@ -128,7 +128,7 @@ def test_a_source_is_a_node_of_its_document(make_llm: MakeLLM) -> None:
 
 def test_what_names_no_sources_has_none(make_llm: MakeLLM) -> None:
     assert source_nodes(make_llm().complete("[[echo]]nothing to find")) == []
-    assert source_nodes([]) == source_nodes("text") == source_nodes(None) == []
+    assert source_nodes([]) == []
 
 
 def test_the_newest_answer_of_a_history_is_meant(make_llm: MakeLLM) -> None:
