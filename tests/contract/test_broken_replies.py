@@ -6,7 +6,6 @@ import json
 import socket
 import threading
 import time
-import traceback
 from collections.abc import Callable
 
 import pytest
@@ -29,6 +28,7 @@ from tests.contract.scripted import (
     event,
     text,
 )
+from tests.tracebacks import with_locals
 
 Serve = Callable[..., Scripted]
 
@@ -153,9 +153,7 @@ def test_a_server_that_repeats_what_it_got_gets_it_into_no_error_and_no_tracebac
 
 
 def _check_hides_key(error: BotError) -> None:
-    shown = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
-    # The frames of this test and its helpers hold the key by right.
-    outside = "\n".join(part for part in shown.split("  File ") if "/tests/" not in part.split("\n")[0])
+    outside = with_locals(error)
     assert "Authorization" not in outside
     assert KEY not in outside
     assert HEADER not in outside

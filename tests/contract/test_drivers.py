@@ -7,7 +7,6 @@ import json
 import pickle
 import socket
 import threading
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,6 +45,7 @@ from tests.contract.scripted import (
     event,
     text,
 )
+from tests.tracebacks import with_locals
 
 Serve = Callable[..., Scripted]
 WHOLE = [CHUNKED, chunk(text("Hel", "lo")), chunk(END), LAST_CHUNK]
@@ -364,8 +364,8 @@ def test_a_huge_question_does_not_make_a_refusal_slow(serve: Serve, driver: Driv
 def test_no_local_of_ours_shows_the_key_where_a_turn_fails(serve: Serve, driver: Driver) -> None:
     error = driver.one(serve(refusal("401 Unauthorized", b"{}")).url).error
     assert error is not None
-    shown = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
-    ours = "\n".join(part for part in shown.split("  File ") if "/remote_chatbots/" in part.split("\n")[0])
+    ours = with_locals(error, "/remote_chatbots/")
+    assert ours
     assert KEY not in ours
 
 

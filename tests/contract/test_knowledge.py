@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import pickle
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -27,6 +26,7 @@ from remote_chatbots import (
 )
 from remote_chatbots.emulator import Emulator, ErrorAt200, ErrorsAt200, Hang, HtmlPage
 from remote_chatbots.protocol import KnowledgeProtocol
+from tests.tracebacks import with_locals
 
 AGES = ("0.15", "1.14")
 BOTH = ("saltmouth-visitors", "Around the harbour")
@@ -211,10 +211,9 @@ def test_no_local_of_ours_shows_the_key_where_a_search_fails(emulators: dict[str
     for knowledge in (of(emulator, BOTH[0], key=key), GPTBotsKnowledge(key, emulator.gptbots_url)):
         with pytest.raises(BotAuthError) as caught:
             ask(knowledge, "retrieve", "What is it?")
-        shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
-        frames = [part for part in shown.split("  File ") if "/remote_chatbots/" in part.split("\n")[0]]
+        frames = with_locals(caught.value, "/remote_chatbots/")
         assert frames
-        assert key not in "".join(frames)
+        assert key not in frames
 
 
 def test_an_agents_refusal_under_http_200_is_typed_as_well(emulators: dict[str, Emulator], ask: Call) -> None:

@@ -9,7 +9,6 @@ import json
 import logging
 import pickle
 import pprint
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -31,6 +30,7 @@ from llama_index_chatbots.conformance.listening import CallbackListener, listeni
 from remote_chatbots import BotError, bulk
 from remote_chatbots.cli.command import main
 from remote_chatbots.emulator import Emulator
+from tests.tracebacks import with_locals
 
 KEY = "app-a-key-that-must-not-show"
 HEADER = "gateway-secret-that-must-not-show"
@@ -172,10 +172,7 @@ def told(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -
 
 def rendered(error: BaseException) -> str:
     """Return an error as loggers, pickles and renderers of tracebacks with locals show it; of frames, all but ours."""
-    trace = traceback.TracebackException.from_exception(error, capture_locals=True)
-    frames = "".join(trace.format()).split("  File ")
-    kept = "".join(one for one in frames if "test_secrets" not in one.split("\n")[0])
-    return f"{kept}{error!r}{error}{vars(error)}{pickle.dumps(error)!r}{getattr(error, '__notes__', '')}"
+    return f"{with_locals(error)}{error!r}{error}{vars(error)}{pickle.dumps(error)!r}{getattr(error, '__notes__', '')}"
 
 
 def constructors() -> Iterator[Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import pickle
-import traceback
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from langchain_chatbots import DifyKnowledgeRetriever, GPTBotsKnowledgeRetriever
 from remote_chatbots import BotAuthError, BotUsageError, Timeouts
 from remote_chatbots.emulator import Emulator, Hang
 from tests.langchain_adapter.asking import MakeModel
+from tests.tracebacks import with_locals
 
 QUESTION = "When does the ferry leave?"
 KEY = "dataset-a-key-that-must-not-show"
@@ -229,9 +229,7 @@ def test_no_local_of_ours_shows_the_key_where_a_field_is_wrong(
     monkeypatch.setenv("DIFY_DATASET_API_KEY", KEY)
     with pytest.raises(BotUsageError) as caught:
         DifyKnowledgeRetriever(**fields)
-    shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
-    ours = [part for part in shown.split("  File ") if "test_knowledge" not in part.split("\n")[0]]
-    assert KEY not in "".join(ours)
+    assert KEY not in with_locals(caught.value)
     assert KEY not in str(caught.value)
 
 

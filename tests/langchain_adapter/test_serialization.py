@@ -14,6 +14,7 @@ from langchain_core.messages import AIMessage
 from langchain_chatbots import ChatDify, ChatGPTBots, DifyRetriever, GPTBotsRetriever
 from remote_chatbots import BotUsageError, Timeouts
 from tests.langchain_adapter.asking import MakeModel, summed
+from tests.tracebacks import with_locals
 
 KEY = "app-a-key-that-must-not-show"
 
@@ -83,9 +84,7 @@ def test_no_local_of_ours_shows_the_key_where_a_field_is_wrong(
         monkeypatch.setenv("DIFY_API_KEY", str(given.pop("api_key")))
     with pytest.raises(BotUsageError) as caught:
         ChatDify(**given)
-    shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
-    ours = "".join(part for part in shown.split("  File ") if "test_serialization" not in part.split("\n")[0])
-    assert KEY not in ours
+    assert KEY not in with_locals(caught.value)
 
 
 def test_an_answer_survives_json(make_model: MakeModel) -> None:

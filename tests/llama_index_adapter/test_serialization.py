@@ -12,6 +12,7 @@ from llama_index.core.base.llms.types import ChatResponse
 from llama_index_chatbots import Dify, DifyRetriever, GPTBotsRetriever, RemoteRetriever
 from remote_chatbots import BotServerError, BotUsageError, Timeouts
 from tests.llama_index_adapter.asking import AGAIN, QUESTION, MakeLLM, told, user
+from tests.tracebacks import with_locals
 
 KEY = "app-a-key-that-must-not-show"
 
@@ -103,6 +104,4 @@ def test_no_local_of_ours_shows_the_key_where_a_field_is_wrong(
         monkeypatch.setenv("DIFY_API_KEY", str(given.pop("api_key")))
     with pytest.raises(BotUsageError) as caught:
         Dify(**given)
-    shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
-    ours = "".join(part for part in shown.split("  File ") if "test_serialization" not in part.split("\n")[0])
-    assert KEY not in ours
+    assert KEY not in with_locals(caught.value)
