@@ -1,6 +1,8 @@
-"""What reached the emulator of either platform, told alike."""
+"""What reached the emulator of either platform, told alike, and what it kept."""
 
 from __future__ import annotations
+
+import requests
 
 from remote_chatbots.emulator import Emulator
 
@@ -26,3 +28,19 @@ def asked(emulator: Emulator, since: int = 0) -> list[tuple[str, str]]:
             found.append((text, "" if begun else body["conversation_id"]))
         begun = request.path == _BEGINS
     return found
+
+
+def stops(emulator: Emulator, user: str = "") -> int:
+    """Return how often the server was told to stop a turn; with `user`, a turn of that user."""
+    bodies = [request.body for request in emulator.requests if request.path.endswith("/stop")]
+    return len([body for body in bodies if not user or (isinstance(body, dict) and body.get("user") == user)])
+
+
+def kept(emulator: Emulator, kind: str, user: str) -> str:
+    """Return what Dify's history holds as the answer of the user's only turn."""
+    headers = {"Authorization": f"Bearer {emulator.key(kind)}"}
+    asked = {"user": user}
+    listed = requests.get(f"{emulator.dify_url}/conversations", asked, headers=headers, timeout=5)
+    asked["conversation_id"] = listed.json()["data"][0]["id"]
+    messages = requests.get(f"{emulator.dify_url}/messages", asked, headers=headers, timeout=5)
+    return str(messages.json()["data"][0]["answer"])

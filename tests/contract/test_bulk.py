@@ -29,7 +29,7 @@ from remote_chatbots import (
 )
 from remote_chatbots.bulk import Outcome, Progress, aask_all, ask_all, write_rows
 from remote_chatbots.emulator import Cut, Emulator, ErrorEvent, HtmlPage, RateLimit, TooManyRequests
-from tests.asked import asked
+from tests.asked import asked, stops
 from tests.soaking import many
 
 
@@ -219,8 +219,7 @@ async def test_leaving_stops_the_turns_that_are_under_way(emulator: Emulator, ap
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.7):
                     await anext(outcomes)
-        stops = [request for request in slowly.requests if request.path.endswith("/stop")]
-        assert len(stops) == 4
+        assert stops(slowly) == 4
         again = [one async for one in aask_all(teller, slow, user="anna", journal=tmp_path / "journal")]
         assert [one.status for one in again] == ["failed"] * 4
         assert "repeat_failed" in str(again[0].error)

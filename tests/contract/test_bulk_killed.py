@@ -16,7 +16,7 @@ import pytest
 from remote_chatbots import DifyApp, GPTBotsAgent
 from remote_chatbots.bulk import Outcome, ask_all
 from remote_chatbots.emulator import Emulator
-from tests.asked import asked
+from tests.asked import asked, stops
 from tests.soaking import many
 
 CHILD = """
@@ -125,7 +125,7 @@ def test_an_interrupted_run_stops_its_turns_and_leaves_a_whole_journal(emulator:
     posts = Counter(text for text, _ in asked(emulator))
     assert max(posts.values()) == 1
     left = [one for one in outcomes.values() if one.status == "failed"]
-    assert len(left) == sum(request.path.endswith("/stop") for request in emulator.requests)
+    assert len(left) == stops(emulator)
     run.gone_on(repeat_failed=True)
     posts = Counter(text for text, _ in asked(emulator))
     assert [posts[one.question.text] for one in left] == [2] * len(left)

@@ -17,7 +17,7 @@ from remote_chatbots.bulk import Outcome, aask_all, ask_all
 from remote_chatbots.bulk.on_dask import Hand
 from remote_chatbots.emulator import Emulator, RateLimit
 from remote_chatbots.question import Question
-from tests.asked import asked
+from tests.asked import asked, stops
 from tests.soaking import many
 
 if TYPE_CHECKING:  # it takes half a second to import, in each process
@@ -173,4 +173,4 @@ def test_leaving_stops_the_turns_on_the_workers(cluster: distributed.Client) -> 
             time.sleep(0.5)  # for the others to begin
             break
         assert len(asked(emulator)) == 3
-        assert sum(request.path.endswith("/stop") for request in emulator.requests) == 2
+        assert stops(emulator) == 2

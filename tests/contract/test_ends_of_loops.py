@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-import requests
 
 from remote_chatbots import AsyncBotClient, BotClient, BotTimeoutError, DifyApp, Settings, TextDelta, Timeouts
 from remote_chatbots.emulator import Emulator
+from tests.asked import kept, stops
 from tests.contract.scripted import CHUNKED, END, KEY, LAST_CHUNK, Scripted, Until, chunk, text
 
 Serve = Callable[..., Scripted]
@@ -28,20 +28,6 @@ SLOW = "[[slow]] Tell me a long story."
 def emulator() -> Iterator[Emulator]:
     with Emulator(held_open_s=0.2) as running:
         yield running
-
-
-def stops(emulator: Emulator) -> int:
-    return sum(request.path.endswith("/stop") for request in emulator.requests)
-
-
-def kept(emulator: Emulator, user: str) -> str:
-    """Return what the server's history holds as the answer of the user's only turn."""
-    headers = {"Authorization": f"Bearer {emulator.key('chat')}"}
-    asked = {"user": user}
-    listed = requests.get(f"{emulator.dify_url}/conversations", asked, headers=headers, timeout=5)
-    asked["conversation_id"] = listed.json()["data"][0]["id"]
-    messages = requests.get(f"{emulator.dify_url}/messages", asked, headers=headers, timeout=5)
-    return str(messages.json()["data"][0]["answer"])
 
 
 async def test_at_the_limit_of_connections_every_cancelled_turn_is_stopped(emulator: Emulator) -> None:
@@ -115,7 +101,7 @@ async def test_leaving_from_another_task_keeps_the_answer_and_ends_the_readers_l
     assert await reader == "the loop ended"
     assert reader.cancelling() == 0
     assert stops(emulator) == before + 1
-    assert kept(emulator, "two tasks")
+    assert kept(emulator, "chat", "two tasks")
 
 
 async def test_a_reader_that_is_cancelled_while_another_task_leaves_is_cancelled(emulator: Emulator) -> None:
@@ -154,7 +140,7 @@ def test_a_run_that_the_garbage_collector_meets_in_a_cycle_is_left(emulator: Emu
     del box, run
     gc.collect()
     assert stops(emulator) == before + 1
-    assert kept(emulator, "cyclic")
+    assert kept(emulator, "chat", "cyclic")
 
 
 async def test_an_async_run_that_is_dropped_is_left_without_the_garbage_collector(emulator: Emulator) -> None:
@@ -185,7 +171,7 @@ async def test_an_async_run_that_the_garbage_collector_meets_in_a_cycle_is_left(
             break
     await asyncio.sleep(0.3)
     assert stops(emulator) == before + 1
-    assert kept(emulator, "cyclic and async")
+    assert kept(emulator, "chat", "cyclic and async")
 
 
 @pytest.fixture
@@ -213,7 +199,7 @@ def test_ctrl_c_stops_the_server_which_keeps_the_partial_answer(emulator: Emulat
     with pytest.raises(KeyboardInterrupt):
         listen()
     assert stops(emulator) == before + 1
-    assert kept(emulator, "interrupter")
+    assert kept(emulator, "chat", "interrupter")
 
 
 @pytest.mark.usefixtures("terminal")

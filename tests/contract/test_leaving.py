@@ -12,11 +12,11 @@ from contextlib import aclosing, suppress
 from functools import partial
 
 import pytest
-import requests
 
 from remote_chatbots import AsyncBotClient, BotClient, DifyApp, Event, Settings, TextDelta
 from remote_chatbots.emulator import Emulator
 from remote_chatbots.flow import Abandoned, Errand, Flow
+from tests.asked import kept, stops
 from tests.contract.scripted import CHUNKED, KEY, Reset, Scripted, Until, chunk, text
 
 SLOW = "[[slow]] Tell me a long story."
@@ -27,21 +27,6 @@ KINDS = ("chat", "agent-chat", "advanced-chat")
 def emulator() -> Iterator[Emulator]:
     with Emulator(held_open_s=0.2) as running:
         yield running
-
-
-def stops(emulator: Emulator) -> int:
-    return sum(request.path.endswith("/stop") for request in emulator.requests)
-
-
-def kept(emulator: Emulator, kind: str, user: str) -> str:
-    """Return what the server's history holds as the answer of the user's only turn."""
-    headers = {"Authorization": f"Bearer {emulator.key(kind)}"}
-    conversations = requests.get(f"{emulator.dify_url}/conversations", {"user": user}, headers=headers, timeout=5)
-    conversation = conversations.json()["data"][0]["id"]
-    asked = {"user": user, "conversation_id": conversation}
-    return str(
-        requests.get(f"{emulator.dify_url}/messages", asked, headers=headers, timeout=5).json()["data"][0]["answer"]
-    )
 
 
 def app(emulator: Emulator, kind: str) -> DifyApp:

@@ -15,6 +15,7 @@ from langchain_core.tracers._streaming import _V2StreamingCallbackHandler
 
 from langchain_chatbots import ChatDify
 from remote_chatbots.emulator import Emulator
+from tests.asked import stops
 from tests.langchain_adapter.asking import KINDS
 
 SLOW = "[[slow]] Tell me a long story."
@@ -36,8 +37,7 @@ class Told:
 
     @property
     def stops(self) -> int:
-        told = (request.body for request in self._emulator.requests if request.path.endswith("/stop"))
-        return sum(isinstance(body, dict) and body.get("user") == self.user for body in told)
+        return stops(self._emulator, self.user)
 
 
 @pytest.fixture(params=KINDS)

@@ -12,6 +12,7 @@ import pytest
 
 from llama_index_chatbots import Dify, RemoteChatEngine, RemoteQueryEngine
 from remote_chatbots.emulator import Emulator
+from tests.asked import stops
 from tests.llama_index_adapter.asking import KINDS, user
 
 SLOW = "[[slow]] Tell me a long story."
@@ -34,8 +35,7 @@ class Told:
 
     @property
     def stops(self) -> int:
-        bodies = (request.body for request in self._emulator.requests if request.path.endswith("/stop"))
-        return sum(isinstance(body, dict) and body.get("user") == self.user for body in bodies)
+        return stops(self._emulator, self.user)
 
 
 @pytest.fixture(params=KINDS)

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field
 from llama_index_chatbots import RemoteLLM
 from remote_chatbots import BotFormatError, BotUsageError
 from remote_chatbots.emulator import Emulator
+from tests.asked import stops
 from tests.llama_index_adapter.asking import Do, MakeLLM, sent
 
 ASKING = PromptTemplate("{tag}When does the {ship} leave?")
@@ -82,8 +83,7 @@ async def test_leaving_a_stream_of_objects_tells_the_server_to_stop(emulator: Em
     stream.close()
     async with aclosing(await llm.astream_structured_predict(Departure, ASKING, tag="[[slow]]", ship="f")) as objects:
         await anext(objects)
-    stops = [one for one in emulator.requests if one.path.endswith("/stop") and one.body == {"user": llm.user}]
-    assert len(stops) == 2
+    assert stops(emulator, llm.user) == 2
     assert len(sent(emulator, llm.user)) == 2
 
 
