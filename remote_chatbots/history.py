@@ -8,7 +8,7 @@ are read (`Message`); the rules are here.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
@@ -82,6 +82,10 @@ class Talk(Sequence[Message]):
         if isinstance(at, slice):
             return [self._read(message) for message in self._messages[at]]
         return self._read(self._messages[at])
+
+    def __iter__(self) -> Iterator[Message]:
+        """Read all messages, one after the other."""
+        return map(self._read, self._messages)
 
     def may_be_system(self) -> Sequence[int]:
         """Return the places of all messages that their class does not tell to be none of the system's."""

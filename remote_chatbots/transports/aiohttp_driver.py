@@ -26,6 +26,7 @@ logger = logging.getLogger("remote_chatbots")
 # What turns under way are made of: the garbage collector, which ends a cycle's objects in any order, must not end a
 # flow before the run that has yet to leave it. A dict of its own: from 3.13 on an object's first one holds nothing.
 _HELD: dict[int, dict[str, Any]] = {}
+_UNBOUNDED = contextlib.nullcontext()
 # A clean-up must outlive its caller; the loop itself holds tasks weakly.
 _CLEANUPS: set[asyncio.Task[None]] = set()
 
@@ -197,9 +198,9 @@ class AiohttpRun:
         both_s = clocks.connect_s + clocks.silence_s if clocks.connect_s and clocks.silence_s else None
         slots = sessions.slots()
         try:
-            # A clock costs more than a slot that is free.
-            async with asyncio.timeout(self._within(both_s) if slots is not None and slots.locked() else None):
-                if slots is not None:
+            if slots is not None:
+                # A clock costs more than a slot that is free.
+                async with asyncio.timeout(self._within(both_s)) if slots.locked() else _UNBOUNDED:
                     await slots.acquire()
                     self._slot = slots
         except TimeoutError:
@@ -223,6 +224,8 @@ class AiohttpRun:
             return await body.readany()
         if deadline is not None:
             deadline.at = deadline.at or _now() + deadline.seconds
+            if body._buffer:
+                return await body.readany()  # what has arrived needs no clock
             if ends_at is None or deadline.at < ends_at:
                 try:
                     async with asyncio.timeout_at(deadline.at):

@@ -232,9 +232,9 @@ class DifyApp:
         return Speech(self.base_url, self._headers(), self.settings, self._hidden(*hidden))
 
     def _turn(self, question: Question, options: DifyOptions) -> Flow[None]:
+        files = files_in(question)
         # What opens a signed address is a secret as well.
-        signs = (file.url.partition("?")[2] for file in files_in(question))
-        hidden = self._hidden(question.text, *signs)
+        hidden = self._hidden(question.text, *(file.url.partition("?")[2] for file in files))
         turn = DifyTurn(
             self.settings, lambda task_id: self._management(question.user).stop_request(task_id, question.user), hidden
         )
@@ -246,9 +246,12 @@ class DifyApp:
             after_silence_s=self.settings.probe_after_s,
             look_into=lambda: look_into(question, self._get, hidden),
         )
-        head = yield from self._files().asked_with(
-            question, lambda sent: self._open(sent, options, hidden), by_rules=not options.workflow_id
-        )
+        if files:
+            head = yield from self._files().asked_with(
+                question, lambda sent: self._open(sent, options, hidden), by_rules=not options.workflow_id
+            )
+        else:
+            head = yield from self._open(question, options, hidden)
         if head.content_type in _JSON:
             yield from self._whole(turn, reader)
         elif head.content_type == _EVENTS or not head.content_type:

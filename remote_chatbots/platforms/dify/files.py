@@ -98,8 +98,6 @@ class Files(Calls):
             BotUsageError: If the app does not take a file. Nothing was asked.
             BotError: If an upload fails: nothing was asked; or what `ask` raises.
         """
-        if not files_in(question):
-            return (yield from ask(question))
         if by_rules:
             question = yield from self.as_taken(question)
         uploads = yield from self._uploaded(question)
