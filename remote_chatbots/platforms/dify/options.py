@@ -52,8 +52,10 @@ class DifyOptions:
         Raises:
             BotUsageError: If a name is none of the fields, or a value is none that it takes.
         """
+        if not given:
+            return self
         check_options(given, self, NAME, "a Dify app")
-        return replace(self, **given) if given else self
+        return replace(self, **given)
 
     def payload(self) -> dict[str, Any]:
         """Return what of the request's body differs from the server's defaults."""

@@ -82,8 +82,10 @@ class GPTBotsOptions:
         Raises:
             BotUsageError: If a name is none of the fields, or a value is none that it takes.
         """
+        if not given:
+            return self
         check_options(given, self, NAME, "a GPTBots agent")
-        return replace(self, **given) if given else self
+        return replace(self, **given)
 
     def payload(self) -> dict[str, Any]:
         """Return the fields that both versions of the send call have; absent means the agent's own setting."""
