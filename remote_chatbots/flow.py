@@ -61,7 +61,7 @@ class Aside(NamedTuple):
 
     Attributes:
         request: The request.
-        within_s: It takes no longer.
+        within_s: It takes no longer, in seconds. Default 5.
     """
 
     request: HttpRequest
@@ -262,10 +262,10 @@ def _step_of(go_on: Callable[[Any], Effect | Event], value: Any) -> Effect | Eve
         return None
 
 
-def look_up(request: HttpRequest, within_s: float = 5.0) -> Flow[Any]:
+def look_up(request: HttpRequest) -> Flow[Any]:
     """Make a small call that nothing depends on; return the JSON value it is answered with, None if it fails."""
     try:
-        head, body = yield Aside(request, within_s)
+        head, body = yield Aside(request)
         return parse_json(body) if head.status < 300 else None
     except (BotError, ValueError):
         return None

@@ -78,7 +78,7 @@ class StreamReader:
         wishes: What the caller wants of the text: the question.
         filters: What else changes the events on their way, before the stop sequences are looked for.
         stop_wait_s: How long to wait for the turn's end after telling the server to stop.
-        after_silence_s: How much silence at the start of the stream is looked into.
+        after_silence_s: How much silence at the start of the stream is looked into; None: none is.
         look_into: The flow that does; it raises if there is nothing to wait for.
     """
 
@@ -89,8 +89,8 @@ class StreamReader:
         wishes: Wishes,
         *,
         filters: Iterable[EventFilter] = (),
-        stop_wait_s: float = 1.5,
-        after_silence_s: float = 5.0,
+        stop_wait_s: float,
+        after_silence_s: float | None = None,
         look_into: Callable[[], Flow[None]] | None = None,
     ) -> None:
         self._framer = framer

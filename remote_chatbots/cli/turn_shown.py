@@ -8,8 +8,8 @@ from remote_chatbots.answer import Answer
 from remote_chatbots.cli.screen import Screen
 from remote_chatbots.events import Event, MediaProduced, Reasoning, Source, Step, TextDelta, TextReplaced
 from remote_chatbots.printable import Cleaner, on_a_line, printable
+from remote_chatbots.steps import failed
 
-_FAILED = ("failed", "error", "exception", "partial-succeeded")
 _PASSAGE = 400
 
 
@@ -106,11 +106,11 @@ class TurnShown:
 
 def show_step(screen: Screen, step: Step) -> None:
     """Show a step as one line: its name, how long it took, and how it failed, if it did."""
-    failed = bool(step.error) or step.status in _FAILED
+    went_wrong = failed(step.status, step.error) or step.status == "partial-succeeded"
     took = "" if step.elapsed_s is None else f" {step.elapsed_s:.2f} s"
     why = f": {on_a_line(step.error, 1000)}" if step.error else ""
-    line = f"  {'✗' if failed else '·'} {on_a_line(step.name) or on_a_line(step.kind)}{took}{why}"
-    screen.note(screen.fit(line) + "\n", "wrong" if failed else "dim")
+    line = f"  {'✗' if went_wrong else '·'} {on_a_line(step.name) or on_a_line(step.kind)}{took}{why}"
+    screen.note(screen.fit(line) + "\n", "wrong" if went_wrong else "dim")
 
 
 def show_sources(screen: Screen, sources: Iterable[Source]) -> None:

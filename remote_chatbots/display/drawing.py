@@ -8,7 +8,7 @@ from __future__ import annotations
 import unicodedata
 
 from remote_chatbots.display.markup import Html, joined, tag
-from remote_chatbots.display.timeline import Placed, Timeline
+from remote_chatbots.display.timeline import LEAST_S, Placed, Timeline
 
 COLOURS = {"done": "#3d85c6", "holds": "#8a8a8a", "tool": "#2a9d8f", "failed": "#e0484d", "running": "#b87a12"}
 _WIDTH, _ROW, _LABELS, _BARS, _TOP = 720, 22, 240, 330, 20
@@ -51,7 +51,7 @@ def summary(line: Timeline) -> str:
 def seconds(length_s: float) -> str:
     """Return a duration for people."""
     if length_s < 0.0995:
-        return f"{length_s * 1000:.0f} ms" if length_s >= 0.0005 else "0 ms"
+        return f"{length_s * 1000:.0f} ms" if length_s >= LEAST_S else "0 ms"
     if length_s < 100:
         return f"{length_s:.1f} s" if length_s >= 10 else f"{length_s:.2f} s"
     return f"{length_s:,.0f} s"

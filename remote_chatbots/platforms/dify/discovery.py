@@ -21,7 +21,6 @@ from remote_chatbots.question import Question
 from remote_chatbots.reading import mapping, objects, text, texts, whole
 from remote_chatbots.wire import ResponseHead
 
-RULES_WAIT_S = 5.0
 _MIB = 1024 * 1024
 # Dify's controls by our names; "string" is that of 2023.
 _KINDS = {"text-input": "text", "string": "text", "json_object": "object"}
@@ -50,7 +49,7 @@ def parameters(calls: Calls, learned: Learned, user: str) -> Flow[AppParameters]
 def rules(calls: Calls, learned: Learned, user: str) -> Flow[AppParameters | None]:
     """Return as `parameters`; None if it is not to be had soon: for a turn that can do without."""
     try:
-        head, body = yield Aside(calls.reading("/parameters", {"user": user} if user else {}), RULES_WAIT_S)
+        head, body = yield Aside(calls.reading("/parameters", {"user": user} if user else {}))
         told = parse_json(body)
     except (BotError, ValueError):
         return None
