@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from remote_chatbots import (
+    BotProtocolError,
     BotTruncatedError,
     Finished,
     GPTBotsAgent,
@@ -280,9 +281,26 @@ def test_cost_and_ids_count_behind_the_end_as_well_and_cost_is_told_once(heard: 
     assert (played.answer.message_id, played.answer.unrecognized) == ("m-1", ())
 
 
-def test_a_second_id_does_not_take_the_place_of_the_first(heard: Heard) -> None:
-    answer = heard(INFO, {"code": 11, "data": {"message_id": "m-2"}}, {"code": 11, "data": 5}, said("a"), END).answer
-    assert answer.message_id == "m-1"
+ANOTHER = {"code": 11, "message": "MessageInfo", "data": {"message_id": "m-2"}}
+
+
+def test_a_frame_of_another_answer_is_not_taken_for_one_of_this(heard: Heard, framed: Any) -> None:
+    played = heard(framed(INFO, said("Twelve "), ANOTHER, said("people were dismissed."), END))
+    assert type(played.error) is BotProtocolError
+    assert "another answer's" in str(played.error)
+    assert (played.error.partial_text, played.error.message_id) == ("Twelve ", "m-1")
+
+
+def test_the_frames_of_another_answer_behind_the_end_are_handed_on(heard: Heard, framed: Any) -> None:
+    late = ({"code": 4, "data": {"total_tokens": 9}}, {"code": 20, "data": [{"citation": {"content": "Theirs"}}]})
+    answer = heard(framed(INFO, said("a"), END, ANOTHER, *late)).answer
+    assert (answer.message_id, answer.usage, answer.sources) == ("m-1", None, ())
+    assert [one.raw for one in answer.unrecognized] == [ANOTHER, *late]
+
+
+def test_an_id_that_is_told_again_or_is_none_changes_nothing(heard: Heard) -> None:
+    answer = heard(INFO, INFO, {"code": 11, "data": 5}, {"code": 11, "data": {}}, said("a"), END, INFO).answer
+    assert (answer.message_id, answer.text, answer.unrecognized) == ("m-1", "a", ())
 
 
 def test_after_the_end_only_the_grace_is_waited(heard: Heard) -> None:

@@ -136,6 +136,18 @@ def not_allowed(what: str, data: bytes, hidden: tuple[str, ...] = ()) -> BotProt
     )
 
 
+def of_another() -> BotProtocolError:
+    """Return the error of a frame that names another answer than its turn's.
+
+    GPTBots API reference, "Send message v2": a message has one answer, also of several components, and one id.
+    """
+    return BotProtocolError(
+        f"{NAME}: a frame of the stream is another answer's: its message_id is not this one's. It was not taken. Check "
+        "the proxy before the server: it may mix replies.",
+        platform=NAME,
+    )
+
+
 def _code(value: Any) -> str:
     code = str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
     return "" if code in _FINE else code

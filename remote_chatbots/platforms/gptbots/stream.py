@@ -33,6 +33,7 @@ from remote_chatbots.platforms.gptbots.errors import (
     code_of,
     error_from,
     not_allowed,
+    of_another,
 )
 from remote_chatbots.platforms.gptbots.values import TOOL_CALL, count, seconds, source_of, step_id, tool_step, usage_of
 from remote_chatbots.reading import mapping, objects, octets, text
@@ -80,6 +81,7 @@ class GPTBotsTurn:
         self._heard = False
         self._came_empty = False  # as one object, in which nothing is said
         self._ended = False
+        self._another = False  # behind the end, frames of another answer began
         self._handed_over = False
         self._error: BotReplyError | None = None
         self._metadata: dict[str, Any] = {}
@@ -88,7 +90,8 @@ class GPTBotsTurn:
         """Append to `out` the events that `frame` means.
 
         Raises:
-            BotProtocolError: If a whole frame holds no JSON, or the first is nothing that an answer begins with.
+            BotProtocolError: If a whole frame holds no JSON or names another answer, or the first is nothing that an
+                answer begins with.
         """
         try:
             told = parse_json(frame.data)
@@ -110,7 +113,7 @@ class GPTBotsTurn:
             return
         if not isinstance(told, dict):
             out.append(Unrecognized("", told))
-        elif self._over() and not (self._ended and code in _AFTER_THE_END):
+        elif self._over() and not (self._ended and code in _AFTER_THE_END and not self._another):
             out.append(Unrecognized(text(told.get("message")), told))
         elif _is_error(told, heard=self._heard):
             self._error = error_from(told, 200 if not self._heard else 0, hidden=self._hidden, in_stream=self._heard,
@@ -182,6 +185,11 @@ class GPTBotsTurn:
         if message_id and not self._message_id:
             self._message_id = message_id
             yield Started(message_id=message_id)
+        elif message_id and message_id != self._message_id:
+            if not self._ended:
+                raise of_another()
+            self._another = True
+            yield Unrecognized(text(told.get("message")), told)
 
     def _flow_output(self, told: dict[str, Any]) -> Iterator[Event]:
         data = told.get("data")
