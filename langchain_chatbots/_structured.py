@@ -31,10 +31,10 @@ def form_of(schema: Any, platform: str) -> AnswerForm[Any]:
         # A JSON Schema without a title is one all the same, though no tool.
         told = schema if isinstance(schema, dict) and _is_json_schema(schema) else convert_to_json_schema(schema)
     except (ValueError, TypeError, AttributeError) as error:
-        raise BotUsageError(
-            f"{platform}: the schema is none that can be asked for ({error}). Give a pydantic class, a TypedDict, or a "
+        raise BotUsageError.of(
+            platform,
+            f"the schema is none that can be asked for ({error}). Give a pydantic class, a TypedDict, or a "
             "JSON Schema as a dict.",
-            platform=platform,
         ) from None
     parser: JsonOutputParser = PydanticOutputParser(pydantic_object=schema) if of_class else JsonOutputParser()
     return AnswerForm(platform, told, partial(_read, parser, None if of_class else told))

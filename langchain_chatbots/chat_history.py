@@ -243,4 +243,4 @@ def _blocks_of(beside: str | Step) -> list[dict[str, Any]]:
 
 
 def _refused(bot: RemoteChatModel, why: str) -> BotUsageError:
-    return BotUsageError(f"{bot.platform}: {why}", platform=bot.platform)
+    return BotUsageError.of(bot.platform, why)

@@ -51,9 +51,7 @@ class RemoteConversationLoader(BaseLoader):
         per: Per = "conversation",
     ) -> None:
         if per not in ("conversation", "turn"):
-            raise BotUsageError(
-                f'{bot.platform}: per must be "conversation" or "turn". Give one of these.', platform=bot.platform
-            )
+            raise BotUsageError.of(bot.platform, 'per must be "conversation" or "turn". Give one of these.')
         self.bot = bot
         self._ids, self._user, self._limit, self._per = conversation_ids, user, limit, per
 

@@ -118,10 +118,9 @@ def _filled_in(paused: AIMessage, wrong: str) -> FilledForm:
     form: dict[str, Any] = told["input_required"][0]
     if not form.get("form_token"):
         platform = told.get("model_provider", "")
-        raise ChatbotUsageError(
-            f"{platform}: the form has no token: its platform takes it by mail alone. Fill it in there, and recover "
-            "the answer.",
-            platform=platform,
+        raise ChatbotUsageError.of(
+            platform,
+            "the form has no token: its platform takes it by mail alone. Fill it in there, and recover the answer.",
         )
     while True:
         reply = interrupt({**form, "error": wrong} if wrong else form)

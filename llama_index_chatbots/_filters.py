@@ -60,4 +60,4 @@ def _condition(one: Any) -> dict[str, Any]:
 
 
 def _wrong(what: str) -> BotUsageError:
-    return BotUsageError(f"dify: {what}", platform="dify")
+    return BotUsageError.of("dify", what)

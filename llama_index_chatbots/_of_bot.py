@@ -46,7 +46,7 @@ class OfBot(BaseComponent):
             details = error.errors(include_url=False, include_context=False, include_input=False)
             wrong = wrong_fields(details, type(self).model_fields)
         if wrong:  # outside the except: pydantic's error holds what was given
-            raise BotUsageError(f"{llm.platform}: {wrong}", platform=llm.platform)
+            raise BotUsageError.of(llm.platform, wrong)
 
     def _read(self, conversation_id: str, last: int | None = None) -> list[ChatMessage]:
         return self._noted(
@@ -82,7 +82,7 @@ class OfBot(BaseComponent):
         await self.llm._loop_client().delete(conversation_id, user=self.llm._user(self.user))
 
     def _refuse(self, why: str) -> NoReturn:
-        raise BotUsageError(f"{self.llm.platform}: {why}", platform=self.llm.platform)
+        raise BotUsageError.of(self.llm.platform, why)
 
 
 LAST = Field(default=None, ge=1)

@@ -134,10 +134,10 @@ class _Talk:
         prompt_args: Mapping[str, Any],
     ) -> None:
         if llm.pydantic_program_mode not in _MODES:
-            raise BotUsageError(
-                f"{llm.platform}: pydantic_program_mode {llm.pydantic_program_mode.value!r} is for models that take "
+            raise BotUsageError.of(
+                llm.platform,
+                f"pydantic_program_mode {llm.pydantic_program_mode.value!r} is for models that take "
                 "functions from their caller, and a remote bot takes none. Leave it at its default.",
-                platform=llm.platform,
             )
         self._form = _form_of(output_cls, llm.platform)
         self._output_cls = output_cls

@@ -151,9 +151,8 @@ def _history(
     if not isinstance(before, (str, list, tuple)) or (
         messages and not all(isinstance(one, StoredMessage) for one in before)
     ):
-        raise BotUsageError(
-            f"{bot.name}: before must be a message's id, or the messages that were read. Give one of these.",
-            platform=bot.name,
+        raise BotUsageError.of(
+            bot.name, "before must be a message's id, or the messages that were read. Give one of these."
         )
     more = {"before": before} if before else {}
     flow = operation(bot, "history", conversation_id, user=user, limit=limit, **more)

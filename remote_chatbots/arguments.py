@@ -80,9 +80,8 @@ def check_options(given: Iterable[str], options: Any, platform: str, what: str) 
     known = [field.name for field in fields(options)]
     for name in given:
         if name not in known:
-            raise BotUsageError(
-                f"{platform}: {name} is no option of {what}. Leave it out, or give {', '.join(known)}.",
-                platform=platform,
+            raise BotUsageError.of(
+                platform, f"{name} is no option of {what}. Leave it out, or give {', '.join(known)}."
             )
 
 
@@ -93,10 +92,8 @@ def check_limit(limit: Any, platform: str) -> None:
         BotUsageError: If it is neither.
     """
     if limit is not None and (whole(limit) is None or limit < 0):
-        raise BotUsageError(
-            f"{platform}: limit must be a whole number of at least 0, not {limit!r}. Give such a number, or None for "
-            "all.",
-            platform=platform,
+        raise BotUsageError.of(
+            platform, f"limit must be a whole number of at least 0, not {limit!r}. Give such a number, or None for all."
         )
 
 
@@ -108,7 +105,7 @@ def refusals_of(platform: str) -> Iterator[None]:
     except BotUsageError as error:
         if error.message.startswith(f"{platform}: "):
             raise
-        raise type(error)(f"{platform}: {error.message}", platform=platform) from None
+        raise type(error).of(platform, error.message) from None
 
 
 def unknown(name: str, known: Iterable[str]) -> str:

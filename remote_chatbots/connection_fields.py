@@ -72,10 +72,9 @@ class ConnectionFields(BaseModel):
         if not given.get("api_key"):
             for name in given:
                 if name not in type(self).model_fields and "?" in (told := unknown(name, ("api_key",))):
-                    raise BotUsageError(f"{self.platform}: {told}", platform=self.platform)
-            raise BotUsageError(
-                f"{self.platform}: api_key is missing. Give api_key=… or set {self._environment['api_key'][0]}.",
-                platform=self.platform,
+                    raise BotUsageError.of(self.platform, told)
+            raise BotUsageError.of(
+                self.platform, f"api_key is missing. Give api_key=… or set {self._environment['api_key'][0]}."
             )
         wrong = ""
         try:
@@ -84,7 +83,7 @@ class ConnectionFields(BaseModel):
             details = error.errors(include_url=False, include_context=False, include_input=False)
             wrong = wrong_fields(details, type(self).model_fields)
         if wrong:  # outside the except: pydantic's error holds what was given
-            raise BotUsageError(f"{self.platform}: {wrong}", platform=self.platform)
+            raise BotUsageError.of(self.platform, wrong)
         with refusals_of(self.platform):
             self._check()
             Timeouts.of(self.timeout)

@@ -221,8 +221,8 @@ def checked_conversations(given: Any, platform: str) -> Conversations:
     """
     if isinstance(given, Conversations):
         return given
-    raise BotUsageError(
-        f"{platform}: conversations must be a store of them, not {type(given).__name__}. Give InMemoryConversations(), "
+    raise BotUsageError.of(
+        platform,
+        f"conversations must be a store of them, not {type(given).__name__}. Give InMemoryConversations(), "
         "SQLiteConversations(path), StoredConversations(store) or a Conversations of your own.",
-        platform=platform,
     )

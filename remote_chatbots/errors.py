@@ -23,7 +23,7 @@ wrote. The HTTP library's own exception is `__cause__`, never what a caller must
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 Phase = Literal["connect", "silence", "total"]
 
@@ -65,6 +65,17 @@ class BotError(Exception):
         self.message_id = message_id
         self.task_id = task_id
         self.workflow_run_id = workflow_run_id
+
+    @classmethod
+    def of(cls, platform: str, told: str, **known: Any) -> Self:
+        """Return an error whose message begins with the platform.
+
+        Args:
+            platform: "dify" or "gptbots"; "" where none is involved.
+            told: What the message says behind that.
+            **known: The other attributes.
+        """
+        return cls(f"{platform}: {told}" if platform else told, platform=platform, **known)
 
     def __str__(self) -> str:
         # OSError, a base of TimeoutError, would print its own way.

@@ -105,10 +105,10 @@ def asked_unforked(
 def _told(platform: str, cause: str, on_fork: OnFork) -> None:
     forked = FORKED.format(cause=cause)
     if on_fork == "error":
-        raise BotUsageError(
-            f'{platform}: {forked}. Nothing was sent. Give the history up to the newest answer, conversation_id="" to '
+        raise BotUsageError.of(
+            platform,
+            f'{forked}. Nothing was sent. Give the history up to the newest answer, conversation_id="" to '
             'begin a new conversation, or set on_fork="new" or "warn".',
-            platform=platform,
         )
     warnings.warn(
         f'{platform}: {forked}, so the question is asked behind what came since. Set on_fork="new" to begin a new '

@@ -322,4 +322,4 @@ def _finite(written: str) -> float | None:
 def too_large(what: str, limit_bytes: int, platform: str) -> BotProtocolError:
     """Return the error of something that is larger than `max_event_bytes`."""
     told = f"{what} is larger than max_event_bytes ({limit_bytes}). Raise it if so much is meant to come at once."
-    return BotProtocolError(f"{platform}: {told}" if platform else told, platform=platform)
+    return BotProtocolError.of(platform, told)

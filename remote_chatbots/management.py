@@ -25,17 +25,15 @@ def operation(bot: BotProtocol, name: str, *arguments: Any, **named: Any) -> Flo
     """
     offered = getattr(bot, name, None)
     if offered is None:
-        raise BotUsageError(
-            f"{bot.name}: there is no call for {name!r} on this platform. Leave it out, or do it on the platform's own "
-            "pages.",
-            platform=bot.name,
+        raise BotUsageError.of(
+            bot.name,
+            f"there is no call for {name!r} on this platform. Leave it out, or do it on the platform's own pages.",
         )
     check_limit(named.get("limit"), bot.name)
     user = named.get("user", "")
     if not isinstance(user, str):
-        raise BotUsageError(
-            f"{bot.name}: user must be text, not {type(user).__name__}. Give your own name for the person.",
-            platform=bot.name,
+        raise BotUsageError.of(
+            bot.name, f"user must be text, not {type(user).__name__}. Give your own name for the person."
         )
     flow: Flow[Any] = offered(*arguments, **named)
     return flow

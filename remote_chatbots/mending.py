@@ -47,10 +47,10 @@ def checked_recovery(bot: BotProtocol) -> Callable[[LostAnswer], Flow[None]]:
     """
     recover: Callable[[LostAnswer], Flow[None]] | None = getattr(bot, "recover", None)
     if recover is None:
-        raise BotUsageError(
-            f'{bot.name}: the server keeps no answer that could be fetched, so on_break="recover" cannot hold. Nothing '
+        raise BotUsageError.of(
+            bot.name,
+            'the server keeps no answer that could be fetched, so on_break="recover" cannot hold. Nothing '
             'was sent. Leave on_break at "error".',
-            platform=bot.name,
         )
     return recover
 

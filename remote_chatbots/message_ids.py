@@ -32,10 +32,9 @@ def message_id_of(message: Named, platform: str = "") -> str:
         return message
     id_ = getattr(message, "message_id", "")
     if not isinstance(id_, str) or not id_:
-        begin = f"{platform}: " if platform else ""
-        raise BotUsageError(
-            f"{begin}this {type(message).__name__} names no answer. Give the bot's answer or its id; where a stream "
-            "told none (v1 of GPTBots' send call), it is in the history.",
-            platform=platform,
+        raise BotUsageError.of(
+            platform,
+            f"this {type(message).__name__} names no answer. Give the bot's answer or its id; where a stream told none "
+            "(v1 of GPTBots' send call), it is in the history.",
         )
     return id_

@@ -63,8 +63,8 @@ def refused(
     head = on_one_line(f"{status or ''} {code}") or "error"
     if kind is not BotServerError and known.get("retryable"):
         known["retryable"] = None  # by its nature
-    sentence = f"{platform}: {head}: {message or 'no reason given.'} {cure}"
-    return kind(sentence, platform=platform, http_status=status, code=code, **known)
+    told = f"{head}: {message or 'no reason given.'} {cure}"
+    return kind.of(platform, told, http_status=status, code=code, **known)
 
 
 def _retryable(status: int, wait_s: float | None) -> bool | None:

@@ -68,7 +68,7 @@ def named(
     if conversation_ids is None:
         return None
     if isinstance(conversation_ids, str):
-        raise BotUsageError(f"{platform}: conversation_ids are several. Give a list, also of one.", platform=platform)
+        raise BotUsageError.of(platform, "conversation_ids are several. Give a list, also of one.")
     check_limit(limit, platform)
     return [StoredConversation(one, user=user) for one in conversation_ids[:limit]]
 

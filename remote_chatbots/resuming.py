@@ -168,10 +168,10 @@ class LostAnswer:
 
     def not_kept(self, platform: str, why: str) -> BotNotFoundError:
         """Return the error that says that the server has no text of it, and why that may be."""
-        return BotNotFoundError(
-            f"{platform}: the server has no text of this answer: {why} The question may be in the conversation's "
+        return BotNotFoundError.of(
+            platform,
+            f"the server has no text of this answer: {why} The question may be in the conversation's "
             "history all the same: look there before you ask again.",
-            platform=platform,
             conversation_id=self.conversation_id,
             message_id=self.message_id,
             workflow_run_id=self.workflow_run_id,

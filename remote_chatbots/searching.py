@@ -77,17 +77,17 @@ def checked_query(query: object, platform: str, most_characters: int | None = No
         BotUsageError: If it is no text, or blank, or no Unicode, or has more than `most_characters`.
     """
     if not isinstance(query, str) or not query.strip():
-        raise BotUsageError(f"{platform}: the query is empty, or no text. Say what to look for.", platform=platform)
+        raise BotUsageError.of(platform, "the query is empty, or no text. Say what to look for.")
     try:
         query.encode()
     except UnicodeEncodeError:
-        raise BotUsageError(
-            f"{platform}: the query holds half a character (a lone surrogate). Give whole text.", platform=platform
+        raise BotUsageError.of(
+            platform, "the query holds half a character (a lone surrogate). Give whole text."
         ) from None
     if most_characters is not None and len(query) > most_characters:
-        raise BotUsageError(
-            f"{platform}: the query has {len(query)} characters, and a knowledge base takes at most {most_characters}. "
+        raise BotUsageError.of(
+            platform,
+            f"the query has {len(query)} characters, and a knowledge base takes at most {most_characters}. "
             "Give a shorter one, e.g. the question without what surrounds it.",
-            platform=platform,
         )
     return query

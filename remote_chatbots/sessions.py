@@ -42,10 +42,10 @@ class Session(NamedTuple):
         if not session_id:
             return None
         if conversations is None:
-            raise BotUsageError(
-                f"{platform}: session_id says nothing to a model without a store of sessions. Give the model "
+            raise BotUsageError.of(
+                platform,
+                "session_id says nothing to a model without a store of sessions. Give the model "
                 "conversations=InMemoryConversations() or SQLiteConversations(path).",
-                platform=platform,
             )
         return cls(session_id, conversations)
 
@@ -98,10 +98,10 @@ def asked_in_session(
             yield from place.look(may_claim=may_begin)
         except BotError as error:
             cause = error.__cause__ or error
-            raise BotUsageError(
-                f"{platform}: the store of conversations cannot be read ({type(cause).__name__}). Nothing was sent. "
+            raise BotUsageError.of(
+                platform,
+                f"the store of conversations cannot be read ({type(cause).__name__}). Nothing was sent. "
                 "Check what conversations=… was given.",
-                platform=platform,
             ) from cause
         if place.known:
             yield from place.release()

@@ -79,4 +79,4 @@ class Sound:
 
 
 def _refused(platform: str, what: str) -> BotUsageError:
-    return BotUsageError(f"{platform}: {what}", platform=platform)
+    return BotUsageError.of(platform, what)

@@ -95,20 +95,19 @@ class AnswerForm(Generic[T]):
         try:
             return _INSTRUCTION.format(schema=json_bytes(self.schema).decode())
         except TypeError as error:
-            raise BotUsageError(
-                f"{self.platform}: the schema holds something that JSON has no form for ({error}). Give a JSON Schema.",
-                platform=self.platform,
+            raise BotUsageError.of(
+                self.platform, f"the schema holds something that JSON has no form for ({error}). Give a JSON Schema."
             ) from None
 
     def _refusal(self, answered: Answered, problem: str, when: str) -> BotFormatError:
         reason = answered.told.get("finish_reason", "stop")
         ended = "" if reason == "stop" else f" The turn ended with finish_reason {reason!r}."
         ids: dict[str, Any] = {name: str(answered.told.get(name) or "") for name in IDS}
-        return BotFormatError(
-            f"{self.platform}: the answer is not in the form that was asked for, {when}: {problem}{ended} The text is "
+        return BotFormatError.of(
+            self.platform,
+            f"the answer is not in the form that was asked for, {when}: {problem}{ended} The text is "
             "in partial_text. Ask for less at once, give the fields descriptions, or describe the form in the app's "
             "own prompt.",
-            platform=self.platform,
             partial_text=answered.text,
             **ids,
         )
@@ -190,16 +189,16 @@ def checked_method(platform: str, method: str, strict: bool | None) -> None:
         BotUsageError: For any other method, and for `strict=True`.
     """
     if method not in ("json_mode", "json_schema"):
-        raise BotUsageError(
-            f"{platform}: method {method!r} needs a model that takes tools from its caller, and a remote bot takes "
+        raise BotUsageError.of(
+            platform,
+            f"method {method!r} needs a model that takes tools from its caller, and a remote bot takes "
             'none. Leave it out, or give "json_mode" or "json_schema": the form is asked for in words, and checked.',
-            platform=platform,
         )
     if strict:
-        raise BotUsageError(
-            f"{platform}: strict=True promises that the platform holds the bot to the schema, and none does. Leave it "
+        raise BotUsageError.of(
+            platform,
+            "strict=True promises that the platform holds the bot to the schema, and none does. Leave it "
             "out: the answer is checked, and repaired once.",
-            platform=platform,
         )
 
 

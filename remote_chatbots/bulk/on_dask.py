@@ -162,10 +162,10 @@ class DaskAsker:
             raise
         except Exception as error:
             self._lose(hand)
-            raise BotTruncatedError(
-                f"{self._client.bot.name}: the Dask worker that asked was lost ({type(error).__name__}). The message "
+            raise BotTruncatedError.of(
+                self._client.bot.name,
+                f"the Dask worker that asked was lost ({type(error).__name__}). The message "
                 "may have arrived: look at the history before you ask again.",
-                platform=self._client.bot.name,
             ) from error
         else:
             return answer, first_text_s
@@ -192,10 +192,9 @@ class DaskAsker:
                     self._lose(hand)
             if self._trouble is not None or _now() >= until:
                 why = f" ({type(self._trouble).__name__})" if self._trouble else ""
-                raise BotConnectError(
-                    f"{self._client.bot.name}: the Dask cluster has no worker that can ask{why}. Start some, with this "
-                    "package installed.",
-                    platform=self._client.bot.name,
+                raise BotConnectError.of(
+                    self._client.bot.name,
+                    f"the Dask cluster has no worker that can ask{why}. Start some, with this package installed.",
                     retryable=False,
                 ) from self._trouble
             await asyncio.sleep(0.1)

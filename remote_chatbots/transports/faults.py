@@ -22,30 +22,29 @@ _MAYBE = (
 
 def no_connection(platform: str, host: str) -> BotConnectError:
     """Return the error of a connection that did not come about: nothing was sent."""
-    return BotConnectError(
-        f"{platform}: no connection to {host}. Nothing was sent. Check base_url, the network and the proxy settings.",
-        platform=platform,
+    return BotConnectError.of(
+        platform, f"no connection to {host}. Nothing was sent. Check base_url, the network and the proxy settings."
     )
 
 
 def no_trust(platform: str, host: str) -> BotConnectError:
     """Return the error of a TLS handshake that failed: nothing was sent, and trying again would not help."""
-    return BotConnectError(
-        f"{platform}: {host} could not prove by TLS who it is. Nothing was sent. Check base_url (does the server speak "
+    return BotConnectError.of(
+        platform,
+        f"{host} could not prove by TLS who it is. Nothing was sent. Check base_url (does the server speak "
         "https:// at all?), or make its certificate authority known: REQUESTS_CA_BUNDLE for sync calls, SSL_CERT_FILE "
         "for async ones.",
-        platform=platform,
         retryable=False,
     )
 
 
 def unusable(platform: str, host: str, error: Exception) -> BotUsageError:
     """Return the error of an address or setting that no connection can be made with: nothing was sent."""
-    return BotUsageError(
-        f"{platform}: no connection to {host} can be made with these settings ({type(error).__name__}). Nothing was "
+    return BotUsageError.of(
+        platform,
+        f"no connection to {host} can be made with these settings ({type(error).__name__}). Nothing was "
         "sent. Check base_url's host name; HTTPS_PROXY and its like (a socks:// one works in sync calls only, with the "
         "package PySocks); and REQUESTS_CA_BUNDLE.",
-        platform=platform,
     )
 
 
@@ -58,16 +57,16 @@ def out_of_time(platform: str, phase: Phase, timeouts: Timeouts, *, sent: bool =
         "silence": f"not a byte for silence_s={timeouts.silence_s}. {_MAYBE} Raise silence_s for a slow bot.",
         "total": f"the turn took longer than total_s={timeouts.total_s}. {fate} Raise total_s for a slow bot.",
     }[phase]
-    return BotTimeoutError(f"{platform}: {told}", phase=phase, platform=platform, retryable=None if sent else True)
+    return BotTimeoutError.of(platform, told, phase=phase, retryable=None if sent else True)
 
 
 def no_slot(platform: str, max_connections: int) -> BotTimeoutError:
     """Return the error of a turn that waited in vain for others to end: nothing was sent."""
-    return BotTimeoutError(
-        f"{platform}: all max_connections={max_connections} connections were in use for too long. Nothing was sent. "
+    return BotTimeoutError.of(
+        platform,
+        f"all max_connections={max_connections} connections were in use for too long. Nothing was sent. "
         "Raise max_connections, or ask less at once.",
         phase="connect",
-        platform=platform,
     )
 
 
@@ -88,7 +87,6 @@ def broken(platform: str) -> BotTruncatedError:
 
 def unreadable(platform: str) -> BotProtocolError:
     """Return the error of a body that is not compressed the way its head says."""
-    return BotProtocolError(
-        f"{platform}: the reply is compressed in a way that its head does not tell. Check the proxy before the server.",
-        platform=platform,
+    return BotProtocolError.of(
+        platform, "the reply is compressed in a way that its head does not tell. Check the proxy before the server."
     )

@@ -131,7 +131,8 @@ def test_an_error_that_is_raised_at_once_is_told_of() -> None:
         text = docstring(value)
         for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(value)))):
             if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
-                error = ast.unparse(node.exc.func).replace("Chatbot", "Bot")  # LangChain's twin of it
+                # LangChain's twin is one of ours.
+                error = ast.unparse(node.exc.func).removesuffix(".of").replace("Chatbot", "Bot")
                 known = error in entries(text, "Raises") or SAME_AS_ANOTHER.search(text)
                 if error[0].isupper() and not known:
                     wrong.append(f"{name}: {error}")

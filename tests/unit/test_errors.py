@@ -111,6 +111,15 @@ def test_an_error_is_told_by_its_message(kind: type[BotError]) -> None:
 
 
 @pytest.mark.parametrize("kind", ALL)
+def test_an_error_of_a_platform_begins_with_it(kind: type[BotError]) -> None:
+    known = everything(kind)
+    error = kind.of(known["platform"], "429 x: no. Wait.", **{k: v for k, v in known.items() if k != "platform"})
+
+    assert vars(error) == vars(kind(MESSAGE, **everything(kind)))
+    assert (kind.of("", "no. Wait.").message, kind.of("", "no. Wait.").platform) == ("no. Wait.", "")
+
+
+@pytest.mark.parametrize("kind", ALL)
 def test_an_error_knows_nothing_that_it_was_not_told(kind: type[BotError]) -> None:
     error = kind("x")
 

@@ -98,9 +98,8 @@ class Calls:
         try:
             return json_request(method, self.base_url + path, self.headers, payload)
         except TypeError as error:
-            raise BotUsageError(
-                f"{NAME}: JSON has no form for what was given ({error}). Give text, numbers, lists, dicts.",
-                platform=NAME,
+            raise BotUsageError.of(
+                NAME, f"JSON has no form for what was given ({error}). Give text, numbers, lists, dicts."
             ) from None
 
     def _policy(self) -> RetryPolicy:
@@ -114,7 +113,7 @@ def known_id(id_: str) -> str:
         BotUsageError: If it is none.
     """
     if not isinstance(id_, str) or not id_ or set(id_) <= {"."}:
-        raise BotUsageError(f"{NAME}: an id is missing. Give the one that the server gave.", platform=NAME)
+        raise BotUsageError.of(NAME, "an id is missing. Give the one that the server gave.")
     return id_
 
 

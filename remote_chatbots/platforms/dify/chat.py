@@ -91,7 +91,7 @@ class DifyApp:
         """
         self._check_user(question.user)
         if not question.text.replace("\0", ""):  # recorded: err-query-empty, chat-block-query-with-nul
-            raise BotUsageError(f"{NAME}: a question is more than its files. Give a text with them.", platform=NAME)
+            raise BotUsageError.of(NAME, "a question is more than its files. Give a text with them.")
         options = self.options.with_those_of(question.options)
         if not options.workflow_id:  # another version has a form of its own
             discovery.check_inputs(question, self.learned)
@@ -208,10 +208,10 @@ class DifyApp:
 
     def _check_user(self, user: str) -> None:
         if not user:
-            raise BotUsageError(
-                f"{NAME}: a user is needed, your own name for the person who asks. Give user=… with the call, or where "
+            raise BotUsageError.of(
+                NAME,
+                "a user is needed, your own name for the person who asks. Give user=… with the call, or where "
                 "the bot is set up.",
-                platform=NAME,
             )
 
     def _management(self, user: str, *hidden: str) -> Management:
@@ -305,9 +305,8 @@ class DifyApp:
         try:
             return self._post("/chat-messages", payload)
         except TypeError as error:
-            raise BotUsageError(
-                f"{NAME}: inputs hold something that JSON has no form for ({error}). Give text, numbers, lists, dicts.",
-                platform=NAME,
+            raise BotUsageError.of(
+                NAME, f"inputs hold something that JSON has no form for ({error}). Give text, numbers, lists, dicts."
             ) from None
 
     def _post(self, path: str, payload: object) -> HttpRequest:

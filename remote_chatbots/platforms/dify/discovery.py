@@ -84,10 +84,10 @@ def check_inputs(question: Question, learned: Learned) -> None:
     if known is None or (question.conversation_id and not reads_inputs_each_turn(learned.server_version)):
         return
     if wrong := wrong_inputs(known.input_form, question.inputs):
-        raise BotUsageError(
-            f"{NAME}: inputs: {'; '.join(wrong)}. Give them as the app's form has them, with every turn; if the form "
+        raise BotUsageError.of(
+            NAME,
+            f"inputs: {'; '.join(wrong)}. Give them as the app's form has them, with every turn; if the form "
             "was changed since, read it again by parameters().",
-            platform=NAME,
         )
 
 

@@ -178,15 +178,15 @@ def run_failed(reason: Any, hidden: tuple[str, ...] = ()) -> BotServerError:
     """Return the error of a workflow run that ended as failed (recorded: 1.14.2/chatflow-stream-model-fail500)."""
     told = _reason(reason, hidden) or "no reason given."
     cure = "Look at the run's log in Dify; the same question may work later."
-    return BotServerError(f"{NAME}: the workflow failed: {told} {cure}", platform=NAME, in_stream=True)
+    return BotServerError.of(NAME, f"the workflow failed: {told} {cure}", in_stream=True)
 
 
 def not_allowed(what: str, data: bytes, hidden: tuple[str, ...] = ()) -> BotProtocolError:
     """Return the error of a reply that no Dify server makes."""
-    return BotProtocolError(
-        f"{NAME}: {what}: {shown(data, hidden)}. Check that base_url is a Dify server's API (it usually ends in /v1) "
+    return BotProtocolError.of(
+        NAME,
+        f"{what}: {shown(data, hidden)}. Check that base_url is a Dify server's API (it usually ends in /v1) "
         "and not a web page or another service.",
-        platform=NAME,
     )
 
 
@@ -195,10 +195,10 @@ def of_another(name: str) -> BotProtocolError:
 
     No recorded stream, of either age, changes them.
     """
-    return BotProtocolError(
-        f"{NAME}: an event of the stream is another turn's: its {name} is not this one's. It was not taken. Check the "
+    return BotProtocolError.of(
+        NAME,
+        f"an event of the stream is another turn's: its {name} is not this one's. It was not taken. Check the "
         "proxy before the server: it may mix replies.",
-        platform=NAME,
     )
 
 

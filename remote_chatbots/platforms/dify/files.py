@@ -260,4 +260,4 @@ def _kind(file: Attachment) -> AttachmentKind:
 
 def _refused(why: str, name: str = "files", place: int | None = None) -> BotUsageError:
     field = name if place is None else f"{name}[{place - 1}]"
-    return BotUsageError(f"{NAME}: {field}: {why}", platform=NAME)
+    return BotUsageError.of(NAME, f"{field}: {why}")

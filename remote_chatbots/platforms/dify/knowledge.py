@@ -93,9 +93,8 @@ class DifyKnowledge:
         asked = self.options.with_those_of(options)
         ids = _ids(self.dataset_id if dataset_id is None else dataset_id)
         if not ids:
-            raise BotUsageError(
-                f"{NAME}: no knowledge base. Give dataset_id=…, the id that stands in its address in Dify.",
-                platform=NAME,
+            raise BotUsageError.of(
+                NAME, "no knowledge base. Give dataset_id=…, the id that stands in its address in Dify."
             )
         query = checked_query(query, NAME, MOST_CHARACTERS)
         calls = self._calls(query)
@@ -212,9 +211,8 @@ class DifyKnowledge:
 def _ids(given: Any) -> tuple[str, ...]:
     ids = (given,) if isinstance(given, str) else given
     if not isinstance(ids, (list, tuple)) or not all(isinstance(one, str) and one.strip() for one in ids):
-        raise BotUsageError(
-            f"{NAME}: dataset_id must be an id, or a list of ids. Give that of the knowledge base, or of several.",
-            platform=NAME,
+        raise BotUsageError.of(
+            NAME, "dataset_id must be an id, or a list of ids. Give that of the knowledge base, or of several."
         )
     return tuple(ids)
 
@@ -250,9 +248,9 @@ def _check_that_it_filters(head: ResponseHead) -> None:
     """Refuse what a server found that knows no metadata: it searched everything, and says no word."""
     version = head.headers.get("x-version", "")
     if version.startswith("0."):
-        raise BotRejectedError(
-            f"{NAME}: this server (version {version}) knows no metadata of documents, and searched without the "
+        raise BotRejectedError.of(
+            NAME,
+            f"this server (version {version}) knows no metadata of documents, and searched without the "
             "conditions. Leave metadata_filtering_conditions out, or use a newer Dify.",
-            platform=NAME,
             http_status=head.status,
         )

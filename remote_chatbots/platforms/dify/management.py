@@ -101,7 +101,7 @@ class Management(Calls):
             BotUsageError: If the name is no text.
         """
         if not isinstance(name, str):
-            raise BotUsageError(f'{NAME}: name must be text. Give one, or "" for an automatic one.', platform=NAME)
+            raise BotUsageError.of(NAME, 'name must be text. Give one, or "" for an automatic one.')
         payload = {"user": user} | ({"name": name} if name else {"auto_generate": True})
         told = yield from self._done(self._write("POST", f"/conversations/{path_part(conversation_id)}/name", payload))
         return text(told.get("name")) or name  # a server of 2023 says no more than that it is done
@@ -133,9 +133,7 @@ class Management(Calls):
         match = next((one for one in known if variable in (one.name, one.variable_id)), None)
         if match is None:
             names = ", ".join(one.name for one in known) or "none"
-            raise BotUsageError(
-                f"{NAME}: the conversation has no variable {variable!r}. Give one of: {names}.", platform=NAME
-            )
+            raise BotUsageError.of(NAME, f"the conversation has no variable {variable!r}. Give one of: {names}.")
         path = f"/conversations/{path_part(conversation_id)}/variables/{path_part(match.variable_id)}"
         return _variable((yield from self._call(self._write("PUT", path, {"value": value, "user": user}))))
 
@@ -146,7 +144,7 @@ class Management(Calls):
             BotUsageError: If the rating is none.
         """
         if rating not in ("like", "dislike", None):
-            raise BotUsageError(f'{NAME}: rating must be "like", "dislike" or None. Give one of these.', platform=NAME)
+            raise BotUsageError.of(NAME, 'rating must be "like", "dislike" or None. Give one of these.')
         payload = {"rating": rating, "user": user} | ({"content": comment} if comment else {})
         try:
             yield from self._done(self._write("POST", f"/messages/{path_part(message_id)}/feedbacks", payload))

@@ -34,16 +34,14 @@ class DifyOptions:
 
     def __post_init__(self) -> None:
         if not isinstance(self.workflow_id, str):
-            raise BotUsageError(
-                f"{NAME}: workflow_id must be a string. Give the id of a published version of the chatflow.",
-                platform=NAME,
+            raise BotUsageError.of(
+                NAME, "workflow_id must be a string. Give the id of a published version of the chatflow."
             )
         if not isinstance(self.auto_generate_name, bool):
-            raise BotUsageError(f"{NAME}: auto_generate_name must be True or False. Give one of these.", platform=NAME)
+            raise BotUsageError.of(NAME, "auto_generate_name must be True or False. Give one of these.")
         if not isinstance(self.trace_id, str) or (self.trace_id and not _TRACE_ID.fullmatch(self.trace_id)):
-            raise BotUsageError(
-                f"{NAME}: trace_id must be 1 to 128 letters, digits, hyphens or underscores. Give such an id.",
-                platform=NAME,
+            raise BotUsageError.of(
+                NAME, "trace_id must be 1 to 128 letters, digits, hyphens or underscores. Give such an id."
             )
 
     def with_those_of(self, given: Mapping[str, Any]) -> DifyOptions:

@@ -219,4 +219,4 @@ def _one_of(name: str, value: Any, allowed: Sequence[str]) -> None:
 
 
 def _wrong(what: str) -> BotUsageError:
-    return BotUsageError(f"{NAME}: {what}", platform=NAME)
+    return BotUsageError.of(NAME, what)

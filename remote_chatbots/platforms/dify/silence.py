@@ -48,9 +48,9 @@ def look_into(question: Question, get: Get, hidden: tuple[str, ...]) -> Flow[Non
     if head.status != 200 or (question.conversation_id and not reads_inputs_each_turn(version)):
         return
     if lacking := _missing(body, question.inputs):
-        raise BotRejectedError(
-            f"{NAME}: {lacking[0]} is required in input form. Give it in inputs, with every turn.",
-            platform=NAME,
+        raise BotRejectedError.of(
+            NAME,
+            f"{lacking[0]} is required in input form. Give it in inputs, with every turn.",
             http_status=400,
             code="invalid_param",
         )

@@ -40,9 +40,8 @@ class Speech(Calls):
         sound = Sound.of(audio, NAME)
         declared = DECLARED_AS.get(sound.mime_type)
         if declared is None:
-            raise BotUsageError(
-                f"{NAME}: a recording of type {sound.mime_type} is taken by no server. Convert it to mp3, m4a or wav.",
-                platform=NAME,
+            raise BotUsageError.of(
+                NAME, f"a recording of type {sound.mime_type} is taken by no server. Convert it to mp3, m4a or wav."
             )
         sound.check_size(MOST_BYTES, NAME)
         name = sound.name or f"recording{extension_of(sound.mime_type)}"
@@ -68,7 +67,7 @@ class Speech(Calls):
             BotNotFoundError: If there is no such answer, or it has no text: Dify says 200 and null.
         """
         if bool(text) == bool(message_id):
-            raise BotUsageError(f"{NAME}: give either a text or a message_id to speak.", platform=NAME)
+            raise BotUsageError.of(NAME, "give either a text or a message_id to speak.")
         payload: dict[str, Any] = {"text": text} if text else {"message_id": message_id}
         payload |= {"user": user} | ({"voice": voice} if voice else {})
         request = self._write("POST", "/text-to-audio", payload)
@@ -79,9 +78,9 @@ class Speech(Calls):
         if told := said_in(body):
             raise error_from(told, head.status, hidden=self.hidden)
         if body.strip() in (b"", b"null"):
-            raise BotNotFoundError(
-                f"{NAME}: there is nothing to speak: no such answer, or it has no text. Check the id.",
-                platform=NAME,
+            raise BotNotFoundError.of(
+                NAME,
+                "there is nothing to speak: no such answer, or it has no text. Check the id.",
                 http_status=head.status,
                 message_id=message_id,
             )

@@ -206,10 +206,10 @@ class DifyTurn:
         if self._error is not None:
             raise self._error
         if not whole:
-            raise BotTruncatedError(
-                f"{NAME}: the stream ended before its last event came. The message may have arrived: recover "
+            raise BotTruncatedError.of(
+                NAME,
+                "the stream ended before its last event came. The message may have arrived: recover "
                 "it, or look at the conversation's history, before you ask again.",
-                platform=NAME,
             )
         yield Finished(self._reason(), self._metadata)
 

@@ -95,10 +95,10 @@ def message(version: Version, question: Question, options: GPTBotsOptions, place
     }
     for name, given in beyond.items():
         if given:
-            raise BotUsageError(
-                f"{NAME}: {name} cannot be sent by v1 of the send call, and this server, or api_version, has no v2. "
+            raise BotUsageError.of(
+                NAME,
+                f"{name} cannot be sent by v1 of the send call, and this server, or api_version, has no v2. "
                 "Leave it out.",
-                platform=NAME,
             )
     text = {"text": question.text} if question.text else {}
     return text | ({"files": [_file_v1(file, placeholder) for file in question.files]} if question.files else {}) | told
@@ -113,23 +113,23 @@ def checked(question: Question, options: GPTBotsOptions) -> None:
         BotUsageError: If the user's name is too long, or a file is too many, too large, or of a kind that there is not.
     """
     if not question.user and not question.conversation_id:
-        raise BotUsageError(
-            f"{NAME}: a question needs a user, your own name for the person who asks. Give user=… with the question, "
+        raise BotUsageError.of(
+            NAME,
+            "a question needs a user, your own name for the person who asks. Give user=… with the question, "
             "or where the bot is set up.",
-            platform=NAME,
         )
     if len(question.user) > MOST_USER_CHARACTERS:
-        raise BotUsageError(
-            f"{NAME}: user has {len(question.user)} characters, and GPTBots takes at most {MOST_USER_CHARACTERS}. Give "
+        raise BotUsageError.of(
+            NAME,
+            f"user has {len(question.user)} characters, and GPTBots takes at most {MOST_USER_CHARACTERS}. Give "
             "a shorter name: of a UUID its 32 digits without dashes (uuid.hex), of anything else the first 32 "
             "characters of its SHA-256 in hex.",
-            platform=NAME,
         )
     if len(question.files) > MOST_FILES:
-        raise BotUsageError(
-            f"{NAME}: files holds {len(question.files)} files, and GPTBots takes at most {MOST_FILES} with a message. "
+        raise BotUsageError.of(
+            NAME,
+            f"files holds {len(question.files)} files, and GPTBots takes at most {MOST_FILES} with a message. "
             "Send some of them with another message.",
-            platform=NAME,
         )
     for file in question.files:
         _check_file(file)
@@ -138,33 +138,31 @@ def checked(question: Question, options: GPTBotsOptions) -> None:
         try:
             json_bytes(value)
         except TypeError as error:
-            raise BotUsageError(
-                f"{NAME}: {name} hold something that JSON has no form for ({error}). Give text, numbers, lists, dicts.",
-                platform=NAME,
+            raise BotUsageError.of(
+                NAME, f"{name} hold something that JSON has no form for ({error}). Give text, numbers, lists, dicts."
             ) from None
 
 
 def _check_file(file: Attachment) -> None:
     most_bytes = MOST_BYTES.get(file.kind)
     if most_bytes is None or file.file_id:
-        raise BotUsageError(
-            f"{NAME}: files: GPTBots takes images, audio and documents, by url or data, and has no uploads. Give "
-            "one of these.",
-            platform=NAME,
+        raise BotUsageError.of(
+            NAME,
+            "files: GPTBots takes images, audio and documents, by url or data, and has no uploads. Give one of these.",
         )
     if (size_bytes := len(file.content)) > most_bytes:
-        raise BotUsageError(
-            f"{NAME}: files: the {file.kind} has {size_bytes} bytes, and GPTBots takes at most {most_bytes}. "
+        raise BotUsageError.of(
+            NAME,
+            f"files: the {file.kind} has {size_bytes} bytes, and GPTBots takes at most {most_bytes}. "
             "Send a smaller one, or give its url.",
-            platform=NAME,
         )
     with refusals_of(NAME):
         head_of(file.content)  # a file that is gone would be noticed in the middle of the message
     if file.data and not splitext(file.file_name)[1]:
-        raise BotUsageError(
-            f"{NAME}: files: the {file.kind} has no name with an extension, which tells GPTBots its type. Give "
+        raise BotUsageError.of(
+            NAME,
+            f"files: the {file.kind} has no name with an extension, which tells GPTBots its type. Give "
             'name="….pdf" or the like.',
-            platform=NAME,
         )
 
 

@@ -93,7 +93,7 @@ class GPTBotsAgent:
         object.__setattr__(self, "base_url", server_of(self.base_url))
         object.__setattr__(self, "headers", checked_headers(self.headers))
         if self.api_version not in ("auto", *get_args(Version)):
-            raise BotUsageError(f'{NAME}: api_version must be "auto", "v1" or "v2". Give one of these.', platform=NAME)
+            raise BotUsageError.of(NAME, 'api_version must be "auto", "v1" or "v2". Give one of these.')
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_learnt": {}}

@@ -129,10 +129,10 @@ def error_from(told: dict[str, Any], status: int, *, hidden: tuple[str, ...] = (
 
 def not_allowed(what: str, data: bytes, hidden: tuple[str, ...] = ()) -> BotProtocolError:
     """Return the error of a reply that no GPTBots server makes."""
-    return BotProtocolError(
-        f"{NAME}: {what}: {shown(data, hidden)}. Check that base_url is the address of a GPTBots region, and not a web "
+    return BotProtocolError.of(
+        NAME,
+        f"{what}: {shown(data, hidden)}. Check that base_url is the address of a GPTBots region, and not a web "
         "page or another service.",
-        platform=NAME,
     )
 
 

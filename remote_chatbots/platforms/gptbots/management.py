@@ -137,9 +137,9 @@ class Management:
             BotNotFoundError: If there is no such answer.
         """
         if comment:
-            raise BotUsageError(f"{NAME}: feedback takes no comment here. Leave it out.", platform=NAME)
+            raise BotUsageError.of(NAME, "feedback takes no comment here. Leave it out.")
         if rating not in _RATINGS:
-            raise BotUsageError(f'{NAME}: rating must be "like", "dislike" or None. Give one of these.', platform=NAME)
+            raise BotUsageError.of(NAME, 'rating must be "like", "dislike" or None. Give one of these.')
         yield from self._rate("/v1/message/feedback", {"answer_id": message_id, "feedback": _RATINGS[rating]})
 
     def quality(self, message_id: str, grade: str) -> Flow[None]:
@@ -154,7 +154,7 @@ class Management:
             BotNotFoundError: If there is no such answer.
         """
         if grade not in QUALITIES:
-            raise BotUsageError(f"{NAME}: grade must be one of {', '.join(QUALITIES)}. Give one.", platform=NAME)
+            raise BotUsageError.of(NAME, f"grade must be one of {', '.join(QUALITIES)}. Give one.")
         yield from self._rate("/v1/message/quality", {"answer_id": message_id, "quality": grade})
 
     def suggestions(self, message_id: str) -> Flow[list[str]]:
@@ -238,9 +238,9 @@ class Management:
         _, _, told = yield from self.call(self.calls.post(path, payload))
         # HTTP 200 and 0: nothing was changed.
         if str(told.get("affectCount", 1)) == "0":
-            raise BotNotFoundError(
-                f"{NAME}: there is no such answer. Check the id: it is that of an answer, not of a question.",
-                platform=NAME,
+            raise BotNotFoundError.of(
+                NAME,
+                "there is no such answer. Check the id: it is that of an answer, not of a question.",
                 http_status=200,
             )
 
@@ -309,8 +309,8 @@ def _newest_first(found: list[dict[str, Any]]) -> list[StoredConversation]:
 def _place(found: list[dict[str, Any]], name: str, id_: str) -> int:
     at = next((at for at, one in enumerate(found) if one.get(name) == id_), None)
     if at is None:
-        raise BotNotFoundError(
-            f"{NAME}: there is nothing with this {name} to read on from. Give an id of the same list.", platform=NAME
+        raise BotNotFoundError.of(
+            NAME, f"there is nothing with this {name} to read on from. Give an id of the same list."
         )
     return at
 

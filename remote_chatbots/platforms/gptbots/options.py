@@ -46,10 +46,10 @@ class GPTBotsOptions:
     def __post_init__(self) -> None:
         for name in ("short_term_memory", "long_term_memory", "corner_citation"):
             if not isinstance(getattr(self, name), bool | None):
-                raise BotUsageError(f"{NAME}: {name} must be True, False or None. Give one of these.", platform=NAME)
+                raise BotUsageError.of(NAME, f"{name} must be True, False or None. Give one of these.")
         for name in ("citation_marks", "fetch_sources"):
             if not isinstance(getattr(self, name), bool):
-                raise BotUsageError(f"{NAME}: {name} must be True or False. Give one of these.", platform=NAME)
+                raise BotUsageError.of(NAME, f"{name} must be True or False. Give one of these.")
         self.scope()
 
     def scope(self) -> dict[str, list[str]] | None:
@@ -69,10 +69,10 @@ class GPTBotsOptions:
                 or not isinstance(ids, (list, tuple))
                 or not all(isinstance(id_, str) for id_ in ids)
             ):
-                raise BotUsageError(
-                    f"{NAME}: knowledge must be a list of document ids, or a mapping with lists of ids as data_ids and "
+                raise BotUsageError.of(
+                    NAME,
+                    "knowledge must be a list of document ids, or a mapping with lists of ids as data_ids and "
                     "group_ids. Give one of these, [] for no knowledge at all, or leave it out for all of it.",
-                    platform=NAME,
                 )
         return {name: list(ids) for name, ids in scope.items()} or {"data_ids": []}
 

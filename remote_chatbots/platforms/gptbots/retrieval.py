@@ -86,4 +86,4 @@ def _ids(name: str, given: Any) -> list[str] | None:
 
 
 def _wrong(what: str) -> BotUsageError:
-    return BotUsageError(f"{NAME}: {what}", platform=NAME)
+    return BotUsageError.of(NAME, what)

@@ -31,8 +31,8 @@ def transcribe(calls: Management, audio: Audio) -> Flow[str]:
     """
     sound = Sound.of(audio, NAME)
     if sound.mime_type not in _SOUNDS:
-        raise BotUsageError(
-            f"{NAME}: a recording of type {sound.mime_type} is not taken. Convert it to mp3, m4a or wav.", platform=NAME
+        raise BotUsageError.of(
+            NAME, f"a recording of type {sound.mime_type} is not taken. Convert it to mp3, m4a or wav."
         )
     sound.check_size(MOST_BYTES, NAME)
     stem, extension = splitext(sound.name or "recording")
@@ -61,10 +61,9 @@ def speak(calls: Management, text: str, message_id: str, voice: str) -> Flow[Med
         BotRejectedError: If the answer has no text.
     """
     if text or voice or not message_id:
-        raise BotUsageError(
-            f"{NAME}: the platform speaks its own answers, in the agent's voice. Give message_id, and neither text nor "
-            "voice.",
-            platform=NAME,
+        raise BotUsageError.of(
+            NAME,
+            "the platform speaks its own answers, in the agent's voice. Give message_id, and neither text nor voice.",
         )
     error_of = partial(refusal, hidden=calls.hidden)
     policy = RetryPolicy(max_retries=calls.settings.max_retries)

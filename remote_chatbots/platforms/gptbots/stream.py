@@ -145,10 +145,10 @@ class GPTBotsTurn:
         if self._error is not None:
             raise self._error
         if not self._ended and not self._handed_over:
-            raise BotTruncatedError(
-                f"{NAME}: the stream ended before its End frame came. The message has probably arrived: recover "
+            raise BotTruncatedError.of(
+                NAME,
+                "the stream ended before its End frame came. The message has probably arrived: recover "
                 "it, or look at the conversation's history, before you ask again.",
-                platform=NAME,
             )
         if self._came_empty and not self._flow_text() and self._look_up is not None:
             # Some answers come empty, and are whole in the history a moment later (found by a public client).
