@@ -141,10 +141,10 @@ def of_another() -> BotProtocolError:
 
     GPTBots API reference, "Send message v2": a message has one answer, also of several components, and one id.
     """
-    return BotProtocolError(
-        f"{NAME}: a frame of the stream is another answer's: its message_id is not this one's. It was not taken. Check "
+    return BotProtocolError.of(
+        NAME,
+        "a frame of the stream is another answer's: its message_id is not this one's. It was not taken. Check "
         "the proxy before the server: it may mix replies.",
-        platform=NAME,
     )
 
 
