@@ -81,8 +81,7 @@ def without_frames(error: BaseException) -> BaseException:
 
 def broken(platform: str) -> BotTruncatedError:
     """Return the error of a connection that broke after something was sent."""
-    told = f"{platform}: the connection broke before the reply was whole. {_MAYBE}"
-    return BotTruncatedError(told, platform=platform)
+    return BotTruncatedError.of(platform, f"the connection broke before the reply was whole. {_MAYBE}")
 
 
 def unreadable(platform: str) -> BotProtocolError:
