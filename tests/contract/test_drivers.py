@@ -173,7 +173,7 @@ def test_silence_before_the_head_is_a_timeout(serve: Serve, driver: Driver) -> N
 
 
 def test_silence_in_the_middle_keeps_the_text_so_far(serve: Serve, driver: Driver) -> None:
-    error = driver.one(serve([CHUNKED, chunk(text("Hel")), Wait(1)]).url, timeout=(5, 0.2)).error
+    error = driver.one(serve([CHUNKED, chunk(text("Hel")), Wait(3)]).url, timeout=(5, 0.7)).error
     assert isinstance(error, BotTimeoutError)
     assert error.phase == "silence"
     assert error.partial_text == "Hel"
