@@ -50,13 +50,14 @@ class _Client:
         return f"{type(self).__name__}({told})"
 
     def _flow(self, question: Question | FilledForm | str, given: dict[str, Any]) -> Flow[None]:
-        if isinstance(question, FilledForm):
-            if any(given.values()):
-                raise BotUsageError("A FilledForm has its own arguments. Give them to it.")
-            form = question if question.user else replace(question, user=self.user)
-            flow: Flow[None] = operation(self.bot, "submit", form)
-            return flow
-        return ask(self.bot, self._question(question, given))
+        with refusals_of(self.bot.name):
+            if isinstance(question, FilledForm):
+                if any(given.values()):
+                    raise BotUsageError("A FilledForm has its own arguments. Give them to it.")
+                form = question if question.user else replace(question, user=self.user)
+                flow: Flow[None] = operation(self.bot, "submit", form)
+                return flow
+            return ask(self.bot, self._question(question, given))
 
     def _filled(
         self, paused: Answer, action: str, inputs: Mapping[str, Any] | None, form_token: str, known: dict[str, Any]
@@ -65,8 +66,9 @@ class _Client:
             return FilledForm.of(paused, action, inputs, form_token=form_token, **known)
 
     def _recovery(self, broken: BotError | Answer | LostAnswer, known: dict[str, Any]) -> Flow[None]:
-        lost = broken if isinstance(broken, LostAnswer) else LostAnswer.of(broken, **known)
-        lost = lost if lost.user else replace(lost, user=self.user)
+        with refusals_of(self.bot.name):
+            lost = broken if isinstance(broken, LostAnswer) else LostAnswer.of(broken, **known)
+            lost = lost if lost.user else replace(lost, user=self.user)
         flow: Flow[None] = operation(self.bot, "recover", lost)
         return flow
 

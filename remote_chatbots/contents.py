@@ -156,8 +156,15 @@ class AsBase64:
 
 
 def head_of(content: Content) -> bytes:
-    """Return the first bytes of a content, as many as tell its type."""
-    return bytes(next(iter(content), b"")[:HEAD_BYTES])
+    """Return the first bytes of a content, as many as tell its type.
+
+    Raises:
+        BotUsageError: If it holds none, but something else.
+    """
+    first = next(iter(content), b"")
+    if not isinstance(first, (bytes, bytearray, memoryview)):
+        raise BotUsageError(f"files: data must be bytes, not pieces of {type(first).__name__}. Give bytes, or a path.")
+    return bytes(first[:HEAD_BYTES])
 
 
 def digest_of(content: Content) -> str:

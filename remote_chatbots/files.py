@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from os import PathLike
 
+from remote_chatbots.arguments import refusals_of
 from remote_chatbots.attachments import Attachment
 from remote_chatbots.management import AsyncCaller, Caller
 
@@ -27,7 +28,7 @@ class FileCalls(Caller):
             BotUsageError: If the platform has no uploads (GPTBots: files go with the message), or it is no file.
             BotRejectedError: If it is too large (413), or of a type that the server does not take (415).
         """
-        found: Attachment = self._call("upload", file_of(file), user=user or self.user)
+        found: Attachment = self._call("upload", file_of(file, self.bot.name), user=user or self.user)
         return found
 
     def download(self, file_id: str, *, user: str = "", most_bytes: int | None = None) -> bytes:
@@ -52,7 +53,7 @@ class AsyncFileCalls(AsyncCaller):
 
     async def upload(self, file: Attachment | bytes | str | PathLike[str], *, user: str = "") -> Attachment:
         """Upload a file: as `BotClient.upload`."""
-        found: Attachment = await self._call("upload", file_of(file), user=user or self.user)
+        found: Attachment = await self._call("upload", file_of(file, self.bot.name), user=user or self.user)
         return found
 
     async def download(self, file_id: str, *, user: str = "", most_bytes: int | None = None) -> bytes:
@@ -61,12 +62,13 @@ class AsyncFileCalls(AsyncCaller):
         return found
 
 
-def file_of(given: Attachment | bytes | str | PathLike[str]) -> Attachment:
+def file_of(given: Attachment | bytes | str | PathLike[str], platform: str) -> Attachment:
     """Return a file, its bytes, or its path, as a file.
 
     Raises:
-        BotUsageError: If it is none.
+        BotUsageError: If it is none; the message begins with `platform`.
     """
     if isinstance(given, Attachment):
         return given
-    return Attachment.from_bytes(given) if isinstance(given, bytes) else Attachment.from_path(given)
+    with refusals_of(platform):
+        return Attachment.from_bytes(given) if isinstance(given, bytes) else Attachment.from_path(given)

@@ -10,6 +10,7 @@ from remote_chatbots.errors import BotUsageError
 from remote_chatbots.events import Source
 from remote_chatbots.flow import Flow, T
 from remote_chatbots.message_ids import Named, message_id_of
+from remote_chatbots.question import HALF_A_CHARACTER
 
 if TYPE_CHECKING:
     from remote_chatbots.answer import Answer
@@ -21,7 +22,7 @@ def operation(bot: BotProtocol, name: str, *arguments: Any, **named: Any) -> Flo
     """Return the flow of one of a platform's small calls.
 
     Raises:
-        BotUsageError: If the platform does not offer it, or `limit` or `user` is none.
+        BotUsageError: If the platform does not offer it, or `limit` or `user` is none, or a text cannot be sent.
     """
     offered = getattr(bot, name, None)
     if offered is None:
@@ -35,6 +36,9 @@ def operation(bot: BotProtocol, name: str, *arguments: Any, **named: Any) -> Flo
         raise BotUsageError.of(
             bot.name, f"user must be text, not {type(user).__name__}. Give your own name for the person."
         )
+    for one in (*arguments, *named.values()):
+        if isinstance(one, str) and HALF_A_CHARACTER.search(one):
+            raise BotUsageError.of(bot.name, "a text holds half a character (a lone surrogate). Give whole text.")
     flow: Flow[Any] = offered(*arguments, **named)
     return flow
 

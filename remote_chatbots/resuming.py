@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from remote_chatbots.answer import Answer
 from remote_chatbots.errors import BotError, BotNotFoundError, BotUsageError
 from remote_chatbots.events import Event, Finished, SourcesFound, Started, TextDelta, UsageReported
+from remote_chatbots.question import HALF_A_CHARACTER
 from remote_chatbots.reading import mapping, text
 from remote_chatbots.stopping import StopCutter
 from remote_chatbots.stream_reader import EventFilter
@@ -37,7 +38,7 @@ class FilledForm:
         reasoning: Whether what a model says between `<think>` marks is told apart.
 
     Raises:
-        BotUsageError: If the token, the run or the action is missing.
+        BotUsageError: If the token, the run or the action is missing, or an id or the user is no text.
     """
 
     form_token: str
@@ -58,6 +59,7 @@ class FilledForm:
             value = getattr(self, name)
             if not isinstance(value, str) or not value:
                 raise BotUsageError(f"A form needs its {name}, a string. Give the one of the paused answer.")
+        _check_texts(self, "form_token", "workflow_run_id", "action", "user", "conversation_id", "message_id")
         if not isinstance(self.inputs, Mapping):
             raise BotUsageError("A form's inputs are a mapping of its fields' names to values. Give a mapping.")
         if self.if_submitted not in ("error", "rejoin"):
@@ -80,6 +82,8 @@ class FilledForm:
             BotUsageError: If the answer waits for no such form, the form cannot be submitted by a program, it has no
                 such action or field, or a field without a default is left out.
         """
+        if not isinstance(paused, Answer):
+            raise BotUsageError(f"A form is of a paused answer, not of a {type(paused).__name__}. Give the Answer.")
         forms = [form for form in paused.input_required if form_token in ("", form.get("form_token"))]
         if not forms:
             raise BotUsageError("The answer waits for no such form. Give an answer whose finish_reason is 'paused'.")
@@ -89,6 +93,15 @@ class FilledForm:
         filled = _filled(forms[0], action, {} if inputs is None else inputs)
         known |= {"conversation_id": paused.conversation_id, "message_id": paused.message_id, "said": paused.text}
         return cls(token, paused.workflow_run_id, action, filled, **known)
+
+
+def _check_texts(of: object, *names: str) -> None:
+    for name in names:
+        value = getattr(of, name)
+        if not isinstance(value, str):
+            raise BotUsageError(f"{name} must be a string, not {type(value).__name__}. Give a string.")
+        if HALF_A_CHARACTER.search(value):
+            raise BotUsageError(f"{name} holds half a character (a lone surrogate). Give whole text.")
 
 
 def _filled(form: Mapping[str, Any], action: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,13 +151,25 @@ class LostAnswer:
     stop: Sequence[str] = ()
     coalesce: bool = True
 
+    def __post_init__(self) -> None:
+        _check_texts(self, "conversation_id", "message_id", "workflow_run_id", "user")
+
     def filters(self, *others: EventFilter) -> list[EventFilter]:
         """Return what makes of the answer's text what its reader wants; `others` before the stop sequences."""
         return [*([ThinkSplitter()] if self.reasoning else []), *others, StopCutter(self.stop)]
 
     @classmethod
     def of(cls, broken: BotError | Answer, **known: Any) -> LostAnswer:
-        """Return what an error, or an answer that is not whole, knows of itself; `known` is laid over it."""
+        """Return what an error, or an answer that is not whole, knows of itself; `known` is laid over it.
+
+        Raises:
+            BotUsageError: If it is neither, or what is known is no text.
+        """
+        if not isinstance(broken, (BotError, Answer)):
+            raise BotUsageError(
+                f"A {type(broken).__name__} tells of no lost answer. Give the error of the turn that broke off, its "
+                "Answer, or a LostAnswer."
+            )
         ids = {name: getattr(broken, name) for name in ("conversation_id", "message_id", "workflow_run_id")}
         said = broken.partial_text if isinstance(broken, BotError) else broken.text
         return cls(**{**ids, "said": said, **{name: value for name, value in known.items() if value}})

@@ -55,14 +55,15 @@ class Sound:
         elif isinstance(data, str) or hasattr(data, "__fspath__"):
             with refusals_of(platform):
                 content, name = FileOnDisk(Path(data)), Path(data).name
-        elif hasattr(data, "__iter__") and hasattr(data, "__len__"):
+        elif hasattr(data, "__iter__") and hasattr(data, "__len__") and not isinstance(data, type):
             content = data
         else:
             what = type(audio).__name__
             raise _refused(platform, f"audio must be bytes, a path or an Attachment, not {what}. Give one of these.")
         if not len(content):
             raise _refused(platform, "the recording is empty. Give one with sound in it.")
-        return cls(content, type_of(head_of(content), declared=declared, name=name), name)
+        with refusals_of(platform):
+            return cls(content, type_of(head_of(content), declared=declared, name=name), name)
 
     def check_size(self, most_bytes: int, platform: str) -> None:
         """Refuse a recording that is too large.

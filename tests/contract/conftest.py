@@ -34,11 +34,11 @@ def driver(request: pytest.FixtureRequest) -> Driver:
 def call(request: pytest.FixtureRequest) -> Callable[..., Any]:
     """Make one call of a client of either colour: `call(bot, "ask", …)`."""
 
-    def sync(bot: BotProtocol, name: str, *arguments: Any, **named: Any) -> Any:
+    def sync(bot: BotProtocol, name: str, /, *arguments: Any, **named: Any) -> Any:
         with BotClient(bot, user="anna") as client:
             return getattr(client, name)(*arguments, **named)
 
-    def through_a_loop(bot: BotProtocol, name: str, *arguments: Any, **named: Any) -> Any:
+    def through_a_loop(bot: BotProtocol, name: str, /, *arguments: Any, **named: Any) -> Any:
         async def called() -> Any:
             async with AsyncBotClient(bot, user="anna") as client:
                 return await getattr(client, name)(*arguments, **named)

@@ -63,9 +63,12 @@ class Speech(Calls):
         """Return a text, or an answer, as speech.
 
         Raises:
-            BotUsageError: If not exactly one of both is given.
+            BotUsageError: If not exactly one of both is given, or something is no text.
             BotNotFoundError: If there is no such answer, or it has no text: Dify says 200 and null.
         """
+        for name, value in {"text": text, "voice": voice}.items():
+            if not isinstance(value, str):
+                raise BotUsageError.of(NAME, f"{name} must be a string, not {type(value).__name__}. Give a string.")
         if bool(text) == bool(message_id):
             raise BotUsageError.of(NAME, "give either a text or a message_id to speak.")
         payload: dict[str, Any] = {"text": text} if text else {"message_id": message_id}

@@ -138,7 +138,7 @@ class Management:
         """
         if comment:
             raise BotUsageError.of(NAME, "feedback takes no comment here. Leave it out.")
-        if rating not in _RATINGS:
+        if rating not in (*_RATINGS,):  # of whichever type
             raise BotUsageError.of(NAME, 'rating must be "like", "dislike" or None. Give one of these.')
         yield from self._rate("/v1/message/feedback", {"answer_id": message_id, "feedback": _RATINGS[rating]})
 
