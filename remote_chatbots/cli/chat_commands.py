@@ -62,6 +62,8 @@ def _list(talk: Talk, how_many: str) -> None:
 
 
 def _open(talk: Talk, which: str) -> None:
+    if which.isdecimal() and int(which) and not talk.listed:
+        talk.listed = talk.client.conversations(limit=_LISTED)
     if which.isdecimal() and 1 <= int(which) <= len(talk.listed):
         which = talk.listed[int(which) - 1].conversation_id
     if not which or which.isdecimal():
@@ -77,7 +79,7 @@ def go_on_with(talk: Talk, which: str) -> None:
         BotError: If the server does not tell of it; the talk is where it was.
     """
     kept = talk.client.history(which, limit=2)
-    talk.conversation_id, talk.answer, talk.lost, talk.paused, talk.follow_ups = which, None, None, None, ()
+    talk.go_on_with(which, kept)
     talk.screen.note(f"conversation {on_a_line(which)}\n")
     show_kept(talk.screen, kept)
 
@@ -142,11 +144,11 @@ def _feedback(talk: Talk, said: str) -> None:
 
 
 def _sources(talk: Talk, _: str) -> None:
-    found = talk.answer.sources if talk.answer else ()
+    found = talk.sources()
     for number, source in enumerate(found, 1):
         talk.screen.write(source_in_full(number, source))
     if not found:
-        talk.screen.note("The newest answer names no sources.\n")
+        talk.screen.note("The newest answer names no sources.\n" if talk.answer else "There is no answer yet.\n")
 
 
 def _form(talk: Talk, _: str) -> None:

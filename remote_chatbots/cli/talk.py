@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from remote_chatbots.answer import Answer
@@ -14,10 +16,12 @@ from remote_chatbots.cli.turn_shown import TurnShown
 from remote_chatbots.client import BotClient
 from remote_chatbots.described import AppParameters
 from remote_chatbots.errors import BotError, BotTransportError
+from remote_chatbots.events import Source
 from remote_chatbots.management import whole
 from remote_chatbots.printable import on_a_line, printable
 from remote_chatbots.question import Question
-from remote_chatbots.stored import StoredConversation
+from remote_chatbots.resuming import events_of
+from remote_chatbots.stored import StoredConversation, StoredMessage
 from remote_chatbots.transports.requests_driver import RequestsRun
 
 # How an opening statement shows where a variable belongs.
@@ -32,8 +36,8 @@ class Talk:
         screen: Where it is shown.
         inputs: Values of the app's variables.
         conversation_id: The conversation that goes on; "" before the first answer.
-        answer: The newest answer, as far as it came; None before the first.
-        lost: Why the newest answer is not whole, and what was asked; None if it is.
+        answer: The newest answer, as far as it came or the server keeps it; None before the first.
+        lost: The error of the newest answer, or what the server keeps of it, and what was asked; None if it is whole.
         paused: The answer that waits for a form; None if none does.
         follow_ups: What can be asked by a number.
         files: What goes with the next question.
@@ -49,13 +53,14 @@ class Talk:
         self.inputs = inputs
         self.conversation_id = ""
         self.answer: Answer | None = None
-        self.lost: tuple[BotError, str] | None = None
+        self.lost: tuple[BotError | Answer, str] | None = None
         self.paused: Answer | None = None
         self.follow_ups: tuple[str, ...] = ()
         self.files: list[Attachment] = []
         self.listed: list[StoredConversation] = []
         self.failed = False
         self._bot = bot
+        self._told_apart = hasattr(bot, "citations")
         self._suggests = follow_ups and screen.interactive and self.told.suggestions is not False
 
     @property
@@ -71,6 +76,21 @@ class Talk:
         if opening := _VARIABLE.sub(self._filled_in, self.told.opening_statement):
             self.screen.note(printable(opening) + "\n", "plain")
         self._offer(self.told.suggested_questions)
+
+    def go_on_with(self, conversation_id: str, kept: Sequence[StoredMessage]) -> None:
+        """Go on with a conversation whose newest messages are `kept`: its newest answer is the talk's."""
+        asked = next((one.text for one in reversed(kept) if one.role == "user"), "")
+        newest = kept[-1] if kept and kept[-1].role == "assistant" else None
+        self.conversation_id, self.paused, self.follow_ups = conversation_id, None, ()
+        self.answer = Answer.of(events_of(newest)) if newest else None
+        said = newest is not None and (newest.text or newest.media)
+        self.lost = None if said or not kept else (self.answer or Answer(conversation_id=conversation_id), asked)
+
+    def sources(self) -> tuple[Source, ...]:
+        """Return the passages behind the newest answer; a platform that tells them apart from it is asked."""
+        if self.answer is not None and not self.answer.sources and self._told_apart and self.answer.message_id:
+            self.answer = replace(self.answer, sources=tuple(self.client.citations(self.answer)))
+        return self.answer.sources if self.answer else ()
 
     def _filled_in(self, place: re.Match[str]) -> str:
         """Return a variable's value behind what leads to it; nothing, "Welcome, {{name}}!" is "Welcome!" then."""
@@ -124,10 +144,10 @@ class Talk:
     def recover(self) -> None:
         """Fetch the answer that broke off, from where the server keeps it."""
         if self.lost is None:
-            self.screen.note("The newest answer is whole.\n")
+            self.screen.note("The newest answer is whole.\n" if self.answer else "There is no answer yet.\n")
             return
-        error, asked = self.lost
-        answer = self.client.recover(error, question=asked, conversation_id=self.conversation_id)
+        broken, asked = self.lost
+        answer = self.client.recover(broken, question=asked, conversation_id=self.conversation_id)
         self.lost, self.answer = None, answer
         shown = TurnShown(self.screen)
         self.screen.write(printable(answer.text) + "\n")
