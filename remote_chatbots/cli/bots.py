@@ -20,8 +20,8 @@ _ADDRESSES = {"dify": ("DIFY_BASE_URL", "DIFY_API_BASE"), "gptbots": ("GPTBOTS_B
 _SEEN = "everybody on this machine can see a key among a command's options; the environment or the prompt hides it"
 
 
-def add_bot_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which bot."""
+def add_bot_options(parser: argparse.ArgumentParser, nobody: str) -> None:
+    """Add the options that say which bot; `nobody` says who asks if neither option nor environment does."""
     which = parser.add_argument_group("which bot")
     which.add_argument(
         "--platform",
@@ -39,7 +39,7 @@ def add_bot_options(parser: argparse.ArgumentParser) -> None:
         metavar="KEY",
         help="better in DIFY_API_KEY or GPTBOTS_API_KEY, or asked for: others can see options (in `ps`)",
     )
-    which.add_argument("--user", metavar="NAME", help="who asks (default: DIFY_USER or GPTBOTS_USER)")
+    which.add_argument("--user", metavar="NAME", help=f"who asks (default: DIFY_USER or GPTBOTS_USER, else {nobody})")
     which.add_argument(
         "--input", action="append", default=[], metavar="NAME=VALUE",
         help="a variable of the app's form; repeat it. Of one that takes files the path or address of a file",

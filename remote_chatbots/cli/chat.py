@@ -55,7 +55,7 @@ def add_to(commands: Any) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_bot_options(parser)
+    add_bot_options(parser, "your login name")
     parser.add_argument(
         "--emulator",
         nargs="?",

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
+import warnings
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 from remote_chatbots import __version__
 from remote_chatbots.cli import chat, doctor, serve
 from remote_chatbots.cli.ends import FAILED, INTERRUPTED, WRONG_USE, Unusable
+from remote_chatbots.cli.wrapping import Wrapped
 from remote_chatbots.errors import BotError, BotUsageError
 from remote_chatbots.printable import printable
 
@@ -36,9 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     given = _parser().parse_args(arguments)
     try:
-        code: int = given.run(given)
+        with warnings.catch_warnings():
+            warnings.showwarning = partial(_note, given.command)
+            code: int = given.run(given)
     except (Unusable, BotError) as error:
-        sys.stderr.write(f"remote-chatbots {given.command}: {printable(str(error))}\n")
+        _tell(f"remote-chatbots {given.command}: {printable(str(error))}")
         return WRONG_USE if isinstance(error, (Unusable, BotUsageError)) else FAILED
     except ImportError as error:
         # A face's own error says which framework it is without, and names no module.
@@ -46,9 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.command != "demo" or not is_absent or (error.name or "").startswith("remote_chatbots"):
             raise
         what = f"It needs {error.name}, which is not installed" if error.name else str(error).partition(".")[0]
-        sys.stderr.write(
-            f"remote-chatbots demo: {what}. Install both: pip install 'remote-chatbots[langchain,llama-index]'\n"
-        )
+        _tell(f"remote-chatbots demo: {what}. Install both: pip install 'remote-chatbots[langchain,llama-index]'")
         return WRONG_USE
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -56,6 +59,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()  # whoever read the output has gone; nothing more can be said
         return FAILED
     return code
+
+
+def _note(command: str, message: Warning | str, *_: object) -> None:
+    """Show a warning for people, who have no line of code that it could be about."""
+    _tell(f"remote-chatbots {command}: {printable(str(message))}")
+
+
+def _tell(text: str) -> None:
+    Wrapped(sys.stderr).write(f"{text}\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -78,7 +90,8 @@ def _add_demo(commands: Any) -> None:
         "demo",
         help="a streamed conversation, begun in LangChain and continued in LlamaIndex",
         description="A streamed conversation with sources, begun in LangChain and continued in LlamaIndex: on the app "
-        "that DIFY_API_KEY and DIFY_BASE_URL name, else on the emulator, which needs no key.",
+        "that DIFY_API_KEY and DIFY_BASE_URL name, else on the emulator, which needs no key. DIFY_USER says who asks "
+        "(default: demo).",
     )
     demo.add_argument("question", nargs="*", help="what is asked (default: two questions about a ferry)")
     # Both frameworks come with it, and no other command needs them.

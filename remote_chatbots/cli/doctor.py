@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import time
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,6 +32,7 @@ QUESTION = "Hello! Please answer with one word."
 # A doctor who waits and asks again does not see what there is to be seen.
 _AT_ONCE = Settings(max_retries=0, probe_after_s=3.0)
 _PATIENCE_S = 60.0
+_ASKS = "remote-chatbots-doctor"
 _PAGES = ("cloud.dify.ai", "dify.ai", "www.dify.ai", "udify.app")
 
 DESCRIPTION = """\
@@ -77,6 +79,7 @@ class Report:
         problems: What is wrong.
         hints: What might be better.
         knowledge_bases: What a key opens that is no app's, as many as one page of the server's list has.
+        user_is_set: Whether an option or the environment says who asks.
     """
 
     platform: str
@@ -89,6 +92,7 @@ class Report:
     problems: list[Problem] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
     knowledge_bases: list[StoredKnowledgeBase] = field(default_factory=list)
+    user_is_set: bool = True
 
     @property
     def exit_code(self) -> int:
@@ -105,7 +109,7 @@ def add_to(commands: Any) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_bot_options(parser)
+    add_bot_options(parser, _ASKS)
     parser.add_argument(
         "--ask", nargs="?", const=QUESTION, metavar="QUESTION", help="ask it something, and take the time"
     )
@@ -116,7 +120,10 @@ def add_to(commands: Any) -> None:
 def run(given: argparse.Namespace) -> int:
     """Examine a bot and tell what was found; return the exit code."""
     try:
-        given_inputs, bot, user = inputs_of(given), bot_of(given, _AT_ONCE), user_of(given, "remote-chatbots-doctor")
+        given_inputs, user = inputs_of(given), user_of(given, "")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # `hints_of` says it
+            bot = bot_of(given, _AT_ONCE)
     except (Unusable, BotUsageError) as error:
         if not given.json:
             raise
@@ -124,8 +131,8 @@ def run(given: argparse.Namespace) -> int:
         unusable = Problem("wrong_use", f"{cause}.", cure, told, WRONG_USE)
         return _told(Report(platform_of(given), given.base_url or "", problems=[unusable]), as_json=True)
     timeout_s = given.timeout or _PATIENCE_S
-    report = Report(bot.name, bot.base_url)
-    with BotClient(bot, user=user, timeout=timeout_s) as client:
+    report = Report(bot.name, bot.base_url, user_is_set=bool(user))
+    with BotClient(bot, user=user or _ASKS, timeout=timeout_s) as client:
         try:
             _ask_about_itself(client, report)
             if given.ask is not None:
@@ -224,6 +231,9 @@ def hints_of(report: Report) -> list[str]:
     told = report.parameters
     if told is None:
         return hints
+    if not report.user_is_set:
+        variable = f"{report.platform.upper()}_USER"
+        hints.append(f"No user is set, and no question goes without one: set {variable}, or in code give user=….")
     if told.citations is False:
         hints.append(
             'Citations are off: answers name no sources. To have them, switch "Citations and Attributions" on in the '

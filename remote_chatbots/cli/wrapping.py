@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 import unicodedata
 from collections.abc import Callable
+from typing import TextIO
 
 # A word with the spaces before it, or a line end.
 _PARTS = re.compile(r"\n| *[^ \n]+| +")
@@ -80,3 +82,29 @@ class Wrapper:
         while self._column > columns:
             self._column -= columns
         return part
+
+
+class Wrapped:
+    """Writes to a stream; to a terminal in lines that end between words, elsewhere as it comes.
+
+    Args:
+        stream: Where to. What is written last ends its line, or `close_line` does.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._wrapper = Wrapper(cells)
+        self._columns = shutil.get_terminal_size().columns if stream.isatty() else 0
+        self._at_line_start = True
+
+    def write(self, text: str) -> None:
+        """Show it at once, but for the last word, which may go on."""
+        if text:
+            self._at_line_start = text.endswith("\n")
+            self._stream.write(self._wrapper.feed(text, self._columns) if self._columns else text)
+            self._stream.flush()
+
+    def close_line(self) -> None:
+        """End the line, if it has begun."""
+        if not self._at_line_start:
+            self.write("\n")

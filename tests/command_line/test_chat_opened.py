@@ -76,9 +76,9 @@ def test_a_number_opens_what_a_list_would_show(emulator: Emulator, chat: Chat, a
 def test_an_answer_that_the_server_has_no_text_of_is_not_whole_when_its_conversation_is_opened(
     emulator: Emulator, chat: Chat
 ) -> None:
-    with BotClient(DifyApp(emulator.key("chat"), emulator.dify_url), user="anna") as client:
-        with pytest.raises(BotError):
-            client.ask("[[fail]] When does the ferry leave?")
+    app = DifyApp(emulator.key("chat"), emulator.dify_url)
+    with BotClient(app, user="anna") as client, pytest.raises(BotError):
+        client.ask("[[fail]] When does the ferry leave?")
     _, err = chat("/open 1", "/recover", code=1)
     assert "✗ dify: " in err
     assert "is whole" not in err
