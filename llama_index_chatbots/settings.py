@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 from llama_index.core.base.llms.types import ChatMessage, LLMMetadata
 from llama_index.core.callbacks import CallbackManager
-from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW, DEFAULT_NUM_OUTPUTS
+from llama_index.core.constants import DEFAULT_NUM_OUTPUTS
 from llama_index.core.llms import LLM
 from llama_index.core.types import BaseOutputParser, PydanticProgramMode
 from pydantic import Field, SecretStr, field_serializer
@@ -17,6 +17,11 @@ from remote_chatbots import Timeouts
 from remote_chatbots.arguments import with_environment
 from remote_chatbots.bot_fields import BotFields
 from remote_chatbots.concealing import concealing
+
+# LlamaIndex's memories count what rides on an answer, some thousand tokens where it has passages and steps, and drop
+# the oldest when a share of this is full. Dropping costs more than it spares here: the bot keeps the conversation, only
+# what is new is sent, and the newest answer says where to go on. One turn may be more than LlamaIndex's 3,900.
+CONTEXT_WINDOW = 128_000
 
 
 class LLMArguments(TypedDict, total=False):
@@ -39,7 +44,7 @@ class RemoteLLMSettings(BotFields, LLM):
 
     api_key: SecretStr = Field(exclude=True, repr=False)
     context_window: int = Field(
-        DEFAULT_CONTEXT_WINDOW,
+        CONTEXT_WINDOW,
         description="How many tokens LlamaIndex's memories and synthesizers may fill: the platform does not say.",
     )
     num_output: int = Field(DEFAULT_NUM_OUTPUTS, description="How many tokens of an answer they leave room for.")
@@ -66,18 +71,19 @@ class RemoteLLMSettings(BotFields, LLM):
     def metadata(self) -> LLMMetadata:
         """A chat model that calls no functions of the caller's.
 
-        After `discover()` its name is the app's, and where the platform tells how long a question may be (GPTBots), so
-        is its context window; a `model_name` or a `context_window` that was given rules.
+        After `discover()` its name is the app's. Where the platform tells how long a question may be (GPTBots), what a
+        synthesizer leaves room for is the rest of the context window, so that it packs no more into a question while
+        memories hold as much as before. A `model_name` or a `context_window` that was given rules.
         """
-        window, name, learned = self.context_window, self.model_name, self.learned
+        name, room, learned = self.model_name, self.num_output, self.learned
         longest = learned.parameters.max_question_tokens if learned.parameters else None
-        if longest and window == DEFAULT_CONTEXT_WINDOW:
-            window = longest + self.num_output
+        if longest and self.context_window == CONTEXT_WINDOW:
+            room = max(room, CONTEXT_WINDOW - longest)
         if learned.info and name == type(self).model_fields["model_name"].default:
             name = learned.info.name or name
         return LLMMetadata(
-            context_window=window,
-            num_output=self.num_output,
+            context_window=self.context_window,
+            num_output=room,
             is_chat_model=True,
             is_function_calling_model=False,
             model_name=name,

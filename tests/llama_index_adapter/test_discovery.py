@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 from llama_index.core.agent.workflow import AgentOutput, AgentWorkflow
-from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
+from llama_index.core.indices.prompt_helper import PromptHelper
 
 from llama_index_chatbots import Dify, GPTBots, RemoteLLM
 from remote_chatbots import BotUsageError
@@ -22,15 +22,17 @@ async def test_nothing_is_asked_unless_the_llm_is_told_to_find_out(emulator: Emu
     before = len(emulator.requests)
     label = bot.metadata.model_name
     assert label in ("dify-app", "gptbots-agent")
-    assert bot.metadata.context_window == DEFAULT_CONTEXT_WINDOW
+    assert (bot.metadata.context_window, bot.metadata.num_output) == (128_000, 256)
     assert emulator.requests[before:] == []
     assert await do(bot.discover) is bot
     assert len(emulator.requests[before:]) == 2
     told = bot.metadata
     assert told.model_name == ("chat" if bot.platform == "dify" else "gptbots")
     assert (told.is_chat_model, told.is_function_calling_model) == (True, False)
-    # GPTBots tells how long a question may be, Dify does not.
-    assert told.context_window == (DEFAULT_CONTEXT_WINDOW if bot.platform == "dify" else 2000 + bot.num_output)
+    # GPTBots tells how long a question may be, Dify does not: no more is packed into one, and memories hold as much.
+    assert told.context_window == 128_000
+    packed = PromptHelper.from_llm_metadata(told)._get_available_context_size(0)
+    assert packed == (128_000 - 256 if bot.platform == "dify" else 2000)
     _ = bot.metadata, bot.to_dict(), bot.as_tool(), bot.to_payload()
     assert len(emulator.requests[before:]) == 2
 
@@ -41,7 +43,8 @@ async def test_nothing_is_asked_unless_the_llm_is_told_to_find_out(emulator: Emu
 def test_what_was_given_rules(emulator: Emulator) -> None:
     given = {"user": "anna", "model_name": "Desk", "context_window": 8000}
     llm = GPTBots(api_key=emulator.gptbots_key, base_url=emulator.gptbots_url, **given).discover()
-    assert (llm.metadata.model_name, llm.metadata.context_window) == ("Desk", 8000)
+    told = llm.metadata
+    assert (told.model_name, told.context_window, told.num_output) == ("Desk", 8000, 256)
 
 
 async def test_a_tool_takes_a_question_and_what_the_apps_form_asks_for(
