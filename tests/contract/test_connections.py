@@ -160,6 +160,20 @@ async def test_text_that_arrived_before_the_connection_died_is_not_lost_on_a_slo
     assert "".join(said) == "ABC"
 
 
+async def test_a_reader_far_slower_than_the_server_gets_every_word(serve: Serve) -> None:
+    pieces = [f"{number} " * 100 for number in range(10_000)]  # some megabytes: the library stops reading for a while
+    told = [chunk(text(*pieces[at : at + 10])) for at in range(0, len(pieces), 10)]
+    server = serve([CHUNKED, b"".join(told), chunk(END), LAST_CHUNK])
+    said: list[str] = []
+    async with asyncio.timeout(30), AsyncBotClient(DifyApp(KEY, server.url)).stream(HELLO) as run:
+        async for event in run:
+            if isinstance(event, TextDelta):
+                said.append(event.text)
+                await asyncio.sleep(0.005)
+
+    assert "".join(said) == "".join(pieces)
+
+
 def test_a_child_process_leaves_the_parents_turn_alone(serve: Serve) -> None:
     more = threading.Event()
     server = serve([CHUNKED, chunk(text("Hel")), Until(more), chunk(text("lo") + END), LAST_CHUNK])
