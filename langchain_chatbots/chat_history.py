@@ -175,7 +175,8 @@ class RemoteChatMessageHistory(BaseChatMessageHistory):
         return await self.bot._loop_client().history(conversation_id, before=before, **self._of_reading(limit))
 
     def _of_reading(self, limit: int | None) -> dict[str, Any]:
-        return {"user": self._whose(), "limit": limit, "reasoning": self.bot.reasoning}
+        told = {"reasoning": self.bot.reasoning, "steps": self.bot.steps}
+        return {"user": self._whose(), "limit": limit, **told}
 
     def _read(self, stored: Sequence[StoredMessage], conversation_id: str) -> list[BaseMessage]:
         if not self._before:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import Document
@@ -63,20 +63,23 @@ class RemoteConversationLoader(BaseLoader):
         """
         with as_model_errors():
             client, user = self.bot._sync_client(), self.bot._user(self._user)
-            given, apart = self._named(user), self.bot.reasoning
+            given, how = self._named(user), self._of_reading(user)
             for one in client.each_conversation(user=user, limit=self._limit) if given is None else given:
-                yield from self._documents(one, client.history(one.conversation_id, user=user, reasoning=apart))
+                yield from self._documents(one, client.history(one.conversation_id, **how))
 
     async def alazy_load(self) -> AsyncIterator[Document]:
         """Yield the Documents as `lazy_load` does, without a thread."""
         with as_model_errors():
             client, user = self.bot._loop_client(), self.bot._user(self._user)
-            given, apart = self._named(user), self.bot.reasoning
+            given, how = self._named(user), self._of_reading(user)
             listed = client.each_conversation(user=user, limit=self._limit) if given is None else _each(given)
             async for one in listed:
-                messages = await client.history(one.conversation_id, user=user, reasoning=apart)
+                messages = await client.history(one.conversation_id, **how)
                 for document in self._documents(one, messages):
                     yield document
+
+    def _of_reading(self, user: str) -> dict[str, Any]:
+        return {"user": user, "reasoning": self.bot.reasoning, "steps": self.bot.steps}
 
     def _named(self, user: str) -> list[StoredConversation] | None:
         return named(self._ids, limit=self._limit, user=user, platform=self.bot.platform)

@@ -61,7 +61,7 @@ class OfBot(BaseComponent):
         )
 
     def _of_reading(self) -> dict[str, Any]:
-        return {"user": self.llm._user(self.user), "reasoning": self.llm.reasoning}
+        return {"user": self.llm._user(self.user), "reasoning": self.llm.reasoning, "steps": self.llm.steps}
 
     def _noted(self, conversation_id: str, stored: list[StoredMessage]) -> list[ChatMessage]:
         # What was just read need not be asked for again before a question goes on from it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.flow import Flow
@@ -23,6 +24,7 @@ class Archive(Caller):
         limit: int | None = None,
         before: Before = "",
         reasoning: bool = True,
+        steps: bool = True,
     ) -> list[StoredMessage]:
         """Return the messages of a conversation, the oldest first, whatever the server's order.
 
@@ -43,12 +45,13 @@ class Archive(Caller):
                 alone Dify leaves out what was said in the same second. Default: none.
             reasoning: Whether what a model said between `<think>` marks is told apart from its answer, as it is in
                 the live one. False: the text stays as the server has it.
+            steps: Whether an agent's steps are told. False: they are left out.
 
         Raises:
             BotUsageError: If the platform does not offer it, or `before` is neither.
             BotNotFoundError: If the conversation is unknown, or another user's; or has no message `before`.
         """
-        flow = _history(self.bot, conversation_id, user or self.user, limit, before, reasoning=reasoning)
+        flow = _history(self.bot, conversation_id, user or self.user, limit, before, reasoning=reasoning, steps=steps)
         return self._outcome(flow)
 
     def conversations(self, *, user: str = "", limit: int | None = None, after: str = "") -> list[StoredConversation]:
@@ -93,9 +96,10 @@ class AsyncArchive(AsyncCaller):
         limit: int | None = None,
         before: Before = "",
         reasoning: bool = True,
+        steps: bool = True,
     ) -> list[StoredMessage]:
         """Return as `BotClient.history`."""
-        flow = _history(self.bot, conversation_id, user or self.user, limit, before, reasoning=reasoning)
+        flow = _history(self.bot, conversation_id, user or self.user, limit, before, reasoning=reasoning, steps=steps)
         return await self._outcome(flow)
 
     async def conversations(
@@ -145,7 +149,14 @@ class Listing:
 
 
 def _history(
-    bot: BotProtocol, conversation_id: str, user: str, limit: int | None, before: Before, *, reasoning: bool
+    bot: BotProtocol,
+    conversation_id: str,
+    user: str,
+    limit: int | None,
+    before: Before,
+    *,
+    reasoning: bool,
+    steps: bool,
 ) -> Flow[list[StoredMessage]]:
     messages = not isinstance(before, str)
     if not isinstance(before, (str, list, tuple)) or (
@@ -156,4 +167,9 @@ def _history(
         )
     more = {"before": before} if before else {}
     flow = operation(bot, "history", conversation_id, user=user, limit=limit, **more)
-    return told_apart(flow) if reasoning else flow
+    flow = told_apart(flow) if reasoning else flow
+    return flow if steps else _without_steps(flow)
+
+
+def _without_steps(flow: Flow[list[StoredMessage]]) -> Flow[list[StoredMessage]]:
+    return [replace(one, beside=one.thoughts) if one.steps else one for one in (yield from flow)]

@@ -66,6 +66,9 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
     """Whether pieces of text that arrived together make one chunk. False: a chunk for each of the server's events."""
     reasoning: bool = True
     """Whether what a model says between `<think>` marks is told apart from its answer. False: the text stays."""
+    steps: bool = True
+    """Whether what the bot does on its way (nodes, tool calls, logs) is told. False: answers have none of it, and
+    callbacks hear of none: for chatflows, whose steps are the larger part of what a checkpoint stores."""
     on_fork: OnFork = "warn"
     """What becomes of a history that goes on from an answer which is not its conversation's newest: "warn" and ask all
     the same, "error", "new" for a new conversation seeded with the history, or "ignore". Where that answer is not the
@@ -191,6 +194,7 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
             stop=self.stop or (),
             coalesce=self.coalesce,
             reasoning=self.reasoning,
+            steps=self.steps,
         )
         held = messages[-1].told.get("system", "") if messages else ""
         return operation(self._bot(), "submit", wanted), Plan("", form.conversation_id, system=str(held))
@@ -231,6 +235,7 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
                 blocking=self.streaming is False,
                 coalesce=self.coalesce,
                 reasoning=self.reasoning,
+                steps=self.steps,
                 on_break=self.on_break,
                 options={name: kwargs[name] for name in self._options if kwargs.get(name) is not None},
             )

@@ -26,6 +26,7 @@ class BotArguments(TypedDict, total=False):
     on_break: Literal["error", "recover"] | None
     streaming: bool | None
     reasoning: bool | None
+    steps: bool | None
     coalesce: bool | None
     on_fork: Literal["warn", "error", "new", "ignore"] | None
     conversations: Conversations | None

@@ -126,6 +126,7 @@ def _lost(broken: BotError, question: Question, told: AnswerBuilder) -> LostAnsw
         user=question.user,
         said=told.text,
         reasoning=question.reasoning,
+        steps=question.steps,
         stop=question.stop,
         coalesce=question.coalesce,
     )

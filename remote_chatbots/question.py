@@ -38,6 +38,7 @@ class Question:
             where the server keeps it (a Dify 1.14 chatflow, GPTBots), else raise the error all the same.
         reasoning: Tell what the model says between `<think>` marks apart from its answer. Default on; off leaves
             the text untouched.
+        steps: Tell what the bot does on its way: nodes, tool calls, logs. Default on; off leaves all of it out.
 
     Raises:
         BotUsageError: If a field is missing or of the wrong type. The message names it.
@@ -52,6 +53,7 @@ class Question:
     blocking: bool = False
     coalesce: bool = True
     reasoning: bool = True
+    steps: bool = True
     instead: Question | Callable[[], Question] | None = field(default=None, repr=False)
     options: Mapping[str, Any] = field(default_factory=dict)
     on_break: Literal["error", "recover"] = "error"

@@ -12,8 +12,7 @@ from remote_chatbots.events import Event, Finished, SourcesFound, Started, TextD
 from remote_chatbots.question import HALF_A_CHARACTER
 from remote_chatbots.reading import mapping, text
 from remote_chatbots.stopping import StopCutter
-from remote_chatbots.stream_reader import EventFilter
-from remote_chatbots.thinking import ThinkSplitter
+from remote_chatbots.stream_reader import EventFilter, wished
 
 if TYPE_CHECKING:
     from remote_chatbots.stored import StoredMessage
@@ -36,6 +35,7 @@ class FilledForm:
         stop: The answer ends before the first of these.
         coalesce: Whether pieces of text that arrive together make one event.
         reasoning: Whether what a model says between `<think>` marks is told apart.
+        steps: Whether the bot's steps are told.
 
     Raises:
         BotUsageError: If the token, the run or the action is missing, or an id or the user is no text.
@@ -53,6 +53,7 @@ class FilledForm:
     stop: Sequence[str] = ()
     coalesce: bool = True
     reasoning: bool = True
+    steps: bool = True
 
     def __post_init__(self) -> None:
         for name in ("form_token", "workflow_run_id", "action"):
@@ -137,6 +138,7 @@ class LostAnswer:
         user: Your name for the person who asked; "" is the client's.
         said: What had arrived of it.
         reasoning: Whether what a model says between `<think>` marks is told apart.
+        steps: Whether the bot's steps are told.
         stop: The answer ends before the first of these.
         coalesce: Whether pieces of text that arrive together make one event.
     """
@@ -148,6 +150,7 @@ class LostAnswer:
     user: str = ""
     said: str = field(default="", repr=False)
     reasoning: bool = True
+    steps: bool = True
     stop: Sequence[str] = ()
     coalesce: bool = True
 
@@ -156,7 +159,7 @@ class LostAnswer:
 
     def filters(self, *others: EventFilter) -> list[EventFilter]:
         """Return what makes of the answer's text what its reader wants; `others` before the stop sequences."""
-        return [*([ThinkSplitter()] if self.reasoning else []), *others, StopCutter(self.stop)]
+        return [*wished(self), *others, StopCutter(self.stop)]
 
     @classmethod
     def of(cls, broken: BotError | Answer, **known: Any) -> LostAnswer:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from remote_chatbots.events import Step
+from remote_chatbots.events import Event, Step
 
 _TOLD = ("id", "kind", "name", "status", "parent_id", "text", "input", "output", "error", "started_at", "elapsed_s")
 _KEPT = ("name", "parent_id", "text", "input", "output", "started_at")
@@ -70,6 +70,18 @@ class StepsSoFar:
 
     def __iter__(self) -> Iterator[Step]:
         return iter(self._steps.values())
+
+
+class StepsLeftOut:
+    """Lets through all that is no step."""
+
+    def cut(self, events: list[Event]) -> list[Event]:
+        """Return `events` without the steps."""
+        return [event for event in events if not isinstance(event, Step)]
+
+    def rest(self) -> list[Event]:
+        """Return []: nothing is held back."""
+        return []
 
 
 def _same(one: Step, other: Step) -> bool:

@@ -12,6 +12,7 @@ from remote_chatbots.errors import BotError, BotProtocolError, BotTransportError
 from remote_chatbots.events import Event, Finished, Reasoning, TextDelta
 from remote_chatbots.flow import EFFECTS, READ, Aside, Deadline, Effect, Flow, Read
 from remote_chatbots.framing import Frame, Framer
+from remote_chatbots.steps import StepsLeftOut
 from remote_chatbots.stopping import StopCutter
 from remote_chatbots.thinking import ThinkSplitter
 from remote_chatbots.wire import HttpRequest
@@ -44,7 +45,7 @@ class Interpreter(Protocol):
 
 
 class Wishes(Protocol):
-    """What a caller wants of the text: a `Question` says it, and what goes on with one."""
+    """What a caller wants of a turn: a `Question` says it, and what goes on with one."""
 
     @property
     def stop(self) -> Sequence[str]:
@@ -53,6 +54,10 @@ class Wishes(Protocol):
     @property
     def reasoning(self) -> bool:
         """Whether thoughts are told apart."""
+
+    @property
+    def steps(self) -> bool:
+        """Whether steps are told."""
 
     @property
     def coalesce(self) -> bool:
@@ -69,13 +74,18 @@ class EventFilter(Protocol):
         """Return what was held back, once no more can come."""
 
 
+def wished(wishes: Wishes) -> list[EventFilter]:
+    """Return what tells apart, or leaves out, what its caller wants so."""
+    return [*([ThinkSplitter()] if wishes.reasoning else []), *([] if wishes.steps else [StepsLeftOut()])]
+
+
 class StreamReader:
     """Reads one stream to its end, or, when its caller leaves, to where it may be left.
 
     Args:
         framer: Cuts the body into frames.
         interpreter: Knows what the frames mean and when the turn is over.
-        wishes: What the caller wants of the text: the question.
+        wishes: What the caller wants of the turn: the question.
         filters: What else changes the events on their way, before the stop sequences are looked for.
         stop_wait_s: How long to wait for the turn's end after telling the server to stop.
         after_silence_s: How much silence at the start of the stream is looked into; None: none is.
@@ -97,7 +107,7 @@ class StreamReader:
         self._interpreter = interpreter
         self._take_all: Callable[..., None] = getattr(interpreter, "take_all", self._one_by_one)
         self._cutter = StopCutter(wishes.stop)
-        self._filters = [*([ThinkSplitter()] if wishes.reasoning else []), *filters, self._cutter]
+        self._filters = [*wished(wishes), *filters, self._cutter]
         self._coalesce = wishes.coalesce
         self._stop_wait_s = stop_wait_s
         self._after_silence_s = after_silence_s

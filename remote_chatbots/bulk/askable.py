@@ -22,6 +22,7 @@ class ModelOfABot(Protocol):
     stop: list[str] | None
     streaming: bool | None
     reasoning: bool
+    steps: bool
 
     def _loop_client(self) -> AsyncBotClient: ...
 
@@ -91,5 +92,6 @@ def _as_set_on(model: ModelOfABot, text: str, **given: Any) -> Question:
         "stop": model.stop or (),
         "blocking": model.streaming is False,
         "reasoning": model.reasoning,
+        "steps": model.steps,
     }
     return Question(text, **known | given | {"inputs": {**model.inputs, **given.get("inputs", {})}})

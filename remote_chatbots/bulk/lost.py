@@ -44,18 +44,18 @@ class LostQuestions:
         """
         question = item.question
         try:
-            lost = LostAnswer(**ids, question=question.text, user=question.user, reasoning=question.reasoning)
+            wanted: Mapping[str, Any] = {
+                "question": question.text,
+                "user": question.user,
+                "reasoning": question.reasoning,
+                "steps": question.steps,
+            }
+            lost = LostAnswer(**ids, **wanted)
             if not lost.message_id:
                 found = await self._found(item, ids.get("conversation_id") or question.conversation_id, since)
                 if found is None:
                     return None
-                lost = LostAnswer(
-                    found.conversation_id,
-                    found.message_id,
-                    question=question.text,
-                    user=question.user,
-                    reasoning=question.reasoning,
-                )
+                lost = LostAnswer(found.conversation_id, found.message_id, **wanted)
             return await self._client.recover(lost)
         except BotError:
             return None

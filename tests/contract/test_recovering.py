@@ -111,6 +111,22 @@ def test_an_agents_answer_is_put_together_from_what_its_steps_said(emulator: Emu
     assert posts(emulator) == ["/v1/chat-messages"] * 2
 
 
+@pytest.mark.parametrize("kind", ["agent-chat", "advanced-chat"])
+def test_an_answer_is_mended_and_recovered_without_the_steps_that_are_not_wanted(
+    emulator: Emulator, call: Call, kind: str
+) -> None:
+    app = DifyApp(emulator.key(kind), emulator.dify_url)
+    wanted = call(app, "ask", Question(QUESTION, user="anna", steps=False))
+    emulator.faults.add(Cut(after_bytes=1500), path="/v1/chat-messages")
+    mended = call(app, "ask", Question(QUESTION, user="anna", steps=False, on_break="recover"))
+    ids = {"conversation_id": mended.conversation_id, "message_id": mended.message_id}
+    lost = LostAnswer(**ids, workflow_run_id=mended.workflow_run_id, steps=False)
+    for answer in (wanted, mended, call(app, "recover", lost)):
+        assert (answer.text, answer.steps) == (wanted.text, ())
+    told, untold = (call(app, "history", mended.conversation_id, steps=on)[-1] for on in (True, False))
+    assert (bool(told.steps), untold.steps, untold.text) == (kind == "agent-chat", (), told.text)
+
+
 def test_what_a_dify_chatbot_has_lost_is_said_to_be_lost(emulator: Emulator, call: Call) -> None:
     app = DifyApp(emulator.key("chat"), emulator.dify_url)
     emulator.faults.add(Cut(after_bytes=1500), path="/v1/chat-messages")

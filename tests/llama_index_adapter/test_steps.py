@@ -12,7 +12,7 @@ from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.events import BaseEvent
 from llama_index.core.instrumentation.events.chat_engine import StreamChatDeltaReceivedEvent
 
-from llama_index_chatbots import RemoteChatEngine, RemoteStepEvent
+from llama_index_chatbots import RemoteChatEngine, RemoteMemory, RemoteStepEvent
 from remote_chatbots.emulator import Emulator
 from tests.llama_index_adapter.asking import MakeLLM, sent, user
 
@@ -84,6 +84,20 @@ async def test_listeners_hear_of_steps_in_every_way_to_ask(make_llm: MakeLLM, li
     llm.complete(ASKED)
     assert listener.steps == STATES * 4
     assert RemoteStepEvent.class_name() == "RemoteStepEvent"
+
+
+@pytest.mark.parametrize("kind", ["agent-chat", "advanced-chat"])
+async def test_without_steps_nothing_tells_of_them(make_llm: MakeLLM, listener: Listener, kind: str) -> None:
+    llm = make_llm(kind, steps=False)
+    *_, streamed = llm.stream_chat([user(ASKED)])
+    *_, in_a_loop = [response async for response in await llm.astream_chat([user(ASKED)])]
+    answers = [llm.chat([user(ASKED)]), await llm.achat([user(ASKED)]), streamed, in_a_loop]
+    memory = RemoteMemory(llm, conversation_id=answers[0].raw["conversation_id"])
+    for message in [*(answer.message for answer in answers), memory.get_all()[-1], (await memory.aget_all())[-1]]:
+        assert "tool_call" not in [block.block_type for block in message.blocks]
+        assert "steps" not in message.additional_kwargs
+        assert message.content
+    assert listener.steps == []
 
 
 def test_steps_never_go_back_to_the_server(make_llm: MakeLLM, emulator: Emulator) -> None:
