@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests import covering
 from tests.forks import HTTP, LANGCHAIN, LLAMA_INDEX, Forks, forks_of
+
+ADDRESS = "ADDRESS_OF_FORKS"
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 
 os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:1")  # hosts that do not exist are looked up, too
 
@@ -30,6 +35,24 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if collection_path.name == "notebooks" and "not notebooks" in config.option.markexpr else None
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Each worker begins a folder at another file: else all would compile one file after the other at the same time."""
+    report = yield
+    if WORKER and isinstance(collector, pytest.Directory):
+        at = len(report.result) * int(WORKER.removeprefix("gw")) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+        report.result[:] = report.result[at:] + report.result[:at]
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if WORKER:
+        items.sort(key=lambda item: item.path)
+
+
 def pytest_collection_finish() -> None:
     """Tests that collect garbage look at what is of tests: not at the frameworks, which take it half a second."""
     gc.freeze()
@@ -41,8 +64,21 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return max(cores, min(2 * cores, 8))
 
 
+def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
+    """Workers are forks as well: each would import the frameworks for itself, and start its own process for forks."""
+    stack = contextlib.ExitStack()
+    forks = stack.enter_context(forks_of(*HTTP, *LANGCHAIN, *LLAMA_INDEX))
+    config.add_cleanup(stack.close)
+    os.environ[ADDRESS] = forks.address
+    for spec in specs:
+        spec.python = forks.interpreter
+
+
 @pytest.fixture(scope="session")
 def frameworks() -> Iterator[Forks]:
     """Processes that have imported the frameworks and the HTTP libraries, and nothing of ours."""
+    if address := os.environ.get(ADDRESS):
+        yield Forks(address)
+        return
     with forks_of(*HTTP, *LANGCHAIN, *LLAMA_INDEX) as forks:
         yield forks

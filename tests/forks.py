@@ -14,6 +14,7 @@ import importlib
 import json
 import os
 import select
+import shlex
 import signal
 import socket
 import subprocess
@@ -53,7 +54,7 @@ class Fork:
         self._code: int | None = None
         self.pid = int(self._told.readline())
 
-    def wait(self, timeout_s: float = 60.0) -> int:
+    def wait(self, timeout_s: float | None = 60.0) -> int:
         """Return its exit code, once it has ended; a signal's is below zero."""
         if self._code is None:
             readable, _, _ = select.select([self._ends], [], [], timeout_s)
@@ -76,31 +77,27 @@ class Fork:
 
 
 class Forks:
-    """An interpreter that has imported some modules, and runs programs in forks of itself."""
+    """An interpreter that has imported some modules, and runs programs in forks of itself; see `forks_of`."""
 
-    def __init__(self, *modules: str) -> None:
-        self._jobs, there = socket.socketpair()
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-        command = [sys.executable, "-m", "tests.forks", *modules]
-        with there:
-            self._server = subprocess.Popen(
-                command, stdin=there, stdout=subprocess.DEVNULL, env=environment, cwd=ROOT, start_new_session=True
-            )
+    def __init__(self, address: str) -> None:
+        self.address = address
 
-    def close(self) -> None:
-        self._jobs.close()
-        self._server.wait(30)
+    @property
+    def interpreter(self) -> str:
+        """A command for whoever wants an interpreter to run `-c` with a program: it runs in a fork."""
+        return shlex.join([sys.executable, "-IS", __file__, self.address])
 
     def start(
         self, code: str, *arguments: str, streams: tuple[Any, Any, Any], environment: Mapping[str, str] | None = None
     ) -> Fork:
         """Run a program. A terminal as its input is also the one that controls it."""
-        ends, there = socket.socketpair()
-        with tempfile.TemporaryFile("w+") as job, there:
-            json.dump({"code": code, "arguments": arguments, "environment": dict(environment or os.environ)}, job)
+        told = {"code": code, "arguments": arguments, "folder": str(Path.cwd())}
+        ends = socket.socket(socket.AF_UNIX)
+        ends.connect(self.address)
+        with tempfile.TemporaryFile("w+") as job:
+            json.dump({**told, "environment": dict(environment or os.environ)}, job)
             job.flush()
-            socket.send_fds(self._jobs, [b"!"], [job.fileno(), there.fileno(), *(each.fileno() for each in streams)])
-            self._jobs.recv(1)  # what is sent is also taken
+            socket.send_fds(ends, [b"!"], [job.fileno(), *(each.fileno() for each in streams)])
         return Fork(ends)
 
     def run(
@@ -138,38 +135,50 @@ def _all_of(file: IO[bytes]) -> bytes:
 
 @contextlib.contextmanager
 def forks_of(*modules: str) -> Iterator[Forks]:
-    forks = Forks(*modules)
-    try:
-        yield forks
-    finally:
-        forks.close()
+    """Start an interpreter that imports modules, none of them ours. It ends with whoever started it, at the latest."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "tests.forks", *modules]
+    owner, there = socket.socketpair()
+    with tempfile.TemporaryDirectory(prefix="forks-") as folder, owner:
+        address = f"{folder}/jobs"
+        with there, socket.socket(socket.AF_UNIX) as jobs:
+            jobs.bind(address)
+            jobs.listen(64)
+            server = subprocess.Popen(
+                command, stdin=jobs, stdout=there, env=environment, cwd=ROOT, start_new_session=True
+            )
+        try:
+            yield Forks(address)
+        finally:
+            owner.close()
+            server.wait(30)
 
 
-def _next_job(jobs: socket.socket) -> dict[str, Any]:
-    """Return what a fork has to do, in that fork; the one that is forked ends here with its last order."""
-    while True:
-        said, fds, _, _ = socket.recv_fds(jobs, 1, 5)
-        if not said:
-            sys.exit()
+def _next_job(jobs: socket.socket, owner: socket.socket) -> dict[str, Any]:
+    """Return what a fork has to do, in that fork; the one that is forked ends here with its owner."""
+    while owner not in select.select([jobs, owner], [], [])[0]:
+        ends, _ = jobs.accept()
         if os.fork() == 0:
             break
-        for fd in fds:
-            os.close(fd)
-        jobs.send(b"!")
+        ends.close()
+        _reap(os.WNOHANG)
+    else:
+        _reap()
+        sys.exit()
     jobs.close()
-    job, ends, *streams = fds
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    owner.close()
+    _, (job, *streams), _, _ = socket.recv_fds(ends, 1, 4)
     # A shell's background job has Ctrl-C ignored, and so have all that it starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if program := os.fork():
         for fd in (job, *streams):
             os.close(fd)
-        os.write(ends, f"{program}\n".encode())
+        ends.send(f"{program}\n".encode())
         code = os.waitstatus_to_exitcode(os.waitpid(program, 0)[1])
         with contextlib.suppress(OSError):  # nobody waits for it any more
-            os.write(ends, f"{code}\n".encode())
+            ends.send(f"{code}\n".encode())
         os._exit(0)
-    os.close(ends)
+    ends.close()
     os.setsid()
     for number, fd in enumerate(streams):
         os.dup2(fd, number)
@@ -182,19 +191,34 @@ def _next_job(jobs: socket.socket) -> dict[str, Any]:
     with os.fdopen(job, encoding="utf-8") as file:
         file.seek(0)
         told: dict[str, Any] = json.load(file)
+    os.chdir(told["folder"])
     os.environ.clear()
     os.environ.update(told["environment"])
     sys.argv = ["-c", *told["arguments"]]
     return told
 
 
-if __name__ == "__main__":
-    _jobs = socket.socket(fileno=os.dup(0))
-    for _name in sys.argv[1:]:
-        importlib.import_module(_name)
-    assert not any(_name.startswith(OURS) for _name in sys.modules), "a fork would not begin without our packages"
+def _reap(options: int = 0) -> None:
+    """Take leave of those who waited for a fork: their time is told to whoever asks what all of this took."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, options)[0]:
+            pass
+
+
+def _serve(*modules: str) -> None:
+    jobs, owner = (socket.socket(fileno=os.dup(number)) for number in (0, 1))
+    for name in modules:
+        importlib.import_module(name)
+    assert not any(name.startswith(OURS) for name in sys.modules), "a fork would not begin without our packages"
     gc.freeze()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # else who waited for a fork would stay as a zombie
-    _job = _next_job(_jobs)
-    sys.modules["__main__"] = _main = ModuleType("__main__")
-    exec(compile(_job["code"], "<a program of a test>", "exec"), _main.__dict__)
+    job = _next_job(jobs, owner)
+    sys.modules["__main__"] = main = ModuleType("__main__")
+    exec(compile(job["code"], "<a program of a test>", "exec"), main.__dict__)
+
+
+if __name__ == "__main__":
+    if sys.argv[-2] == "-c":
+        _fork = Forks(sys.argv[1]).start(sys.argv[-1], streams=(sys.stdin, sys.stdout, sys.stderr))
+        signal.signal(signal.SIGINT, lambda number, _: os.kill(_fork.pid, number))  # it is in a session of its own
+        sys.exit(_fork.wait(None))
+    _serve(*sys.argv[1:])
