@@ -1,4 +1,4 @@
-"""Which files a server has already, so that a content is uploaded once for each user. Pure."""
+"""Which files a server has already, so that a file is uploaded once for each user. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOOK_AGAIN_S = 0.05
 
 
 class Uploads:
-    """The ids under which a server has files, by content and user.
+    """The ids under which a server has files: by content, name, type and user, for a bot is told the name and the type.
 
     They are learnt, not set: a copy or a pickle begins empty. Safe in threads: each step is one of a dict's own. Of
     more than `most` ids the half that was kept first is forgotten.
@@ -73,5 +73,5 @@ def _key_of(file: Attachment, user: str) -> Flow[str]:
         digest = yield Errand(partial(digest_of, content))
     else:
         digest = digest_of(content)
-    told = json.dumps([user, digest, file.media_type])
+    told = json.dumps([user, digest, file.file_name, file.media_type])
     return hashlib.sha256(told.encode()).hexdigest()

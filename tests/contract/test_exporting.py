@@ -81,6 +81,17 @@ def test_what_has_not_changed_is_not_read_again_and_what_has_stands_once(emulato
     assert [one.name for one in tmp_path.iterdir()] == ["all.jsonl"]
 
 
+def test_conversations_of_one_turn_are_read_once_unless_the_server_tells_no_time_of_the_last_message(
+    tmp_path: Path,
+) -> None:
+    for profile, again in (("1.14", Exported(unchanged=3)), ("0.15", Exported(unchanged=3)), ("2023", Exported(3))):
+        with Emulator(profile=profile, token_delay_s=0) as emulator:
+            client, path = BotClient(DifyApp(emulator.dify_key, emulator.dify_url), user="short"), tmp_path / profile
+            for _ in range(3):
+                client.ask("When does the ferry leave?")
+            assert [export_conversations(client, path) for _ in range(3)] == [Exported(3), again, again]
+
+
 def test_a_conversation_whose_last_answer_had_not_come_is_read_again(emulator: Emulator, tmp_path: Path) -> None:
     client, path = client_of(emulator, "unfinished", 1), tmp_path / "all.jsonl"
     conversation = client.conversations()[0].conversation_id

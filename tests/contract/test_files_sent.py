@@ -101,6 +101,14 @@ def test_a_picture_in_a_message_is_uploaded_once_for_each_user(way: str, emulato
     assert ids[0] == ids[1] == ids[3] != ids[2]
 
 
+def test_the_same_bytes_under_another_name_or_type_are_a_file_of_their_own(app: DifyApp, emulator: Emulator) -> None:
+    client = BotClient(app, user="ann")
+    other_type = Attachment("image", data=PNG, name="sky.png", mime_type="image/x-sky")
+    for file in (PICTURE, Attachment.from_bytes(PNG, name="sea.png"), PICTURE, other_type):
+        assert f"You sent {file.name}." in client.ask(ASKED, files=[file]).text
+    assert paths(emulator).count(UPLOAD) == 3
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_a_picture_in_a_message_goes_to_gptbots_in_it(way: str, emulator: Emulator) -> None:
     framework, ask = WAYS[way]

@@ -96,6 +96,15 @@ def test_conversations_of_two_pages_are_asked_for_as_recorded(driver: str, versi
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+def test_a_server_tells_the_time_of_a_conversation_s_last_message_a_second_early_at_most(version: str) -> None:
+    newest = json.loads(recording(version, "messages-with-feedback").body)["data"][-1]
+    listed = json.loads(recording(version, "conversations-page-2").body)["data"]
+    (told,) = (one for one in listed if one["id"] == newest["conversation_id"])
+    assert told["created_at"] < newest["created_at"] - 5
+    assert newest["created_at"] - 1 <= told["updated_at"] <= newest["created_at"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 @both_drivers
 def test_a_history_of_two_pages_is_oldest_first_and_asks_again_from_within_the_page_before(
     driver: str, version: str

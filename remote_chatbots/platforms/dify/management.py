@@ -233,7 +233,7 @@ def _conversation(told: dict[str, Any], user: str) -> StoredConversation:
         name=text(told.get("name")),
         user=user,
         created_at=whole(told.get("created_at")),
-        updated_at=whole(told.get("updated_at")) or whole(told.get("created_at")),
+        updated_at=whole(told.get("updated_at")),
         raw=told,
     )
 
