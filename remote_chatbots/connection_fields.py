@@ -41,7 +41,8 @@ class ConnectionFields(BaseModel):
     timeout: Any = (DEFAULT_CONNECT_S, DEFAULT_SILENCE_S)
     """Seconds of silence, or (connect, silence), or (connect, silence, total), or `Timeouts`, or None for no limit."""
     max_retries: int = _STANDARD.max_retries
-    """How often an opening that cannot have arrived, or was put off, is tried again."""
+    """How often an opening that cannot have arrived, or was put off, is tried again. A server that asks for more than
+    30 s is not waited for: its refusal is raised at once, with `retry_after_s`."""
     default_headers: Annotated[dict[str, str], AfterValidator(partial(concealed, "default_headers"))] = Field(
         default_factory=dict, exclude=True, repr=False
     )

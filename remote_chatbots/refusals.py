@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any
 
 from remote_chatbots.errors import BotReplyError, BotServerError
@@ -63,7 +64,9 @@ def refused(
     head = on_one_line(f"{status or ''} {code}") or "error"
     if kind is not BotServerError and known.get("retryable"):
         known["retryable"] = None  # by its nature
-    told = f"{head}: {message or 'no reason given.'} {cure}"
+    wait_s = known.get("retry_after_s")
+    asked = f"It asks to wait for {ceil(wait_s)} s. " if wait_s else ""
+    told = f"{head}: {message or 'no reason given.'} {asked}{cure}"
     return kind.of(platform, told, http_status=status, code=code, **known)
 
 

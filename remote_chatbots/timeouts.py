@@ -75,7 +75,8 @@ class Settings:
         max_connections: Turns of one async client that have a connection at a time, per event loop; more wait, at
             most `connect_s` and `silence_s` together. Stop calls and the like wait for none. Default 1000.
         idle_s: A connection that was idle for longer is not used for a post. Default 4.
-        max_retries: How often an opening that cannot have arrived, or was put off, is tried again. Default 2.
+        max_retries: How often an opening that cannot have arrived, or was put off, is tried again. A server that asks
+            for more than 30 s is not waited for: its refusal is raised at once. Default 2.
 
     Raises:
         BotUsageError: If a value is out of range.

@@ -36,3 +36,16 @@ def test_no_control_character_of_a_server_gets_into_a_message(refusal: Refusal) 
 
     assert told.isprintable()
     assert all(letter in told for letter in "abcde")
+
+
+@BOTH
+@pytest.mark.parametrize(("asked", "told"), [("120", "120 s"), ("0.4", "1 s"), ("0", ""), ("soon", "")])
+def test_a_refusal_says_how_long_the_server_asks_to_wait_and_ends_with_what_to_do(
+    refusal: Refusal, asked: str, told: str
+) -> None:
+    message = str(refusal(ResponseHead(429, {"retry-after": asked}), b'{"message": "Too much."}'))
+
+    assert message.endswith(
+        f"Too much. It asks to wait for {told}. Wait and ask again." if told else "Wait and ask again."
+    )
+    assert ("It asks" in message) == bool(told)
