@@ -78,8 +78,14 @@ def _warn_of_plain_http(host: str) -> None:
 
 
 def bot_id_of(platform: str, base_url: str, api_key: str) -> str:
-    """Return what tells a bot from others: equal in every process and framework, different for two of one server."""
+    """Return what tells a bot from others: equal in every process and framework, different for two of one server.
+
+    Raises:
+        BotUsageError: If `base_url` is no http(s) address.
+    """
     digest = hashlib.sha256(f"remote-chatbots\0{platform}\0{api_key}".encode()).hexdigest()
+    if "://" not in base_url:
+        raise BotUsageError.of(platform, "base_url is no address. Give one that begins with http:// or https://.")
     return f"{platform}:{base_url.split('/')[2]}:{digest[:12]}"
 
 

@@ -126,7 +126,7 @@ class BotTruncatedError(BotTransportError):
 
 
 class BotProtocolError(BotError):
-    """A reply that the platform's protocol does not allow. The message shows its first 200 bytes."""
+    """A reply that the platform's protocol does not allow. The message shows its first 200 bytes, or who read it."""
 
 
 class BotFormatError(BotProtocolError):

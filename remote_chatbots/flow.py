@@ -7,10 +7,12 @@ plain synchronous code: they are tested by feeding them heads and bytes, without
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Iterable
+from pathlib import PurePath
+from traceback import walk_tb
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from remote_chatbots.answer import Answer, AnswerBuilder
-from remote_chatbots.errors import BotError, copy_of
+from remote_chatbots.errors import BotError, BotProtocolError, copy_of
 from remote_chatbots.events import Event
 from remote_chatbots.framing import parse_json, too_large
 from remote_chatbots.retry import RetryPolicy
@@ -92,6 +94,8 @@ Effect: TypeAlias = Send | Read | Sleep | Aside | Errand | Within
 Flow: TypeAlias = Generator[Effect | Event, Any, T]
 EFFECTS: frozenset[type] = frozenset({Send, Read, Sleep, Aside, Errand, Within})
 READ = Read()
+# What reading data of another form than the expected comes to, beside a platform's own errors.
+MISREAD = (ValueError, LookupError, TypeError, AttributeError)
 
 
 class Abandoned(BaseException):
@@ -102,10 +106,17 @@ class Abandoned(BaseException):
 
 
 class Turn:
-    """A flow under way, as both drivers see it: what to do next, and what is known so far."""
+    """A flow under way, as both drivers see it: what to do next, and what is known so far.
 
-    def __init__(self, flow: Flow[Any]) -> None:
+    Args:
+        flow: The flow.
+        platform: Whose it is: with it begins the error of a reply that the flow cannot read.
+    """
+
+    def __init__(self, flow: Flow[Any], platform: str = "") -> None:
         self._flow = flow
+        self._platform = platform
+        self._asked = False
         self._builder = AnswerBuilder()
         self.over = False
 
@@ -121,7 +132,8 @@ class Turn:
             outcome: What the effect gave; a `BotError` is raised inside the flow, at the effect that failed.
 
         Raises:
-            BotError: What the flow makes of it, with the text and the ids so far.
+            BotError: What the flow makes of it, with the text and the ids so far; a `BotProtocolError` if a reply has
+            another form than the flow reads.
         """
         go_on = self._flow.throw if isinstance(outcome, BotError) else self._flow.send
         try:
@@ -142,6 +154,11 @@ class Turn:
             return None
         except BotError as error:
             self.over, failed, value = True, self._known(error), None
+        except MISREAD as error:
+            self.over, value = True, None
+            if not self._asked:
+                raise  # no reply is to blame
+            failed = self._known(_misread(error, self._platform))
         except BaseException:
             self.over = True
             raise
@@ -149,6 +166,8 @@ class Turn:
             raise failed
         if type(step) not in EFFECTS:
             self._builder.add(step)  # type: ignore[arg-type]
+        elif type(step) is Send or type(step) is Aside:
+            self._asked = True
         return step
 
     def _known(self, error: BotError) -> BotError:
@@ -156,6 +175,16 @@ class Turn:
         ids: dict[str, Any] = {name: id_ for name, id_ in self._builder.ids().items() if not getattr(error, name)}
         told = copy_of(error, partial_text=error.partial_text or self._builder.text, **ids)
         return told.with_traceback(None)
+
+
+def _misread(error: Exception, platform: str) -> BotProtocolError:
+    """Return the error of a reply that a flow could not read: where that was, and nothing of what others wrote."""
+    parser = parse_json.__code__.co_filename
+    places = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+    file, line = [place for place in places if place[0] != parser][-1]
+    place = f"{type(error).__name__} at {PurePath(file).name}:{line}"
+    told = "Check that base_url is this platform's API. If it is, the platform says something new: update this package."
+    return BotProtocolError.of(platform, f"the reply could not be read ({place}). {told}")
 
 
 def read_body(limit_bytes: int, platform: str, deadline: Deadline | None = None) -> Flow[bytes]:

@@ -10,13 +10,14 @@ from typing import Protocol
 
 from remote_chatbots.errors import BotError, BotProtocolError, BotTransportError
 from remote_chatbots.events import Event, Finished, Reasoning, TextDelta
-from remote_chatbots.flow import EFFECTS, READ, Aside, Deadline, Effect, Flow, Read
+from remote_chatbots.flow import EFFECTS, MISREAD, READ, Aside, Deadline, Effect, Flow, Read
 from remote_chatbots.framing import Frame, Framer
 from remote_chatbots.steps import StepsLeftOut
 from remote_chatbots.stopping import StopCutter
 from remote_chatbots.thinking import ThinkSplitter
 from remote_chatbots.wire import HttpRequest
 
+_BROKEN = (BotError, *MISREAD)
 logger = logging.getLogger("remote_chatbots")
 
 
@@ -28,7 +29,12 @@ class Interpreter(Protocol):
     """
 
     def take(self, frame: Frame, out: list[Event]) -> None:
-        """Append to `out` the events that `frame` means."""
+        """Append to `out` the events that `frame` means.
+
+        Raises:
+            BotError: If it means one. Where it has another form than is read here, Python's own error will do
+                (`ValueError`, `LookupError`, `TypeError`, `AttributeError`): it becomes a `BotProtocolError`.
+        """
 
     def wait_s(self) -> float | None:
         """Return how much longer to read, in seconds; None as long as the turn is not over."""
@@ -122,7 +128,7 @@ class StreamReader:
         try:
             yield from self._read_to_the_end()
             yield from self._closing()
-        except BotError:
+        except _BROKEN:
             yield from self._rest()  # said before it broke off
             raise
 
@@ -174,7 +180,7 @@ class StreamReader:
     def _meaning(self, frames: Iterable[Frame]) -> Generator[Event, None, bool]:
         """Yield what `frames` mean; return whether there were any (a ping is none)."""
         out: list[Event] = []
-        broken: BotError | None = None
+        broken: Exception | None = None
         heard = False
         frames = iter(frames)
         try:
@@ -182,7 +188,7 @@ class StreamReader:
             if first is not None:
                 heard = True
                 self._take_all(chain((first,), frames), out, join=self._coalesce)
-        except BotError as error:
+        except _BROKEN as error:
             broken = error  # what came whole before it in the same read is handed on first
         out = self._filtered(out)
         yield from joined(out) if self._coalesce else out
@@ -204,7 +210,7 @@ class StreamReader:
                 step = go_on()
             except StopIteration:
                 break
-            except BotError:
+            except _BROKEN:
                 # A caller that has all it asked for: how the server ended after it was told to stop changes nothing.
                 if not self._cutter.found:
                     raise

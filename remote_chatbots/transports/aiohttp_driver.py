@@ -47,7 +47,7 @@ class AiohttpRun:
         self._slot: asyncio.Semaphore | None = None
         self._decoder: Decoder | None = None
         self._closed = False
-        self._turn = Turn(flow)
+        self._turn = Turn(flow, platform)
         self._platform = platform
         self._transport = transport
         self._response: aiohttp.ClientResponse | None = None

@@ -37,7 +37,7 @@ class RequestsRun:
 
     def __init__(self, flow: Flow[Any], platform: str, transport: RequestsTransport) -> None:
         self._closed = False
-        self._turn = Turn(flow)
+        self._turn = Turn(flow, platform)
         self._platform = platform
         self._transport = transport
         self._response: requests.Response | None = None

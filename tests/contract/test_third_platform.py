@@ -27,6 +27,7 @@ from remote_chatbots import (
     BotAuthError,
     BotClient,
     BotNotFoundError,
+    BotProtocolError,
     BotServerError,
     BotUsageError,
     Event,
@@ -71,6 +72,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.posts += 1
         if "fail" in asked["say"]:
             self._answer(500, {})
+            return
+        if "odd" in asked["say"]:
+            self._answer(200, ["no task"])
             return
         talk = asked["talk"] or f"talk-{len(self.server.talks) + 1}"
         before = self.server.talks.setdefault(talk, [])
@@ -215,6 +219,15 @@ def test_its_key_shows_nowhere_and_a_wrong_one_is_refused_as_such(server: _Serve
     assert "0ther" not in str(caught.value)
 
 
+@pytest.mark.parametrize("address", ["nope", "poller.example.com", "ftp://poller.example.com", ""])
+def test_an_address_that_is_none_is_refused_by_bot_and_models(address: str) -> None:
+    for make in (poller.PollingBot, ChatPolling, Polling):
+        with pytest.raises(BotUsageError, match=r"^poller: base_url"):
+            make(api_key=KEY, base_url=address)
+    with pytest.raises(BotUsageError, match=r"^poller: api_key is missing"):
+        poller.PollingBot("", "https://poller.example.com")
+
+
 def test_its_address_and_key_are_read_from_the_environment(server: _Server, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("POLLER_API_KEY", KEY), ("POLLER_URL", server.url), ("POLLER_USER", "anna")):
         monkeypatch.setenv(name, value)
@@ -230,6 +243,15 @@ def test_what_it_refuses_is_an_error_in_both_colours_and_posted_once(server: _Se
         client.ask("please fail")
     with pytest.raises(BotServerError):
         asyncio.run(_streamed(bot, "please fail"))
+    assert server.posts == 2
+
+
+def test_a_reply_of_another_form_is_an_error_in_both_colours_and_posted_once(server: _Server) -> None:
+    bot = _bot(server.url)
+    with BotClient(bot, user="anna") as client, pytest.raises(BotProtocolError, match=r"^poller: the reply could not"):
+        client.ask("odd")
+    with pytest.raises(BotProtocolError, match=r"^poller: the reply could not be read \(TypeError at CONTRIBUTING"):
+        asyncio.run(_streamed(bot, "odd"))
     assert server.posts == 2
 
 

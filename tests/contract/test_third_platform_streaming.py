@@ -14,8 +14,18 @@ import pytest
 
 from langchain_chatbots import RemoteChatModel, sources
 from llama_index_chatbots import RemoteLLM, source_nodes
-from remote_chatbots import AsyncBotClient, BotClient, BotServerError, BotTruncatedError, BotUsageError, TextDelta
+from remote_chatbots import (
+    AsyncBotClient,
+    BotClient,
+    BotProtocolError,
+    BotServerError,
+    BotTruncatedError,
+    BotUsageError,
+    TextDelta,
+)
 from tests.contract.test_third_platform import KEY, _Handler, _Server, poller
+
+GARBLED = ["oops", "true", '{"id": "a task without a talk"}', '{"found": [3]}']
 
 
 class _Streams(_Handler):
@@ -33,6 +43,8 @@ class _Streams(_Handler):
         elif "break" not in asked["say"]:
             told += [{"found": [{"title": "ferry.md", "text": "Pier 3.", "page": 1}]}, {"done": True}]
         body = "".join(f"data: {json.dumps(one, ensure_ascii=False)}\r\n\r\n" for one in told).encode()
+        if asked["say"] in GARBLED:
+            body = body.partition(b'data: {"found"')[0] + f"data: {asked['say']}\n\n".encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Content-Length", str(len(body)))
@@ -98,6 +110,40 @@ def test_what_breaks_off_or_fails_is_an_error_with_the_text_so_far(
     error: Any = caught.value
     assert (error.partial_text, error.conversation_id) == (f"Turn 1: {said} – é", "talk-1")
     assert len(server.talks["talk-1"]) == 1  # nothing was posted again
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("said", GARBLED)
+def test_a_frame_of_another_form_is_an_error_with_the_text_so_far_that_says_where_it_was_read(
+    server: _Server, colour: str, said: str
+) -> None:
+    with (
+        asking(server, colour) as ask,
+        pytest.raises(BotProtocolError, match=r"^poller: the reply .*\.(md|py):\d+") as caught,
+    ):
+        ask(said)
+    error = caught.value
+    assert (error.platform, error.partial_text, error.conversation_id) == ("poller", f"Turn 1: {said} – é", "talk-1")
+    assert (error.__cause__, error.__context__, said in error.message) == (None, None, False)
+    assert not error.retryable
+    assert len(server.talks["talk-1"]) == 1
+
+
+def test_a_frame_of_another_form_is_an_error_of_each_face(server: _Server) -> None:
+    where = {"api_key": KEY, "base_url": server.url, "user": "anna"}
+    model, llm = ChatStreaming(**where), Streaming(**where)
+    for ask in (model.invoke, llm.complete):
+        with pytest.raises(BotProtocolError, match=r"^poller: the reply could not be read"):
+            ask("oops")
+    model.close()
+    llm.close()
+
+
+def test_leaving_a_stream_whose_next_frame_is_of_another_form_raises_nothing(server: _Server) -> None:
+    bot = poller.StreamingBot(poller.Key(KEY), server.url)
+    with BotClient(bot, user="anna") as client, client.stream("oops", coalesce=False) as events:
+        next(iter(events))
+    assert server.stopped == ["task-talk-1"]
 
 
 @pytest.mark.parametrize("colour", ["sync", "async"])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from remote_chatbots import BotUsageError, DifyApp, address
-from remote_chatbots.address import base_url_of, checked_headers, checked_key
+from remote_chatbots.address import base_url_of, bot_id_of, checked_headers, checked_key
 
 
 @pytest.mark.parametrize(
@@ -185,3 +185,8 @@ def test_headers_that_are_the_clients_own_are_refused(name: str) -> None:
 def test_an_app_is_checked_when_it_is_made(fields: dict[str, Any], name: str) -> None:
     with pytest.raises(BotUsageError, match=name):
         DifyApp(**fields)
+
+
+def test_what_is_no_address_makes_no_bot_id() -> None:
+    with pytest.raises(BotUsageError, match=r"^poller: base_url is no address"):
+        bot_id_of("poller", "nope", "a-key")

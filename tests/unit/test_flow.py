@@ -202,3 +202,23 @@ def test_joining_keeps_the_order_of_everything() -> None:
     ]
 
     assert joined(events) == [TextDelta("ab"), Started("c-1"), TextDelta("c"), TextReplaced("d"), TextDelta("e")]
+
+
+def test_an_error_of_python_is_that_of_a_reply_only_once_there_can_be_one() -> None:
+    def flow(ask: bool) -> Flow[None]:
+        if ask:
+            yield Send(REQUEST)
+        yield TextDelta("Rain")
+        raise KeyError("app-a-key")
+
+    early, late = Turn(flow(False), "dify"), Turn(flow(True), "dify")
+    early.resume()
+    with pytest.raises(KeyError):
+        early.resume()
+    late.resume()
+    late.resume(ResponseHead(200, {}))
+    with pytest.raises(
+        BotProtocolError, match=r"^dify: the reply could not be read \(KeyError at test_flow.py:\d+\)"
+    ) as caught:
+        late.resume()
+    assert (late.over, caught.value.partial_text, "app-a-key" in str(caught.value)) == (True, "Rain", False)
