@@ -79,7 +79,9 @@ class Attachment:
             BotUsageError: If there are no bytes.
         """
         given = isinstance(data, (bytes, bytearray, memoryview))
-        check(given or (hasattr(data, "__len__") and not isinstance(data, str)), "files: data", "bytes", type(data))
+        held = hasattr(data, "__len__") and not isinstance(data, (str, type))
+        check(given or held, "files: data", "bytes", type(data))
+        _check_names(name, mime_type)
         content = Octets(bytes(data)) if isinstance(data, (bytes, bytearray, memoryview)) else data
         mime_type = type_of(head_of(content), declared=mime_type, name=name)
         return cls(kind or _kind_of(mime_type), data=content, name=basename(name), mime_type=mime_type)
@@ -134,6 +136,7 @@ class Attachment:
             return cls.from_bytes(data_in_it, name=name, mime_type=mime_type or found["type"], kind=kind)
         if not url.lower().startswith(("http://", "https://")):
             raise BotUsageError("files: a url begins with https://, http:// or data:. Give such a one, or a path.")
+        _check_names(name, mime_type)
         if not _host(url):
             raise BotUsageError("files: the url names no server. Give a whole one, like https://example.com/a.png.")
         by_name = type_of(b"", name=name or _last_part(url))
@@ -155,6 +158,11 @@ class Attachment:
     def media_type(self) -> str:
         """The media type; where none is given, what the bytes or the name say."""
         return self.mime_type or type_of(head_of(self.content), name=self.name or _last_part(self.url))
+
+
+def _check_names(name: object, mime_type: object) -> None:
+    check(isinstance(name, str), "files: name", "a string", type(name))
+    check(isinstance(mime_type, str), "files: mime_type", "a string", type(mime_type))
 
 
 def _host(url: str) -> str | None:

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from remote_chatbots import transports
-from remote_chatbots.arguments import check_limit
+from remote_chatbots.arguments import check_limit, refusals_of
 from remote_chatbots.concealing import concealing
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.events import Source
@@ -84,7 +84,8 @@ class KnowledgeClient(_Client):
             BotNotFoundError: If there is no such knowledge base.
             BotError: If the search fails; of several knowledge bases, if one does.
         """
-        search = self.knowledge.retrieve(query, **options)
+        with refusals_of(self.knowledge.name):
+            search = self.knowledge.retrieve(query, **options)
         if search.first is not None:
             self._outcome(search.first)
         return search.merged([self._found(part) for part in search.parts])
@@ -157,7 +158,8 @@ class AsyncKnowledgeClient(_Client):
 
     async def retrieve(self, query: str, **options: Any) -> list[Source]:
         """Return as `KnowledgeClient.retrieve`; several knowledge bases are asked at once."""
-        search = self.knowledge.retrieve(query, **options)
+        with refusals_of(self.knowledge.name):
+            search = self.knowledge.retrieve(query, **options)
         if search.first is not None:
             await self._outcome(search.first)
         asked = [asyncio.ensure_future(self._found(part)) for part in search.parts]

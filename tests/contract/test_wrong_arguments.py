@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from remote_chatbots import Answer, Attachment, BotClient, BotError, BotUsageError, DifyApp, GPTBotsAgent, LostAnswer
+from remote_chatbots import (
+    Answer,
+    AsyncKnowledgeClient,
+    Attachment,
+    BotClient,
+    BotError,
+    BotUsageError,
+    DifyApp,
+    DifyKnowledge,
+    GPTBotsAgent,
+    GPTBotsKnowledge,
+    KnowledgeClient,
+    LostAnswer,
+)
 from remote_chatbots.emulator import Emulator
 from remote_chatbots.protocol import BotProtocol
 from tests.contract.faces import PLATFORMS
@@ -93,3 +108,54 @@ def test_what_is_no_paused_answer_takes_no_form(bot: BotProtocol) -> None:
 def test_a_lost_answer_is_known_by_texts(name: str, odd: Any) -> None:
     with pytest.raises(BotUsageError, match=f"^{name} "):
         LostAnswer(**{name: odd})
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_an_option_of_a_search_of_whatever_kind_is_sent_or_refused(
+    emulator: Emulator, platform: str, colour: str
+) -> None:
+    bases: Any = GPTBotsKnowledge(emulator.gptbots_key, emulator.gptbots_url)
+    if platform == "dify":
+        bases = DifyKnowledge(emulator.dataset_key, emulator.dify_url, next(iter(emulator.datasets.values())))
+
+    async def asearch(given: dict[str, Any]) -> None:
+        async with AsyncKnowledgeClient(bases) as client:
+            await client.retrieve(**given)
+
+    refusals = []
+    for option in (
+        "query",
+        *(("dataset_id",) if platform == "dify" else ()),
+        *(one.name for one in fields(bases.options)),
+    ):
+        for odd in ODD:
+            given = {"query": "ferry", option: odd}
+            try:
+                KnowledgeClient(bases).retrieve(**given) if colour == "sync" else asyncio.run(asearch(given))
+            except BotError as error:
+                refusals.append(str(error))
+    assert len(refusals) > len(ODD)
+    assert [one for one in refusals if not one.startswith(f"{platform}: ")] == []
+
+
+@pytest.mark.parametrize("dataset_id", ["", ".", HALF, None, 5])
+def test_documents_of_what_is_no_id_are_not_asked_for(emulator: Emulator, dataset_id: Any) -> None:
+    before = len(emulator.requests)
+    with pytest.raises(BotUsageError, match="^dify: "):
+        KnowledgeClient(DifyKnowledge(emulator.dataset_key, emulator.dify_url)).documents(dataset_id)
+    assert len(emulator.requests) == before
+
+
+MADE_OF = {"from_bytes": b"abc", "from_path": __file__, "from_base64": "YWJj", "from_url": "https://a.example/b.png"}
+
+
+@pytest.mark.parametrize("made", MADE_OF)
+@pytest.mark.parametrize("argument", ["", "name", "mime_type", "kind"])
+def test_a_file_is_made_or_refused_of_whatever_it_is_told(made: str, argument: str) -> None:
+    for odd in ODD:
+        make = getattr(Attachment, made)
+        try:
+            assert isinstance(make(MADE_OF[made], **{argument: odd}) if argument else make(odd), Attachment)
+        except BotUsageError as error:
+            assert "files: " in str(error)  # noqa: PT017  some are made

@@ -68,8 +68,17 @@ class Calls:
         return HttpRequest("GET", f"{self.base_url}{path}{asked}", self.headers)
 
     def post(self, path: str, payload: object) -> HttpRequest:
-        """Return a request that submits."""
-        return json_request("POST", self.base_url + path, self.headers, payload)
+        """Return a request that submits.
+
+        Raises:
+            BotUsageError: If it holds something that JSON has no form for.
+        """
+        try:
+            return json_request("POST", self.base_url + path, self.headers, payload)
+        except TypeError as error:
+            raise BotUsageError.of(
+                NAME, f"JSON has no form for what was given ({error}). Give text, numbers, lists, dicts."
+            ) from None
 
 
 def message(version: Version, question: Question, options: GPTBotsOptions, placeholder: str = "") -> dict[str, Any]:
