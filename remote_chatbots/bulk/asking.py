@@ -19,7 +19,7 @@ from remote_chatbots.bulk.on_dask import DaskAsker
 from remote_chatbots.bulk.outcome import Outcome
 from remote_chatbots.bulk.pace import Pace
 from remote_chatbots.bulk.progress import Shown, check, shown, total_of
-from remote_chatbots.bulk.questions import Asked, items
+from remote_chatbots.bulk.questions import Asked, check_several, items
 from remote_chatbots.bulk.run import BulkRun, Rules
 from remote_chatbots.client import AsyncBotClient
 from remote_chatbots.errors import BotAuthError, BotConnectError, BotError, BotQuotaError, BotUsageError
@@ -84,6 +84,7 @@ def aask_all(
         BotError: While iterating: what `give_up_on` names.
     """
     asking = Asking.of(bot, user)
+    check_several(questions)
     check(progress)
     if dask is not None:
         _check_cluster(dask, asking)

@@ -33,6 +33,20 @@ class Item:
     digest: str
 
 
+def check_several(asked: Any) -> None:
+    """Refuse what would be taken apart, each part a question that is posted: the letters of a text, the keys of a row.
+
+    Raises:
+        BotUsageError: If it is one question, a table, or nothing that can be iterated.
+    """
+    if isinstance(asked, (str, bytes, bytearray, Question, Mapping)):
+        raise BotUsageError(f"questions must be several, not one {type(asked).__name__}. Put it into a list.")
+    if hasattr(asked, "to_dict"):  # pandas and its like give the names of their columns
+        raise BotUsageError('questions must be rows, not a table. Give table.to_dict("records").')
+    if isinstance(asked, type) or not hasattr(asked, "__iter__"):
+        raise BotUsageError(f"questions must be an iterable, not {type(asked).__name__}. Give a list of them.")
+
+
 def items(asked: Iterable[Asked], question_of: Callable[..., Question]) -> Iterator[Item]:
     """Yield the questions one by one, as they are read.
 

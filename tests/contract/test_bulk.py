@@ -288,6 +288,36 @@ def test_a_list_with_a_wrong_question_is_refused_before_anything_is_posted(
     assert len(emulator.requests) == since
 
 
+class Table:
+    """Iterates over its columns, as pandas' does."""
+
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        self.rows = rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.rows[0])
+
+    def to_dict(self, _: str) -> list[dict[str, Any]]:
+        return self.rows
+
+
+ROW = {"id": "q-1", "question": "When does the ferry leave?"}
+
+
+@pytest.mark.parametrize(
+    "questions", [ROW["question"], b"Ferry?", ROW, Question("a", user="b"), Table([ROW]), None, 5, str]
+)
+def test_what_is_not_several_questions_is_not_taken_apart_and_posted(
+    emulator: Emulator, app: DifyApp, questions: Any
+) -> None:
+    since = len(emulator.requests)
+    for ask in (ask_all, aask_all):
+        with pytest.raises(BotUsageError, match=r"^questions must be .*\. (Put|Give) "):
+            ask(app, questions, user="anna")
+    assert len(emulator.requests) == since
+    assert [one.status for one in ask_all(app, Table([ROW]).to_dict("records"), user="anna")] == ["answered"]
+
+
 @pytest.mark.parametrize(
     ("given", "named"),
     [({"concurrency": 0}, "concurrency"), ({"per_second": -1}, "per_second"), ({"max_retries": True}, "max_retries")],

@@ -142,7 +142,7 @@ def test_an_option_of_a_search_of_whatever_kind_is_sent_or_refused(
 @pytest.mark.parametrize("dataset_id", ["", ".", HALF, None, 5])
 def test_documents_of_what_is_no_id_are_not_asked_for(emulator: Emulator, dataset_id: Any) -> None:
     before = len(emulator.requests)
-    with pytest.raises(BotUsageError, match="^dify: "):
+    with pytest.raises(BotUsageError, match=r"^dify: "):
         KnowledgeClient(DifyKnowledge(emulator.dataset_key, emulator.dify_url)).documents(dataset_id)
     assert len(emulator.requests) == before
 
