@@ -8,6 +8,7 @@ from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.schema import NodeRelationship, NodeWithScore, RelatedNodeInfo, TextNode
+from pydantic import ConfigDict
 
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.passages import Passage, passages
@@ -18,6 +19,8 @@ _FOR_MODELS = ("title",)  # what a model may read of a node's metadata; ids and 
 
 class PassageNode(TextNode):
     """A passage. Found twice, each time with another score and another count of hits, it is still the same one."""
+
+    model_config = ConfigDict(defer_build=True)  # its schema is made with the first: not all bots name sources
 
     @property
     def hash(self) -> str:
