@@ -207,9 +207,10 @@ class AgentState:
 
 
 def _script(asked: Asked, remembered: list[Exchange], sources: list[Hit], now: str) -> Script:
+    files = [file.name for file in asked.files]
     if tags_in(asked.query) & CALLS_TOOL:
-        return agent_script(asked.query, remembered, sources, asked.variables, now=now)
-    script = answer_script(asked.query, remembered, sources, asked.variables)
+        return agent_script(asked.query, remembered, sources, asked.variables, now=now, files=files)
+    script = answer_script(asked.query, remembered, sources, asked.variables, files)
     if not (asked.marks_citations and answers_from_sources(asked.query)):
         return script
     marks = "".join(f"$[{number}]$" for number, _ in enumerate(sources, 1))

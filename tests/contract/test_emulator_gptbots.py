@@ -190,8 +190,8 @@ def test_settings_of_one_version_mean_nothing_in_the_other(emulator: Emulator) -
 def test_files_are_accepted_in_both_forms(emulator: Emulator) -> None:
     picture = {"base64_content": base64.b64encode(b"x").decode(), "format": "png", "name": "a.png"}
     for given in (picture, [picture]):
-        assert "a.png" in answer_in(send_v2(emulator, [{"type": "image", "image": given}], mode="blocking"))
-    assert "a.png" in text_in(frames_in(send_v1(emulator, "", files=[{"url": "https://x.example/a.png"}])))
+        assert "You sent a.png." in answer_in(send_v2(emulator, [{"type": "image", "image": given}], mode="blocking"))
+    assert "You sent a.png." in text_in(frames_in(send_v1(emulator, "", files=[{"url": "https://x.example/a.png"}])))
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:

@@ -183,7 +183,7 @@ def test_files_stand_in_the_history_and_can_be_fetched(emulator: Emulator) -> No
     picture = question["content"][0]["branch_content"][1]["image"][0]
     assert {key: picture[key] for key in ("format", "name", "size")} == {"format": "png", "name": "a.png", "size": 7}
     sound = answer["content"][0]["branch_content"][0]["audio"][0]
-    assert sound["transcript"] == "Turn 1. I found nothing about: look"
+    assert sound["transcript"] == "Turn 1. You sent a.png."
     fetched = [requests.get(each["url"], timeout=5) for each in (picture, sound)]
     assert fetched[0].content == b"picture"
     assert (len(fetched[1].content), fetched[1].headers["Content-Type"]) == (sound["size"], "audio/wav")
