@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -36,6 +35,7 @@ from remote_chatbots.errors import (
     BotUsageError,
 )
 from remote_chatbots.printable import on_a_line
+from remote_chatbots.transports.faults import origins_of, through_proxy
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +226,8 @@ def _worded(error: BotError, message: str) -> str:
 
 def _of_connection(error: BotConnectError) -> tuple[str, str, str]:
     """Return what is known of a connection that did not come about, by what the HTTP library was told."""
-    origins = list(_origins(error))
-    if any(type(one).__name__ in ("ProxyError", "ClientProxyConnectionError") for one in origins):
+    origins = list(origins_of(error))
+    if through_proxy(origins):
         return "proxy", "The proxy that the environment names does not answer.", (
             "Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or name the server in NO_PROXY."
         )  # fmt: skip
@@ -253,22 +253,3 @@ def _of_connection(error: BotConnectError) -> tuple[str, str, str]:
             "See whether the server runs, and whether the port is right."
         )  # fmt: skip
     return "unreachable", "The server cannot be reached.", "Check the network, the address, and the proxy settings."
-
-
-def _origins(error: BaseException) -> Iterator[BaseException]:
-    """Yield what an error came of, through the ways in which HTTP libraries wrap one error in another."""
-    waiting, seen = [error], set()
-    while waiting:
-        one = waiting.pop(0)
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        yield one
-        further = [
-            one.__cause__,
-            one.__context__,
-            getattr(one, "reason", None),
-            getattr(one, "os_error", None),
-            *one.args,
-        ]
-        waiting += [each for each in further if isinstance(each, BaseException)]

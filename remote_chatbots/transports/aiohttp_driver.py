@@ -391,4 +391,4 @@ def _meaning(
         return faults.no_trust(platform, host)
     if isinstance(error, ValueError):
         return faults.unusable(platform, host, error)
-    return faults.no_connection(platform, host)
+    return faults.no_connection(platform, host, error)

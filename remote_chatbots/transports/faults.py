@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterable, Iterator
+
 from remote_chatbots.errors import (
     BotConnectError,
     BotProtocolError,
@@ -20,8 +23,17 @@ _MAYBE = (
 )
 
 
-def no_connection(platform: str, host: str) -> BotConnectError:
+def no_connection(platform: str, host: str, error: Exception) -> BotConnectError:
     """Return the error of a connection that did not come about: nothing was sent."""
+    origins = list(origins_of(error))
+    name = host.partition(":")[0]
+    whose = {getattr(one, "host", name) for one in origins}  # aiohttp tells by it alone that a proxy's name is meant
+    if any(isinstance(one, socket.gaierror) for one in origins) and whose == {name} and not through_proxy(origins):
+        return BotConnectError.of(
+            platform,
+            f"no connection to {host}: this name is not known. Nothing was sent. Check how base_url is spelt, and "
+            "that this machine's DNS works.",
+        )
     return BotConnectError.of(
         platform, f"no connection to {host}. Nothing was sent. Check base_url, the network and the proxy settings."
     )
@@ -68,6 +80,30 @@ def no_slot(platform: str, max_connections: int) -> BotTimeoutError:
         "Raise max_connections, or ask less at once.",
         phase="connect",
     )
+
+
+def origins_of(error: BaseException) -> Iterator[BaseException]:
+    """Yield what an error came of, through the ways in which HTTP libraries wrap one error in another."""
+    waiting, seen = [error], set()
+    while waiting:
+        one = waiting.pop(0)
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        further = [
+            one.__cause__,
+            one.__context__,
+            getattr(one, "reason", None),
+            getattr(one, "os_error", None),
+            *one.args,
+        ]
+        waiting += [each for each in further if isinstance(each, BaseException)]
+
+
+def through_proxy(origins: Iterable[BaseException]) -> bool:
+    """Return whether it was the proxy that could not be reached."""
+    return any(type(one).__name__ in ("ProxyError", "ClientProxyConnectionError") for one in origins)
 
 
 def without_frames(error: BaseException) -> BaseException:

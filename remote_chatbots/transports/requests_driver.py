@@ -370,7 +370,7 @@ def _meaning(
     # A host or proxy that is none, a package that a proxy needs, a file of certificates that is not there.
     if isinstance(error, ValueError) or (type(error) is OSError and error.errno is None):
         return faults.unusable(platform, host, error)
-    return faults.no_connection(platform, host)
+    return faults.no_connection(platform, host, error)
 
 
 def _hung_up(error: BaseException | None) -> bool:

@@ -65,6 +65,23 @@ def test_a_limit_of_the_whole_turn_that_ends_while_connecting_says_that_nothing_
     assert "Nothing was sent" in str(error)
 
 
+@pytest.mark.parametrize("host", ["nope.invalid", "nope.invalid:8443"])
+def test_a_name_that_is_not_known_is_said_to_be_none(driver: Driver, host: str) -> None:
+    error = driver.one(f"https://{host}", max_retries=0).error
+    assert isinstance(error, BotConnectError)
+    assert str(error).startswith(f"dify: no connection to {host}: this name is not known. Nothing was sent. ")
+
+
+def test_the_name_of_a_proxy_that_is_not_known_is_not_taken_for_the_servers(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    through(monkeypatch, "http://nope.invalid:9")
+    error = driver.one("https://dify.invalid", max_retries=0).error
+    assert isinstance(error, BotConnectError)
+    assert "not known" not in str(error)
+    assert "the proxy settings" in str(error)
+
+
 @pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".test"])
 def test_a_host_name_that_is_none_is_the_callers_mistake(driver: Driver, host: str) -> None:
     error = driver.one(f"https://{host}").error
