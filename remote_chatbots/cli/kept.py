@@ -7,12 +7,14 @@ import os
 import re
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from remote_chatbots.bulk.exporting import export_conversations
 from remote_chatbots.bulk.progress import Progress
 from remote_chatbots.cli.named_files import path_of
-from remote_chatbots.cli.turn_shown import is_worth_a_line, show_sources, show_step
+from remote_chatbots.cli.turn_shown import is_worth_a_line, show_sources, show_step, source_in_words
+from remote_chatbots.errors import BotError
 from remote_chatbots.printable import on_a_line, printable
 from remote_chatbots.steps import told_of
 
@@ -110,11 +112,23 @@ def _for_the_owner(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
+def _named(talk: Talk) -> str:
+    """Return the name of the conversation; "" if it has none, or stands too far down in the list of them."""
+    listed = talk.listed
+    with suppress(BotError):  # what was said is worth more than its name
+        listed = [*listed, *talk.client.conversations(limit=_AT_ONCE)]
+    return next((one.name for one in listed if one.conversation_id == talk.conversation_id), "")
+
+
 def _as_markdown(talk: Talk, kept: list[StoredMessage]) -> str:
-    parts = [f"# Conversation {_inert(on_a_line(talk.conversation_id))}\n"]
+    named, id_ = _inert(on_a_line(_named(talk), 200)), _inert(on_a_line(talk.conversation_id))
+    begun = ", ".join(filter(None, (f"Conversation {id_}", when(kept[0].created_at) if kept else "")))
+    parts = [f"# {named}\n\n{begun}\n" if named else f"# {begun}\n"]
     for one in kept:
         parts.append(f"**{_SPEAKERS[one.role]}** {when(one.created_at)}\n\n{_fenced(printable(one.text))}\n")
-        parts += [f"{number}. {_inert(on_a_line(source.title))}\n" for number, source in enumerate(one.sources, 1)]
+        if one.sources:
+            lines = (source_in_words(source) for source in one.sources)
+            parts.append("Sources:\n\n" + "".join(f"{at}. {_inert(line)}\n" for at, line in enumerate(lines, 1)))
     return "\n".join(parts)
 
 

@@ -125,9 +125,14 @@ def is_worth_a_line(step: Step) -> bool:
 
 
 def source_in_a_line(number: int, source: Source) -> str:
-    """Return a source as one line: its number, document, score, and how the passage begins."""
+    """Return a source as one line, with its number."""
+    return f"  [{number}] {source_in_words(source)}"
+
+
+def source_in_words(source: Source) -> str:
+    """Return a source as one line: its document, score, and how the passage begins."""
     score = "" if source.score is None else f" {source.score:.2f}"
-    return f"  [{number}] {on_a_line(source.title) or 'untitled'}{score} · {on_a_line(source.content, _PASSAGE)}"
+    return f"{on_a_line(source.title) or 'untitled'}{score} · {on_a_line(source.content, _PASSAGE)}"
 
 
 def source_in_full(number: int, source: Source) -> str:

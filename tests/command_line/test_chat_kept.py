@@ -162,6 +162,22 @@ def test_a_conversation_of_an_emulator_that_ends_with_the_chat_is_not_offered(ch
     assert "To go on" not in chat("When does the ferry leave?", options=("--emulator",))[1]
 
 
+def test_a_conversation_in_markdown_has_its_name_when_it_began_and_each_source_on_a_line(
+    emulator: Emulator, chat: Chat, tmp_path: Path
+) -> None:
+    file = tmp_path / "talk.md"
+    with BotClient(DifyApp(emulator.key("chat"), emulator.dify_url), user="anna") as client:
+        id_ = client.ask("When does the ferry leave?").conversation_id
+        client.rename(id_, "Ferries *and* more")
+    chat(f"/export {file}", options=("--conversation", id_))
+    lines = file.read_text("utf-8").splitlines()
+    assert lines[0] == r"# Ferries \*and\* more"
+    assert re.fullmatch(rf"Conversation {id_}, 2026-01-01 \d\d:\d\d", lines[2])
+    at = lines.index("Sources:")
+    assert [line[:12] for line in lines[at + 2 : at + 5]] == [f"{number}. ferry.md " for number in (1, 2, 3)]
+    assert "leaves from pier 3" in lines[at + 2]
+
+
 def test_a_conversation_in_markdown_runs_and_loads_nothing_where_it_is_shown(
     chat: Chat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
