@@ -17,10 +17,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from os import PathLike, fspath
-from typing import Any
+from typing import Any, TypeVar
 
 from remote_chatbots.bulk.questions import Item
 from remote_chatbots.bulk.written import line_of
@@ -33,6 +33,9 @@ except ImportError:  # Windows has no such lock
 
 _KIND, _VERSION = "remote_chatbots.bulk", 1
 _NO_JOURNAL = "is no journal of this version. Give another path."
+_DAMAGED = "is damaged at byte {}. Cut the file off there, or give another path."
+
+T = TypeVar("T")
 ENDS = ("answered", "refused", "failed", "unknown")
 
 
@@ -93,12 +96,19 @@ class Journal:
             )
         return entry
 
-    def end_of(self, entry: Entry) -> dict[str, Any]:
-        """Return the line that tells what a question came to."""
+    def end_of(self, entry: Entry, of: Callable[[dict[str, Any]], T]) -> T:
+        """Return what `of` makes of the line that tells what a question came to.
+
+        Raises:
+            BotUsageError: If it can make nothing of it: somebody else wrote there.
+        """
         with open(self._path, "rb") as file:  # noqa: PTH123  the path may be of any kind
             file.seek(entry.at)
-            told: dict[str, Any] = json.loads(file.readline())
-        return told
+            line = file.readline()
+        try:
+            return of(json.loads(line))
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            raise self._wrong(_DAMAGED.format(entry.at)) from None
 
     async def asked(self, item: Item, since: float) -> None:
         """Note that a question is about to be posted; it is on the disk when this returns."""
@@ -151,11 +161,11 @@ class Journal:
     def _note(self, event: dict[str, Any], at: int) -> None:
         id_ = event["id"]
         if "asked" in event:
-            self.entries[id_] = Entry(event["asked"], "asked", event["since"])
+            self.entries[id_] = Entry(event["asked"], "asked", float(event["since"]))
         elif "put_off" in event:
             self.entries[id_].state = "put_off"
         elif "begun" in event:
-            self.entries[id_].ids |= event["begun"]
+            self.entries[id_].ids |= {name: _text(value) for name, value in event["begun"].items()}
         else:
             entry = self.entries.setdefault(id_, Entry(event["digest"], ""))
             entry.state, entry.at = next(state for state in ENDS if state in event), at
@@ -179,9 +189,8 @@ class Journal:
             event = json.loads(line)
             if at > 0:
                 self._note(event, at)
-        except (ValueError, KeyError, TypeError, StopIteration):
-            what = f"is damaged at byte {at}. Cut the file off there, or give another path." if at else _NO_JOURNAL
-            raise self._wrong(what) from None
+        except (AttributeError, ValueError, KeyError, TypeError, StopIteration):
+            raise self._wrong(_DAMAGED.format(at) if at else _NO_JOURNAL) from None
         if at == 0:
             if not isinstance(event, dict) or (event.get("journal"), event.get("version")) != (_KIND, _VERSION):
                 raise self._wrong(_NO_JOURNAL)
@@ -197,3 +206,9 @@ class Journal:
 
     def _wrong(self, what: str) -> BotUsageError:
         return BotUsageError(f"The journal {self._path} {what}")
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value

@@ -161,12 +161,15 @@ class BulkRun:
     def _told(self, item: Item, known: Entry) -> Outcome:
         """Return what an earlier run came to."""
         assert self._journal is not None
-        told = self._journal.end_of(known)
-        more = {name: told.get(name) for name in ("elapsed_s", "first_text_s")}
-        if known.state == "answered":
+
+        def outcome(told: dict[str, Any]) -> Outcome:
+            if known.state == "failed":
+                return self._ended(item, "failed", error=error_of(told["failed"]), earlier=True)
+            more = {name: told.get(name) for name in ("elapsed_s", "first_text_s")}
             answer = answer_of(told["answered"])
             return self._ended(item, "answered", answer, recovered=told.get("recovered", False), earlier=True, **more)
-        return self._ended(item, "failed", error=error_of(told["failed"]), earlier=True)
+
+        return self._journal.end_of(known, outcome)
 
     async def _asked(self, item: Item) -> Outcome:
         attempt = 0
@@ -231,7 +234,7 @@ class BulkRun:
     def _of_unknown_fate(self, item: Item, known: Entry) -> Outcome:
         assert self._journal is not None
         if known.state == "unknown":
-            error = error_of(self._journal.end_of(known)["unknown"])
+            error = self._journal.end_of(known, lambda told: error_of(told["unknown"]))
         else:
             error = BotTruncatedError(
                 "An earlier run ended while this question was under way, and the server shows no whole answer to it. "

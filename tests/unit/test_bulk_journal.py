@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,7 +86,7 @@ async def test_the_next_run_reads_what_the_last_one_wrote(tmp_path: Path) -> Non
     assert two is not None
     assert (one.state, one.ids, one.since) == ("answered", {"conversation_id": "c-1", "message_id": "m-1"}, 5.0)
     assert (two.state, two.ids, two.since) == ("asked", {}, 6.0)
-    assert answer_of(journal.end_of(one)["answered"]) == WHOLE
+    assert journal.end_of(one, lambda told: answer_of(told["answered"])) == WHOLE
     journal.close()
 
 
@@ -131,6 +133,45 @@ def test_what_is_no_journal_of_this_bot_is_refused_and_left_as_it_is(tmp_path: P
     with pytest.raises(BotUsageError, match=told):
         Journal(path, BOT)
     assert path.read_bytes() == content
+
+
+DAMAGES: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "an answer that is none": lambda line: line.update(answered=1.5),
+    "a price that is none": lambda line: line["answered"]["usage"].update(total_price="x"),
+    "a price of a price": lambda line: line["answered"]["usage"].update(total_price={}),
+    "usage that is none": lambda line: line["answered"].update(usage=1.5),
+    "steps that are none": lambda line: line["answered"].update(steps=-1),
+    "an unknown field": lambda line: line["answered"].update(surprise=1),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=list(DAMAGES))
+async def test_an_answer_that_somebody_else_wrote_into_is_damage(tmp_path: Path, damage: Callable[..., Any]) -> None:
+    await written(tmp_path / "journal")
+    lines = (tmp_path / "journal").read_text("utf-8").splitlines()
+    at = next(at for at, line in enumerate(lines) if '"answered"' in line)
+    line = json.loads(lines[at])
+    damage(line)
+    lines[at] = json.dumps(line)
+    (tmp_path / "journal").write_text("\n".join(lines) + "\n", "utf-8")
+    journal = Journal(tmp_path / "journal", BOT)
+    entry = journal.entry(ONE)
+    assert entry is not None
+    with pytest.raises(BotUsageError, match=f"damaged at byte {entry.at}"):
+        journal.end_of(entry, lambda told: answer_of(told["answered"]))
+    journal.close()
+
+
+@pytest.mark.parametrize("line", [
+    '{"id": "0", "begun": {"conversation_id": [[]]}}', '{"id": "0", "begun": "c-1"}',
+    '{"id": "0", "asked": "d", "since": {}}', '{"id": [], "asked": "d", "since": 1}', "[]", "5", '{"id": "0"}',
+])  # fmt: skip
+async def test_a_line_that_somebody_else_wrote_is_damage(tmp_path: Path, line: str) -> None:
+    await written(tmp_path / "journal")
+    with (tmp_path / "journal").open("a") as file:
+        file.write(f"{line}\n")
+    with pytest.raises(BotUsageError, match="damaged at byte"):
+        Journal(tmp_path / "journal", BOT)
 
 
 async def test_a_journal_of_other_questions_is_refused(tmp_path: Path) -> None:
