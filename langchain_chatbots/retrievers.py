@@ -104,7 +104,7 @@ class RemoteRetriever(Serialised, BotFields, BaseRetriever):
                 return _found(maker.message(run.answer), k)
 
     def _turn(self, query: str, kwargs: Mapping[str, Any]) -> tuple[Question, MessageMaker, int | None]:
-        given = dict(kwargs)
+        given = {**self._wanting_sources(), **kwargs}
         k = checked_k(given.pop("k", None)) or self.k
         question, planned = self._asked([Said(HumanMessage(query))], None, given)
         maker = MessageMaker(
@@ -138,10 +138,11 @@ class DifyRetriever(DifyFields, RemoteRetriever):
 class GPTBotsRetriever(GPTBotsFields, RemoteRetriever):
     """Asks a GPTBots agent and returns its sources: see `RemoteRetriever`.
 
-    An agent names its sources where `corner_citation` or `fetch_sources` is on.
+    An agent names its sources where `corner_citation` is on; where it names none they are asked for after the answer,
+    by one or two requests of their own, unless `fetch_sources` is False.
 
     Example:
-        >>> retriever = GPTBotsRetriever(api_key="app-…", base_url="sg", user="anna", corner_citation=True)
+        >>> retriever = GPTBotsRetriever(api_key="app-…", base_url="sg", user="anna")
         >>> documents = retriever.invoke("How many leave days are left?")
     """
 

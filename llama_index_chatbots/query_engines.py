@@ -34,6 +34,9 @@ class RemoteQueryEngine(AboutAnswers, BaseQueryEngine):
     A response has the bot's sources as `source_nodes` and the ids, usage and whatever else rides on the answer as
     `metadata`; a streamed one has them once it was read. Closing its `response_gen` early tells the server to stop.
 
+    Where a GPTBots agent names no sources, they are asked for after the answer by one or two requests of their own,
+    unless the LLM's `fetch_sources` is False.
+
     Args:
         llm: The bot.
         streaming: Whether responses are streamed.
@@ -59,7 +62,8 @@ class RemoteQueryEngine(AboutAnswers, BaseQueryEngine):
         self._llm = checked_llm(llm)
         self._streaming = streaming
         given = {"conversation_id": conversation_id, "user": user, "inputs": inputs}
-        self._of_each_call = {name: value for name, value in given.items() if value is not None}
+        chosen = {name: value for name, value in given.items() if value is not None}
+        self._of_each_call = {**self._llm._wanting_sources(), **chosen}
         super().__init__(callback_manager or llm.callback_manager)
 
     @classmethod

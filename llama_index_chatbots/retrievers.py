@@ -71,10 +71,10 @@ class RemoteRetriever(BaseRetriever):
         return cls(cls.llm_class.from_dict(dict(told["llm"]), **given), k=told.get("k"))
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        return self._nodes(self._llm.chat(_asked(query_bundle)))
+        return self._nodes(self._llm.chat(_asked(query_bundle), **self._llm._wanting_sources()))
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        return self._nodes(await self._llm.achat(_asked(query_bundle)))
+        return self._nodes(await self._llm.achat(_asked(query_bundle), **self._llm._wanting_sources()))
 
     def _nodes(self, response: ChatResponse) -> list[NodeWithScore]:
         beside = answer_metadata(response.message.content or "", response.message.additional_kwargs)
@@ -100,10 +100,11 @@ class DifyRetriever(RemoteRetriever):
 class GPTBotsRetriever(RemoteRetriever):
     """Asks a GPTBots agent and returns its sources: see `RemoteRetriever`.
 
-    An agent names its sources where `corner_citation` or `fetch_sources` is on.
+    An agent names its sources where `corner_citation` is on; where it names none they are asked for after the answer,
+    by one or two requests of their own, unless `fetch_sources` is False.
 
     Example:
-        >>> retriever = GPTBotsRetriever(api_key="app-…", base_url="sg", user="anna", corner_citation=True)
+        >>> retriever = GPTBotsRetriever(api_key="app-…", base_url="sg", user="anna")
         >>> nodes = retriever.retrieve("How many leave days are left?")
     """
 

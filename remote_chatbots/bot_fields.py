@@ -101,6 +101,7 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
     _other_names: ClassVar[Mapping[str, str]] = {"model": "model_name"}
     _options: ClassVar[tuple[str, ...]] = ()
     _in_form: ClassVar[Mapping[str, Any]] = {}  # the options of a call whose text is to be read by a parser
+    _for_sources: ClassVar[Mapping[str, Any]] = {}  # those of one that is there for the sources, where no field says
     _ways_to_name_the_user: ClassVar[str] = "to the call"
 
     def _check(self) -> None:
@@ -164,6 +165,9 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
         whose = {"user": question.user, "bot_id": self._own_bot_id(), "platform": self.platform}
         unnamed = kwargs.get("conversation_id") is None and planned.conversation_id in ("", self.conversation_id)
         return asked_in_session(session, flow_in, **whose, may_begin=unnamed), planned
+
+    def _wanting_sources(self) -> dict[str, Any]:
+        return {name: value for name, value in self._for_sources.items() if getattr(self, name) is None}
 
     def _unforked(self, question: Question, planned: Plan, anew: Callable[[], Question]) -> Flow[None]:
         bot = self._known_bot()

@@ -31,15 +31,16 @@ class GPTBotsFields(BotFields):
     """Whether the agent marks in its text what it cites (`$[1]$`), and names its sources. Also per call."""
     citation_marks: bool = True
     """Whether those marks stay in the text. Also per call."""
-    fetch_sources: bool = False
-    """Whether the passages behind an answer that names none are asked for after it, by requests of their own. Also per
-    call."""
+    fetch_sources: bool | None = None
+    """Whether the passages behind an answer that names none are asked for after it, by one or two requests of their
+    own. None: by the retrievers and `RemoteQueryEngine` alone, which are there for the sources. Also per call."""
 
     platform: ClassVar[str] = "gptbots"
     _options: ClassVar[tuple[str, ...]] = (
         "short_term_memory", "long_term_memory", "knowledge", "corner_citation", "citation_marks", "fetch_sources",
     )  # fmt: skip
     _in_form: ClassVar[Mapping[str, Any]] = {"citation_marks": False}
+    _for_sources: ClassVar[Mapping[str, Any]] = {"fetch_sources": True}
     _environment: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "api_key": ("GPTBOTS_API_KEY",),
         "base_url": ("GPTBOTS_BASE_URL",),
@@ -47,13 +48,14 @@ class GPTBotsFields(BotFields):
     }
 
     def _bot(self) -> BotProtocol:
+        options = {name: getattr(self, name) for name in self._options}
         return gptbots.GPTBotsAgent(
             Key(self.api_key.get_secret_value()),
             self.base_url,
             self.api_version,
             headers=self.default_headers,
             settings=self._settings(),
-            options=gptbots.GPTBotsOptions(**{name: getattr(self, name) for name in self._options}),
+            options=gptbots.GPTBotsOptions(**{**options, "fetch_sources": bool(self.fetch_sources)}),
         )
 
 

@@ -12,7 +12,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnablePassthrough
 from langchain_tests.integration_tests import RetrieversIntegrationTests
 
-from langchain_chatbots import DifyRetriever, GPTBotsRetriever
+from langchain_chatbots import ChatGPTBots, DifyRetriever, GPTBotsRetriever, sources
 from remote_chatbots import BotAuthError, BotUsageError
 from remote_chatbots.emulator import Emulator
 from tests.langchain_adapter.asking import KINDS, MakeModel
@@ -47,6 +47,17 @@ class TestGPTBotsRetriever(TestDifyRetriever):
     def retriever_constructor_params(self) -> dict[str, Any]:
         where = {"api_key": self._emulator.gptbots_key, "base_url": self._emulator.gptbots_url}
         return {**where, "user": "anna", "corner_citation": True}
+
+
+async def test_a_gptbots_agent_gives_its_sources_unless_that_is_switched_off(emulator: Emulator) -> None:
+    where = {"api_key": emulator.gptbots_key, "base_url": emulator.gptbots_url, "user": "anna"}
+    asking = GPTBotsRetriever(**where)
+    for documents in (asking.invoke(QUESTION), await asking.ainvoke(QUESTION)):
+        assert [document.metadata["source"] for document in documents] == ["ferry.md"] * 3
+        assert "9:00" in documents[0].page_content
+    assert GPTBotsRetriever(**where, fetch_sources=False).invoke(QUESTION) == []
+    assert asking.invoke(QUESTION, fetch_sources=False) == []
+    assert sources(ChatGPTBots(**where).invoke(QUESTION)) == []
 
 
 def retriever(emulator: Emulator, kind: str = "chat", **fields: Any) -> DifyRetriever:

@@ -17,7 +17,7 @@ from llama_index.core.schema import MetadataMode, NodeRelationship
 from llama_index.core.selectors import LLMSingleSelector
 from llama_index.core.tools import QueryEngineTool
 
-from llama_index_chatbots import DifyRetriever, RemoteQueryEngine, source_nodes
+from llama_index_chatbots import DifyRetriever, GPTBots, GPTBotsRetriever, RemoteQueryEngine, source_nodes
 from llama_index_chatbots.conformance.listening import listening
 from remote_chatbots import BotServerError, BotUsageError
 from remote_chatbots.emulator import Emulator
@@ -42,6 +42,26 @@ class Scripted(CustomLLM):
     @llm_completion_callback()
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:
         yield self.complete(prompt)
+
+
+async def test_a_gptbots_agent_gives_its_sources_unless_that_is_switched_off(emulator: Emulator) -> None:
+    where = {"api_key": emulator.gptbots_key, "base_url": emulator.gptbots_url, "user": "anna"}
+    llm = GPTBots(**where)
+    written = GPTBots.from_dict(llm.to_dict(), api_key=emulator.gptbots_key)
+    retriever = GPTBotsRetriever(**where)
+    again = GPTBotsRetriever.from_dict(retriever.to_dict(), api_key=emulator.gptbots_key)
+    found = [retriever.retrieve(QUESTION), await GPTBotsRetriever.from_llm(llm).aretrieve(QUESTION)]
+    found += [again.retrieve(QUESTION)]
+    found += [RemoteQueryEngine.from_llm(one).query(QUESTION).source_nodes for one in (llm, written)]
+    found += [(await RemoteQueryEngine.from_llm(llm).aquery(QUESTION)).source_nodes]
+    for nodes in found:
+        assert [node.metadata["source"] for node in nodes] == ["ferry.md"] * 3
+
+    off = GPTBots(**where, fetch_sources=False)
+    assert (
+        GPTBotsRetriever.from_llm(off).retrieve(QUESTION) == RemoteQueryEngine(off).query(QUESTION).source_nodes == []
+    )
+    assert source_nodes(llm.complete(QUESTION)) == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
