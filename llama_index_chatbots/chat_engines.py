@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import Any, Self
+from typing import Any, Self, TypeVar, cast
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -20,6 +20,7 @@ from llama_index.core.memory import BaseMemory
 from llama_index.core.settings import Settings
 
 from llama_index_chatbots._about_answers import AboutAnswers
+from llama_index_chatbots._asked import OF_ENGINE, Asked
 from llama_index_chatbots._one_at_a_time import OneAtATime
 from llama_index_chatbots._server_memory import ServerMemory
 from llama_index_chatbots._translate import Said
@@ -27,12 +28,17 @@ from llama_index_chatbots.local_record import LocalRecord
 from llama_index_chatbots.remote_llm import RemoteLLM, checked_llm
 from llama_index_chatbots.sources import source_nodes
 from llama_index_chatbots.streaming import InUse, RemoteStreamingResponse, as_tool_output
-from remote_chatbots import BotError, BotUsageError
+from remote_chatbots import Attachment, BotError, BotUsageError
 from remote_chatbots.arguments import unknown
 from remote_chatbots.events import IDS
 from remote_chatbots.history import Talk, newest_conversation
 
-_OPTIONS = ("prefix_messages", "conversation_id", "user", "inputs", "callback_manager")
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _traced(method: Method) -> Method:
+    """Trace a method as LlamaIndex's engines do, and let it keep its type: LlamaIndex's decorator tells none."""
+    return cast(Method, trace_method("chat")(method))
 
 
 class RemoteChatEngine(AboutAnswers, BaseChatEngine):
@@ -129,8 +135,8 @@ class RemoteChatEngine(AboutAnswers, BaseChatEngine):
             BotUsageError: If `llm` is no remote bot, both kinds of prefix are given, or an option is unknown.
         """
         for name in options:
-            if name not in _OPTIONS:
-                raise BotUsageError(unknown(name, _OPTIONS))
+            if name not in OF_ENGINE:
+                raise BotUsageError(unknown(name, OF_ENGINE))
         if system_prompt is not None and prefix_messages is not None:
             raise BotUsageError("Give either system_prompt or prefix_messages, not both.")
         if system_prompt is not None:
@@ -158,22 +164,34 @@ class RemoteChatEngine(AboutAnswers, BaseChatEngine):
         self._conversation_id = ""
         self._lock = OneAtATime()
 
-    @trace_method("chat")
-    def chat(self, message: str, chat_history: list[ChatMessage] | None = None) -> AgentChatResponse:
+    @_traced
+    def chat(
+        self,
+        message: str | ChatMessage,
+        chat_history: list[ChatMessage] | None = None,
+        *,
+        files: Sequence[Attachment] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        **others: Any,
+    ) -> AgentChatResponse:
         """Return the bot's answer.
 
         Args:
-            message: The question.
+            message: The question; as a `ChatMessage` with blocks, also with pictures, documents or sound.
             chat_history: Replaces what the memory holds. The newest answer of this bot in it says the conversation.
+            files: Files that go with this question; a memory has the message alone.
+            inputs: Values of the app's variables for this question, laid over the engine's.
+            **others: Refused; the message says where each belongs.
 
         Raises:
+            BotUsageError: If an argument is unknown or wrong, or a file cannot be sent.
             BotError: If the turn fails; with the text and the ids so far.
         """
-        asked = _asked(message)
+        asked = Asked.of(message, files, inputs, others)
         with self._lock.held():
             if chat_history is not None:
                 self._memory.set(chat_history)
-            messages, call = self._call(self._remembered(message), asked, chat_history)
+            messages, call = self._call(self._remembered(asked.text), asked, chat_history)
             try:
                 response = self._llm.chat(messages, **call)
             except BotError as error:
@@ -182,14 +200,22 @@ class RemoteChatEngine(AboutAnswers, BaseChatEngine):
             self._memory.put_messages(self._of_answered(asked, response))
         return _said(response)
 
-    @trace_method("chat")
-    async def achat(self, message: str, chat_history: list[ChatMessage] | None = None) -> AgentChatResponse:
+    @_traced
+    async def achat(
+        self,
+        message: str | ChatMessage,
+        chat_history: list[ChatMessage] | None = None,
+        *,
+        files: Sequence[Attachment] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        **others: Any,
+    ) -> AgentChatResponse:
         """Return the bot's answer: as `chat`."""
-        asked = _asked(message)
+        asked = Asked.of(message, files, inputs, others)
         async with self._lock.aheld():
             if chat_history is not None:
                 await self._memory.aset(chat_history)
-            messages, call = self._call(await self._aremembered(message), asked, chat_history)
+            messages, call = self._call(await self._aremembered(asked.text), asked, chat_history)
             try:
                 response = await self._llm.achat(messages, **call)
             except BotError as error:
@@ -198,26 +224,40 @@ class RemoteChatEngine(AboutAnswers, BaseChatEngine):
             await self._memory.aput_messages(self._of_answered(asked, response))
         return _said(response)
 
-    @trace_method("chat")
-    def stream_chat(self, message: str, chat_history: list[ChatMessage] | None = None) -> RemoteStreamingResponse:
+    @_traced
+    def stream_chat(
+        self,
+        message: str | ChatMessage,
+        chat_history: list[ChatMessage] | None = None,
+        *,
+        files: Sequence[Attachment] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        **others: Any,
+    ) -> RemoteStreamingResponse:
         """Return the answer, to be read from its `response_gen`. Arguments as of `chat`; nothing is sent before."""
-        asked = _asked(message)
+        asked = Asked.of(message, files, inputs, others)
         return RemoteStreamingResponse(open_stream=lambda in_use: self._stream(asked, chat_history, in_use))
 
-    @trace_method("chat")
+    @_traced
     async def astream_chat(
-        self, message: str, chat_history: list[ChatMessage] | None = None
+        self,
+        message: str | ChatMessage,
+        chat_history: list[ChatMessage] | None = None,
+        *,
+        files: Sequence[Attachment] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        **others: Any,
     ) -> RemoteStreamingResponse:
         """Return the answer, to be read from its `async_response_gen()`: as `stream_chat`."""
-        asked = _asked(message)
+        asked = Asked.of(message, files, inputs, others)
         return RemoteStreamingResponse(open_async_stream=lambda in_use: self._astream(asked, chat_history, in_use))
 
-    def _stream(self, asked: ChatMessage, chat_history: list[ChatMessage] | None, in_use: InUse) -> ChatResponseGen:
+    def _stream(self, asked: Asked, chat_history: list[ChatMessage] | None, in_use: InUse) -> ChatResponseGen:
         last: ChatResponse | None = None
         with self._lock.held(in_use):
             if chat_history is not None:
                 self._memory.set(chat_history)
-            messages, call = self._call(self._remembered(asked.content), asked, chat_history)
+            messages, call = self._call(self._remembered(asked.text), asked, chat_history)
             kept: list[ChatMessage] | None = None
             try:
                 with closing(self._llm.stream_chat(messages, **call)) as stream:
@@ -230,13 +270,13 @@ class RemoteChatEngine(AboutAnswers, BaseChatEngine):
                 self._memory.put_messages(self._of_answered(asked, last) if kept is None else kept)
 
     async def _astream(
-        self, asked: ChatMessage, chat_history: list[ChatMessage] | None, in_use: InUse
+        self, asked: Asked, chat_history: list[ChatMessage] | None, in_use: InUse
     ) -> ChatResponseAsyncGen:
         last: ChatResponse | None = None
         async with self._lock.aheld(in_use):
             if chat_history is not None:
                 await self._memory.aset(chat_history)
-            messages, call = self._call(await self._aremembered(asked.content), asked, chat_history)
+            messages, call = self._call(await self._aremembered(asked.text), asked, chat_history)
             kept: list[ChatMessage] | None = None
             try:
                 async with aclosing(await self._llm.astream_chat(messages, **call)) as stream:
@@ -263,7 +303,7 @@ class RemoteChatEngine(AboutAnswers, BaseChatEngine):
         return self._memory.needed(system=bool(self._prefix_messages))
 
     def _call(
-        self, remembered: Sequence[ChatMessage], asked: ChatMessage, chat_history: Sequence[ChatMessage] | None
+        self, remembered: Sequence[ChatMessage], asked: Asked, chat_history: Sequence[ChatMessage] | None
     ) -> tuple[list[ChatMessage], dict[str, Any]]:
         """Return the messages and the arguments of the call."""
         conversation_id = self._conversation_id
@@ -271,18 +311,21 @@ class RemoteChatEngine(AboutAnswers, BaseChatEngine):
             told = newest_conversation(Talk(chat_history, Said, set()), self._llm._own_bot_id())
             conversation_id = told or conversation_id
         where = {} if conversation_id is None else {"conversation_id": conversation_id}
-        return [*self._prefix_messages, *remembered, asked], {**self._of_each_call, **where}
+        call = {**self._of_each_call, **where, **asked.along}
+        if isinstance(call.get("inputs"), Mapping):
+            call["inputs"] = {**self._of_each_call.get("inputs", {}), **call["inputs"]}
+        return [*self._prefix_messages, *remembered, asked.message], call
 
-    def _of_answered(self, asked: ChatMessage, response: ChatResponse | None) -> list[ChatMessage]:
+    def _of_answered(self, asked: Asked, response: ChatResponse | None) -> list[ChatMessage]:
         """Return what to remember of a turn that ended, or that its reader left."""
         if response is None:
             return []
         answer = response.message
         self._goes_on_in(answer.additional_kwargs.get("conversation_id"))
         answer.additional_kwargs.setdefault("finish_reason", "stopped")
-        return [asked, answer]
+        return [asked.message, answer]
 
-    def _of_broken(self, asked: ChatMessage, error: BotError, last: ChatResponse | None) -> list[ChatMessage]:
+    def _of_broken(self, asked: Asked, error: BotError, last: ChatResponse | None) -> list[ChatMessage]:
         """Return what to remember of a turn that broke: as far as it had come, if the server knows of it."""
         self._goes_on_in(error.conversation_id)
         if not error.partial_text or not error.conversation_id:
@@ -294,7 +337,7 @@ class RemoteChatEngine(AboutAnswers, BaseChatEngine):
             content=error.partial_text,
             additional_kwargs={**told, **ids, "error": error.message},
         )
-        return [asked, partial]
+        return [asked.message, partial]
 
     def _goes_on_in(self, conversation_id: str | None) -> None:
         if conversation_id:
@@ -302,10 +345,6 @@ class RemoteChatEngine(AboutAnswers, BaseChatEngine):
             if isinstance(self._memory, ServerMemory):
                 self._memory.conversation_id = conversation_id
             self._lock = OneAtATime.of(self._llm._own_bot_id(), conversation_id, self._lock)
-
-
-def _asked(message: str) -> ChatMessage:
-    return ChatMessage(role=MessageRole.USER, content=message)
 
 
 def _said(response: ChatResponse) -> AgentChatResponse:

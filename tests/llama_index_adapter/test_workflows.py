@@ -57,6 +57,15 @@ async def test_an_agent_asks_the_bot_as_a_tool_and_has_its_sources(emulator: Emu
     assert asked(emulator, before) == [(QUESTION, "")]
 
 
+async def test_an_agent_that_calls_functions_refuses_a_bot_as_its_model_before_anything_is_sent(
+    emulator: Emulator, bot: RemoteLLM
+) -> None:
+    before = len(emulator.requests)
+    with pytest.raises(ValueError, match="LLM must be a FunctionCallingLLM"):
+        await FunctionAgent(llm=bot).run(QUESTION)
+    assert emulator.requests[before:] == []
+
+
 async def test_the_bot_answers_the_user_whom_another_agent_hands_off(emulator: Emulator, bot: RemoteLLM) -> None:
     before = len(emulator.requests)
     porter = agent("porter", calls("handoff", to_agent="clerk", reason="It knows."), can_handoff_to=["clerk"])

@@ -5,9 +5,10 @@ A line that must be refused says so by its `type: ignore`; where it were accepte
 
 from typing import assert_type
 
+from llama_index.core.chat_engine.types import AgentChatResponse
 from llama_index.core.llms import ChatMessage
 from llama_index.core.memory import BaseMemory
-from llama_index.core.schema import Document
+from llama_index.core.schema import Document, NodeWithScore
 from llama_index.core.storage.chat_store import BaseChatStore
 from llama_index.core.storage.kvstore import SimpleKVStore
 from llama_index.core.tools import FunctionTool
@@ -20,8 +21,10 @@ from llama_index_chatbots import (
     RemoteChatStore,
     RemoteConversationReader,
     RemoteMemory,
+    RemoteStreamingResponse,
     StoredConversations,
 )
+from remote_chatbots import Attachment
 
 llm = Dify(conversations=StoredConversations(SimpleKVStore(), collection="sessions", claim_s=5))
 memory: BaseMemory = RemoteMemory(llm, session_id="one", last=5)
@@ -40,7 +43,12 @@ RemoteMemory("c")  # type: ignore[arg-type]
 RemoteChatStore(llm, conversation_id="c")  # type: ignore[call-arg]
 RemoteConversationReader(llm, per="month")  # type: ignore[arg-type]
 
-RemoteChatEngine.from_llm(llm, memory=memory)
+engine = RemoteChatEngine.from_llm(llm, memory=memory)
+assert_type(engine.chat("Hello"), AgentChatResponse)
+assert_type(engine.chat(ChatMessage("Hello"), files=[Attachment.from_path("a.png")]).source_nodes, list[NodeWithScore])
+assert_type(engine.stream_chat("Hello", inputs={"city": "Bergen"}), RemoteStreamingResponse)
+engine.chat(5)  # type: ignore[arg-type]
+engine.chat("Hello", files="a.png")  # type: ignore[arg-type]
 assert_type(RemoteMemory(llm).get_all(), list[ChatMessage])
 assert_type(store.get_keys(), list[str])
 assert_type(llm.discover().as_tool(name="town"), FunctionTool)
@@ -49,6 +57,8 @@ RemoteMemory(llm).reset(delete=True)
 
 
 async def _awaited() -> None:
+    assert_type(await engine.achat("Hello"), AgentChatResponse)
+    assert_type(await engine.astream_chat("Hello"), RemoteStreamingResponse)
     assert_type(await reader.alazy_load_data(limit=1), list[Document])
     async for document in reader.alazy_load_data():
         assert_type(document, Document)
