@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,10 +22,10 @@ from langchain_chatbots._events import TOLD, StepsTold
 from langchain_chatbots._messages import MessageMaker, without_ids
 from langchain_chatbots._parts import ProtocolEvents, V1Chunks
 from langchain_chatbots._translate import PLAIN, Said
-from langchain_chatbots.errors import SAFE_TO_POST_AGAIN, ChatbotUsageError, ToolsRefusedError, as_model_errors
+from langchain_chatbots.errors import SAFE_TO_POST_AGAIN, ChatbotUsageError, as_model_errors
 from langchain_chatbots.settings import RemoteModelSettings
 from remote_chatbots import Event
-from remote_chatbots.arguments import TOOLS_REFUSED
+from remote_chatbots.arguments import check_tools, refusals_of
 from remote_chatbots.flow import Flow
 from remote_chatbots.history import Talk
 
@@ -43,13 +43,15 @@ class RemoteChatModel(RemoteModelSettings):
     Errors are those of `remote_chatbots.errors`, and LangChain's `ModelError`s at the same time.
     """
 
-    def bind_tools(self, *_: Any, **__: Any) -> Runnable[LanguageModelInput, AIMessage]:
-        """Refuse: a bot calls its own tools.
+    def bind_tools(self, tools: Sequence[Any], **given: Any) -> Runnable[LanguageModelInput, AIMessage]:
+        """Return the model where there is no tool, with what is `given` beside bound to it; refuse any tool.
 
         Raises:
-            ToolsRefusedError: Always; it is a BotUsageError and a NotImplementedError.
+            ToolsRefusedError: If there is one, or a form of the answer; a BotUsageError and a NotImplementedError.
         """
-        raise ToolsRefusedError(f"{self.platform}: {TOOLS_REFUSED}", platform=self.platform)
+        with as_model_errors(), refusals_of(self.platform):
+            given = check_tools({"tools": tools, **given})
+        return self.bind(**given) if given else self
 
     def with_structured_output(  # type: ignore[override]
         self,

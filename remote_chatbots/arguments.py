@@ -28,11 +28,32 @@ _WANTED: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "model": (str, "a string, the label for traces"),
 }
 _TOOLS = ("tools", "tool_choice", "functions", "parallel_tool_calls", "response_format")
+_NO_CHOICE = (None, False, "", "auto", "none")
 
 TOOLS_REFUSED = (
     "A remote bot calls its own tools and takes none from the caller: add the tool to the app on its platform, or "
     "use the bot as one part of a graph or workflow (an agent without tools works) and call tools in another."
 )
+FORM_REFUSED = (
+    "A remote bot takes neither the form of its answers nor tools from the caller. For an answer in a form ask by the "
+    "model's with_structured_output (in LlamaIndex as_structured_llm), which says the form in words and checks the "
+    "answer; in an agent, leave response_format out. Add a tool to the app on its platform."
+)
+
+
+def check_tools(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a call's arguments is not about tools.
+
+    Raises:
+        ToolsRefusedError: For tools. Where the caller forces one, which is the way to ask for an answer in a form, or
+            asks for that form itself, it says how to have that.
+    """
+    forced = given.get("tool_choice") not in _NO_CHOICE
+    if forced or given.get("response_format"):
+        raise ToolsRefusedError(FORM_REFUSED)
+    if any(given.get(name) for name in _TOOLS if name != "tool_choice"):
+        raise ToolsRefusedError(TOOLS_REFUSED)
+    return {name: value for name, value in given.items() if name not in _TOOLS}
 
 
 def checked_call(kwargs: Mapping[str, Any], options: Iterable[str], fields: Iterable[str] = ()) -> None:
@@ -48,11 +69,8 @@ def checked_call(kwargs: Mapping[str, Any], options: Iterable[str], fields: Iter
         BotUsageError: For any other unknown name (it names the nearest that is known), and for a value of the wrong
             type.
     """
-    for name, value in kwargs.items():
-        if name in _TOOLS:
-            if value:
-                raise ToolsRefusedError(TOOLS_REFUSED)
-        elif name in _WANTED:
+    for name, value in check_tools(kwargs).items():
+        if name in _WANTED:
             kind, wanted = _WANTED[name]
             if value is not None and not isinstance(value, kind):
                 cure = HOW_FILES_ARE_GIVEN if name == "files" else f"Give {wanted}."

@@ -123,17 +123,6 @@ def test_temperature_and_max_tokens_are_accepted_and_not_sent(emulator: Emulator
     assert set(body) == {"inputs", "query", "response_mode", "conversation_id", "user"}
 
 
-def test_tools_are_refused_with_the_reason(make_model: MakeModel) -> None:
-    model = make_model()
-    for kind in (BotUsageError, NotImplementedError, ModelInvalidRequestError):
-        with pytest.raises(kind, match=r"^dify: .*calls its own tools"):
-            model.bind_tools([])
-    with pytest.raises(BotUsageError, match="calls its own tools"):
-        model.invoke("Hi", tools=[{"type": "function"}])
-    with pytest.raises(BotUsageError, match="takes tools"):
-        model.with_structured_output({"title": "x", "description": "y", "type": "object"}, method="function_calling")
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_wrong_key_is_an_authentication_error(make_model: MakeModel, kind: str) -> None:
     model = make_model(kind, api_key="app-wrong")
