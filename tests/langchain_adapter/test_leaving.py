@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, closing
 from typing import Any
 
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import HumanMessage
+from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import RunnableConfig, RunnableGenerator
 from langchain_core.tracers._streaming import _V2StreamingCallbackHandler
+from langgraph.graph import START, MessagesState, StateGraph
 
 from langchain_chatbots import ChatDify
 from remote_chatbots.emulator import Emulator
@@ -149,6 +152,73 @@ def test_a_bare_break_as_the_last_act_of_a_loop(told: Told, wrapped: str, caplog
     asyncio.run(leave())
     assert told.stops == 1
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []  # asyncio's complaints
+
+
+WRAPPED: dict[str, Callable[[Any], Any]] = {
+    "bound": lambda model: model.bind(inputs={}),
+    "with a config": lambda model: model.with_config(tags=["x"]),
+    "in a chain": lambda model: model | StrOutputParser(),
+}
+
+
+def has_text(chunk: Any) -> bool:
+    return bool(chunk if isinstance(chunk, str) else chunk.text)
+
+
+@pytest.mark.parametrize("wrapped", ["bound", "with a config"])
+def test_the_close_of_a_sync_stream_of_what_binds_the_model(told: Told, wrapped: str) -> None:
+    with closing(WRAPPED[wrapped](told.model).stream(SLOW)) as chunks:
+        next(filter(has_text, chunks))
+    assert told.stops == 1
+
+
+def test_a_sync_chain_is_left_by_parsing_the_models_own_chunks(told: Told) -> None:
+    parser = StrOutputParser()
+    with closing(told.model.stream(SLOW)) as chunks:
+        next(filter(None, map(parser.invoke, chunks)))
+    assert told.stops == 1
+
+
+def test_a_sync_chain_itself_reads_the_answer_to_its_end(told: Told) -> None:
+    said = "[[slow]][[echo]]one two three"
+    with closing(WRAPPED["in a chain"](told.model).stream(said)) as texts:
+        next(filter(None, texts))
+    assert told.stops == 0
+
+
+@pytest.mark.parametrize("wrapped", WRAPPED)
+async def test_the_aclose_of_what_is_around_the_model(told: Told, wrapped: str) -> None:
+    async with aclosing(WRAPPED[wrapped](told.model).astream(SLOW)) as chunks:
+        async for chunk in chunks:
+            if has_text(chunk):
+                break
+    await until(lambda: told.stops == 1)
+
+
+@pytest.mark.parametrize("closed", [True, False])
+async def test_an_async_graph_that_is_left(told: Told, closed: bool) -> None:
+    async def ask(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [await told.model.ainvoke(state["messages"])]}
+
+    builder = StateGraph(MessagesState)
+    builder.add_node("bot", ask)
+    builder.add_edge(START, "bot")
+    told_of = builder.compile().astream({"messages": [HumanMessage(SLOW)]}, stream_mode="messages")
+    async for chunk, _ in told_of:
+        if chunk.text:
+            break
+    if closed:
+        await told_of.aclose()
+        assert told.stops == 1
+    del told_of
+    await until(lambda: told.stops == 1)
+
+
+async def until(held: Callable[[], bool]) -> None:
+    """Wait until it is so, for no longer than 3 s: on a busy machine what happens at once takes its time."""
+    async with asyncio.timeout(3):
+        while not held():
+            await asyncio.sleep(0.02)
 
 
 async def test_an_exhausted_stream_stops_nothing(told: Told) -> None:
