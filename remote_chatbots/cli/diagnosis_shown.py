@@ -18,9 +18,9 @@ _PLATFORMS = {"dify": "Dify", "gptbots": "GPTBots"}
 _FEATURES = {
     "citations": "citations",
     "suggestions": "follow-ups",
-    "speech_to_text": "hears",
-    "text_to_speech": "speaks",
-    "annotation_reply": "stored answers",
+    "speech_to_text": "speech to text",
+    "text_to_speech": "text to speech",
+    "annotation_reply": "annotation reply",
     "moderation": "moderation",
 }
 _SWITCH = {True: "on", False: "off", None: "not told"}

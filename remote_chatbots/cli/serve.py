@@ -130,9 +130,15 @@ def _welcome(running: Emulator, profile: str) -> str:
     gptbots = "".join(f"  {kind:<{width}}  {keys[kind]}\n" for kind in agents)
     bases = "".join(f"    dataset_id {id_}  {on_a_line(name)}\n" for name, id_ in running.datasets.items())
     knowledge = f"  {'(knowledge bases)':<{width}}  {running.dataset_key}\n{bases}" if profile in _SEARCHED else ""
+    searched = '  "dataset-…"                 that of knowledge bases, and the first dataset_id\n' if knowledge else ""
     return (
         f"Dify     {running.dify_url}\n{dify}{knowledge}"
         f"GPTBots  {running.gptbots_url}\n{gptbots}"
+        "In the README's examples write for\n"
+        f'  "https://dify.example.com"  {running.dify_url}\n'
+        f'  "sg"                        {running.gptbots_url}\n'
+        '  "app-…"                     the key of chat, with "sg" that of gptbots\n'
+        f"{searched}"
         "These keys open nothing but this server, in which no model runs: it looks up in\n"
         "its documents what a question's words are about. Try:\n"
         f"  DIFY_API_KEY={keys['advanced-chat']} \\\n  remote-chatbots chat --base-url {running.dify_url}\n\n"

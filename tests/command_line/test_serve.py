@@ -52,6 +52,19 @@ def test_it_serves_until_a_signal_comes_and_ends_clean(commands: Forks, tmp_path
         assert (ran.process.wait(20), ran.errors.read_text()) == (0, "")
 
 
+@pytest.mark.parametrize("profile", ["2023", "1.14"])
+def test_it_says_what_stands_for_the_keys_and_addresses_of_the_examples(
+    commands: Forks, tmp_path: Path, profile: str
+) -> None:
+    with running(commands, tmp_path / "errors", "serve", "--profile", profile) as ran:
+        lines = list(lines_until(ran, READY))
+    assert told(lines, '"https://dify.example.com"') == told(lines, "Dify")
+    assert told(lines, '"sg"') == told(lines, "GPTBots")
+    assert '  "app-…"                     the key of chat, with "sg" that of gptbots' in lines
+    assert any('"dataset-…"' in line for line in lines) is (profile == "1.14")
+    assert max(map(len, lines)) <= 80
+
+
 def test_each_request_is_told_in_a_line_without_its_key(commands: Forks, tmp_path: Path) -> None:
     with running(commands, tmp_path / "errors", "serve", "--token-delay", "0", "--fault", "too-many-requests:1") as ran:
         lines = list(lines_until(ran, READY))
