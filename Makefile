@@ -30,6 +30,7 @@ check: $(VENV)/check  ## Lint, types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python .ci/guide > tests/typing/guide.py
 	$(BIN)/mypy tests/typing
 	$(BIN)/pyright --pythonpath $(BIN)/python tests/typing
 	$(BIN)/lint-imports --no-cache
@@ -56,7 +57,7 @@ bench: .venv-bench/bench  ## What a streamed token costs, and what else the READ
 	.venv-bench/bin/python -m tests.benchmarks
 
 clean:  ## Remove what the other targets made
-	rm -rf .venv .venv-floors .venv-newest .venv-bench .venv-release dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-floors .venv-newest .venv-bench .venv-release dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache tests/typing/guide.py
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'

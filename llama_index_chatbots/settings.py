@@ -44,10 +44,12 @@ class RemoteLLMSettings(BotFields, LLM):
 
     api_key: SecretStr = Field(exclude=True, repr=False)
     context_window: int = Field(
-        CONTEXT_WINDOW,
+        default=CONTEXT_WINDOW,  # by name: only so do type checkers see that it need not be given
         description="How many tokens LlamaIndex's memories and synthesizers may fill: the platform does not say.",
     )
-    num_output: int = Field(DEFAULT_NUM_OUTPUTS, description="How many tokens of an answer they leave room for.")
+    num_output: int = Field(
+        default=DEFAULT_NUM_OUTPUTS, description="How many tokens of an answer they leave room for."
+    )
 
     @concealing
     def __init__(self, **given: Any) -> None:
