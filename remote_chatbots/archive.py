@@ -48,7 +48,7 @@ class Archive(Caller):
             steps: Whether an agent's steps are told. False: they are left out.
 
         Raises:
-            BotUsageError: If the platform does not offer it, or `before` is neither.
+            BotUsageError: If the platform does not offer it, `conversation_id` is none, or `before` is neither.
             BotNotFoundError: If the conversation is unknown, or another user's; or has no message `before`.
         """
         flow = _history(self.bot, conversation_id, user or self.user, limit, before, reasoning=reasoning, steps=steps)
@@ -158,6 +158,8 @@ def _history(
     reasoning: bool,
     steps: bool,
 ) -> Flow[list[StoredMessage]]:
+    if not isinstance(conversation_id, str) or not conversation_id:
+        raise BotUsageError.of(bot.name, "conversation_id is missing. Give the one that the server gave.")
     messages = not isinstance(before, str)
     if not isinstance(before, (str, list, tuple)) or (
         messages and not all(isinstance(one, StoredMessage) for one in before)

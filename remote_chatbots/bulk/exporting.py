@@ -6,10 +6,12 @@ import json
 import os
 import time
 from collections import Counter
+from collections.abc import Generator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, fields
 from os import PathLike
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from remote_chatbots.bulk.askable import Askable, ModelOfABot
 from remote_chatbots.bulk.progress import Shown, check, shown
@@ -44,7 +46,7 @@ def export_conversations(
     next is read. With the same file an export that broke off goes on, and one that was whole is brought up to date:
     conversations that the server says nothing new of are not read again, those that it has no longer stay in the file.
     What changes without a new time there (a rating) is not noticed, and a server that tells no time of the last message
-    (Dify before 0.10) is read anew. An event loop is not blocked by `asyncio.to_thread(export_conversations, …)`.
+    (Dify before 0.10) is read anew.
 
     Args:
         bot: A bot, a client of it, or a model of LangChain or LlamaIndex.
@@ -60,14 +62,60 @@ def export_conversations(
         BotError: If the server cannot be read; what was written by then stays.
     """
     check(progress)
-    client = _client_of(bot)
-    user = user or client.user or str(getattr(bot, "user", ""))
-    conversations = client.conversations(user=user)
+    with _client_of(bot) as client, closing(_exporting(path, user or _user_of(bot, client), progress)) as work:
+        try:
+            call = next(work)
+            while True:
+                try:
+                    outcome = getattr(client, call.name)(**call.given)
+                except BotNotFoundError as error:
+                    call = work.throw(error)
+                else:
+                    call = work.send(outcome)
+        except StopIteration as over:
+            exported: Exported = over.value
+            return exported
+
+
+async def aexport_conversations(
+    bot: Askable, path: str | PathLike[str], *, user: str = "", progress: Shown = False
+) -> Exported:
+    """Do as `export_conversations`, with the same arguments, results and errors.
+
+    The file is read and written in the event loop itself: at once, but for one of many megabytes that is begun with.
+    """
+    check(progress)
+    async with _loop_client_of(bot) as client:
+        with closing(_exporting(path, user or _user_of(bot, client), progress)) as work:
+            try:
+                call = next(work)
+                while True:
+                    try:
+                        outcome = await getattr(client, call.name)(**call.given)
+                    except BotNotFoundError as error:
+                        call = work.throw(error)
+                    else:
+                        call = work.send(outcome)
+            except StopIteration as over:
+                exported: Exported = over.value
+                return exported
+
+
+class _Call(NamedTuple):
+    """A call of the client, which has one name in both colours."""
+
+    name: str
+    given: dict[str, Any]
+
+
+def _exporting(path: str | PathLike[str], user: str, progress: Shown) -> Generator[_Call, Any, Exported]:
+    """Yield the calls that an export makes of a client; take what each gives, and that a conversation is not there."""
+    conversations = yield _Call("conversations", {"user": user})
     counts: Counter[str] = Counter()
     with _opened(path) as file, shown(progress, len(conversations), "conversation") as tell:
         written = _Written.in_file(file)
         for conversation in conversations:
-            word = _export(client, user, conversation, file, written)
+            word = yield from _export(user, conversation, file, written)
             counts[word] += 1
             tell(word)
         os.fsync(file.fileno())
@@ -76,12 +124,14 @@ def export_conversations(
     return Exported(**counts)
 
 
-def _export(client: BotClient, user: str, conversation: StoredConversation, file: BinaryIO, written: _Written) -> str:
+def _export(
+    user: str, conversation: StoredConversation, file: BinaryIO, written: _Written
+) -> Generator[_Call, Any, str]:
     if written.has(conversation):
         return "unchanged"
     read_at = time.time()
     try:
-        messages = client.history(conversation.conversation_id, user=user)
+        messages = yield _Call("history", {"conversation_id": conversation.conversation_id, "user": user})
     except BotNotFoundError:
         return "gone"
     told = {
@@ -196,11 +246,26 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def _client_of(bot: Askable) -> BotClient:
+def _client_of(bot: Askable) -> AbstractContextManager[BotClient]:
+    """Return what gives a client, and closes it if it was made here."""
     if isinstance(bot, BotClient):
-        return bot
+        return nullcontext(bot)
     if isinstance(bot, AsyncBotClient):
         return BotClient(bot.bot, user=bot.user, timeout=bot.timeouts)
     if hasattr(bot, "_sync_client"):
-        return cast("ModelOfABot", bot)._sync_client()
+        return nullcontext(cast("ModelOfABot", bot)._sync_client())
     return BotClient(bot)
+
+
+def _loop_client_of(bot: Askable) -> AbstractAsyncContextManager[AsyncBotClient]:
+    if isinstance(bot, AsyncBotClient):
+        return nullcontext(bot)
+    if isinstance(bot, BotClient):
+        return AsyncBotClient(bot.bot, user=bot.user, timeout=bot.timeouts)
+    if hasattr(bot, "_loop_client"):
+        return nullcontext(cast("ModelOfABot", bot)._loop_client())
+    return AsyncBotClient(bot)
+
+
+def _user_of(bot: Askable, client: BotClient | AsyncBotClient) -> str:
+    return client.user or str(getattr(bot, "user", ""))

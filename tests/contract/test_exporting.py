@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from remote_chatbots import (
     DifyApp,
     GPTBotsAgent,
 )
-from remote_chatbots.bulk import Exported, Progress, export_conversations
+from remote_chatbots.bulk import Exported, Progress, aexport_conversations, export_conversations
 from remote_chatbots.emulator import Cut, Emulator, HtmlPage
 
 
@@ -129,6 +130,48 @@ def test_an_export_that_broke_off_goes_on_where_it_was(emulator: Emulator, tmp_p
         file.write(b'{"conversation": {"conversation_id": "cut o')  # as a killed process leaves it
     assert export_conversations(client, path) == Exported(written=1, unchanged=2)
     assert len(lines(path)) == 3
+
+
+def test_an_awaited_export_goes_on_and_tells_how_far_it_is_as_the_other_does(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    client, path = client_of(emulator, "awaited"), tmp_path / "all.jsonl"
+    told: list[Progress] = []
+
+    def disturb(progress: Progress) -> None:
+        told.append(progress)
+        if progress.done == 2:
+            emulator.faults.add(HtmlPage(502), path="/v1/messages", user="awaited")
+
+    async def exported(bot: Any) -> Exported:
+        beats = asyncio.create_task(asyncio.sleep(0))  # the loop goes on meanwhile
+        found = await aexport_conversations(bot, path, user="awaited", progress=disturb if not told else False)
+        assert beats.done()
+        return found
+
+    with pytest.raises(BotServerError):
+        asyncio.run(exported(client.bot))
+    assert told == [Progress(1, 3, {"written": 1}), Progress(2, 3, {"written": 2})]
+    assert asyncio.run(exported(AsyncBotClient(client.bot))) == Exported(written=1, unchanged=2)
+    model = ChatDify(api_key=client.bot.api_key, base_url=client.bot.base_url)
+    for bot in (client, model):
+        assert asyncio.run(exported(bot)) == Exported(unchanged=3)
+    assert len(lines(path)) == 3
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_a_conversation_that_is_deleted_meanwhile_is_gone(emulator: Emulator, tmp_path: Path, colour: str) -> None:
+    client, path = client_of(emulator, f"meanwhile {colour}", 2), tmp_path / "all.jsonl"
+    last = client.conversations()[-1].conversation_id
+
+    def delete(progress: Progress) -> None:
+        if progress.done == 1:
+            client.delete(last)
+
+    if colour == "sync":
+        assert export_conversations(client, path, progress=delete) == Exported(written=1, gone=1)
+    else:
+        assert asyncio.run(aexport_conversations(client, path, progress=delete)) == Exported(written=1, gone=1)
 
 
 @pytest.mark.parametrize("content", [b"my notes, without an end of line", b'{"id": 1}\n', b"a,b\n1,2\n"])
