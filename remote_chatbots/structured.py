@@ -26,8 +26,11 @@ Answer with one JSON value that fits this JSON Schema, and with nothing else: no
 ```"""
 _CORRECTION = "Your last answer could not be read: {problem} Give the whole answer again."
 _DECODER = JSONDecoder()
-_OPENINGS = {"object": re.compile("{"), "array": re.compile(r"\[")}
-_ANY_OPENING = re.compile(r"[{\[]")
+# A bracket behind which no value begins is a mere bracket. To ask the parser costs a look at all the text before it.
+_OBJECT = r"\{(?=[ \t\n\r]*[\"}])"
+_ARRAY = r"\[(?=[ \t\n\r]*(?:[\[{\"\]]|-?\d|-?Infinity|NaN|true|false|null))"
+_OPENINGS = {"object": re.compile(_OBJECT), "array": re.compile(_ARRAY)}
+_ANY_OPENING = re.compile(f"{_OBJECT}|{_ARRAY}")
 # A lone word or number may stand in any sentence: it must be all that is said.
 _SCALARS = ("string", "integer", "number", "boolean", "null")
 _ALONE = re.compile(r"(?:```\w*)?\s*(?P<value>.*?)\s*(?:```)?", re.DOTALL)

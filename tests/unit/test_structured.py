@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
+from json import JSONDecoder
 from typing import Any
 
 import pytest
 
-from remote_chatbots import BotFormatError, BotUsageError
+from remote_chatbots import BotFormatError, BotUsageError, structured
 from remote_chatbots.structured import (
     Answered,
     AnswerForm,
@@ -74,6 +75,27 @@ def test_what_stands_around_the_json_is_left_out(text: str, found: list[str]) ->
 def test_no_part_of_a_broken_value_is_taken_for_the_whole(text: str, why: str) -> None:
     with pytest.raises(NotInForm, match=why):
         values_in(text, OBJECT)
+
+
+class Counting(JSONDecoder):
+    """Counts how often it is asked."""
+
+    asked = 0
+
+    def raw_decode(self, s: str, idx: int = 0) -> tuple[Any, int]:
+        self.asked += 1
+        return super().raw_decode(s, idx)
+
+
+@pytest.mark.parametrize("brackets", ["{", "{ ", "{x", "[t", "[-", "[tru", "{\n"])
+def test_a_text_of_mere_brackets_does_not_cost_its_square(monkeypatch: pytest.MonkeyPatch, brackets: str) -> None:
+    decoder = Counting()
+    monkeypatch.setattr(structured, "_DECODER", decoder)
+    with pytest.raises(NotInForm, match="no JSON value"):
+        values_in(brackets * 1000, {"anyOf": [OBJECT, ARRAY]})
+    assert decoder.asked == 0
+    assert values_in(f'{brackets * 1000} {{"a": 1}}', OBJECT) == ['{"a": 1}']
+    assert decoder.asked == 1
 
 
 def test_of_an_array_the_brackets_count() -> None:
