@@ -31,6 +31,7 @@ _OBJECT = r"\{(?=[ \t\n\r]*[\"}])"
 _ARRAY = r"\[(?=[ \t\n\r]*(?:[\[{\"\]]|-?\d|-?Infinity|NaN|true|false|null))"
 _OPENINGS = {"object": re.compile(_OBJECT), "array": re.compile(_ARRAY)}
 _ANY_OPENING = re.compile(f"{_OBJECT}|{_ARRAY}")
+_TOO_LONG = "a number in it has too many digits."
 # A lone word or number may stand in any sentence: it must be all that is said.
 _SCALARS = ("string", "integer", "number", "boolean", "null")
 _ALONE = re.compile(r"(?:```\w*)?\s*(?P<value>.*?)\s*(?:```)?", re.DOTALL)
@@ -140,6 +141,8 @@ def values_in(text: str, schema: Mapping[str, Any]) -> list[str]:
             broken, at = error, begin + 1
         except RecursionError:
             raise NotInForm("it is nested too deeply.") from None
+        except ValueError:  # Python reads no whole number of more than some thousand digits
+            raise NotInForm(_TOO_LONG) from None
         if broken is None:
             found.append(text[begin:at])
         elif text[at : broken.pos].strip() or broken.msg.startswith("Unterminated"):  # else a mere bracket
@@ -156,6 +159,8 @@ def _alone_in(text: str) -> str:
         _DECODER.decode(value)
     except JSONDecodeError as error:
         broken = _broken(error)
+    except ValueError:
+        raise NotInForm(_TOO_LONG) from None
     else:
         return value
     raise broken

@@ -98,6 +98,13 @@ def test_a_text_of_mere_brackets_does_not_cost_its_square(monkeypatch: pytest.Mo
     assert decoder.asked == 1
 
 
+@pytest.mark.parametrize("text", ['{"a": %s}', "[%s]", "%s"])
+def test_a_number_that_python_does_not_read_is_not_in_the_form(text: str) -> None:
+    schema = {"type": "integer"} if text == "%s" else {"anyOf": [OBJECT, ARRAY]}
+    with pytest.raises(NotInForm, match="too many digits"):
+        values_in(text % ("9" * 5000), schema)
+
+
 def test_of_an_array_the_brackets_count() -> None:
     assert values_in('Sure [1]: [{"a": 1}, {"a": 2}].', ARRAY) == ['[{"a": 1}, {"a": 2}]', "[1]"]
 
