@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import re
-import warnings
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
 from remote_chatbots.errors import BotUsageError
+from remote_chatbots.user_warnings import warn_user
 
 _NO_HEADER_VALUE = re.compile(r"[^\x21-\x7e\t\x20]")
 _NO_KEY = re.compile(r"[^\x21-\x7e]")
@@ -70,10 +70,9 @@ def on_this_machine(hostname: str) -> bool:
 def _warn_of_plain_http(host: str) -> None:
     if host not in _WARNED_OF:
         _WARNED_OF.add(host)
-        warnings.warn(
+        warn_user(
             f"The key goes unencrypted to {host}: whoever is on the way can read it. Use https://, or filter this "
             "warning if that network is your own.",
-            stacklevel=6,
         )
 
 

@@ -5,7 +5,6 @@ pydantic comes with both frameworks: nothing of the core imports this module, th
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -29,6 +28,7 @@ from remote_chatbots.management import operation
 from remote_chatbots.question import Question
 from remote_chatbots.sessions import Session, asked_in_session
 from remote_chatbots.timeouts import Settings
+from remote_chatbots.user_warnings import warn_user
 
 if TYPE_CHECKING:
     from remote_chatbots.client import AsyncBotClient, BotClient
@@ -222,11 +222,10 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
                 model_name=kwargs.get("model") or self.model_name,
             )
             if planned.strangers:
-                warnings.warn(
+                warn_user(
                     f"The history holds conversations of {self.platform}, but none of this bot: a new one begins. If "
                     "the key was changed, give the model the bot_id that stands in the old answers' metadata. If they "
                     "are another bot's, all is well: give each bot a model_name of its own, and nothing is said.",
-                    stacklevel=3,
                 )
             stops = next((given for given in (stop, kwargs.get("stop_sequences")) if given is not None), self.stop)
             question = Question(

@@ -5,7 +5,6 @@ The server's conversation cannot fork, so such a turn is asked behind turns that
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Container
 from typing import Any, Literal
 
@@ -14,6 +13,7 @@ from remote_chatbots.flow import Flow
 from remote_chatbots.forgotten import ask, compared
 from remote_chatbots.protocol import BotProtocol
 from remote_chatbots.question import Question
+from remote_chatbots.user_warnings import warn_user
 
 OnFork = Literal["warn", "error", "new", "ignore"]
 MOST_CONVERSATIONS = 10_000
@@ -110,8 +110,7 @@ def _told(platform: str, cause: str, on_fork: OnFork) -> None:
             f'{forked}. Nothing was sent. Give the history up to the newest answer, conversation_id="" to '
             'begin a new conversation, or set on_fork="new" or "warn".',
         )
-    warnings.warn(
+    warn_user(
         f'{platform}: {forked}, so the question is asked behind what came since. Set on_fork="new" to begin a new '
         'conversation with the history, "error" to be refused, "ignore" to hear nothing.',
-        stacklevel=2,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +20,7 @@ from remote_chatbots.events import (
 )
 from remote_chatbots.forks import NewestAnswers
 from remote_chatbots.steps import StepsSoFar, told_of
+from remote_chatbots.user_warnings import warn_user
 
 _WHY_ANEW = {
     "forgotten": "The server does not know the conversation that was asked in",
@@ -91,10 +91,9 @@ class AnswerMetadata:
     def _other_than_asked(self, begun: Started) -> dict[str, Any]:
         if not begun.asked_in:
             return {}
-        warnings.warn(
+        warn_user(
             f"{_WHY_ANEW[begun.begun_anew]}: this answer, and what follows it, stand in a new one. The old one's id is "
             "conversation_replaced in the metadata.",
-            stacklevel=2,
         )
         return {"conversation_replaced": begun.asked_in}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -14,6 +13,7 @@ from remote_chatbots.errors import BotError, BotNotFoundError, BotUsageError
 from remote_chatbots.events import Event, Started
 from remote_chatbots.flow import Abandoned, Errand, Flow, Sleep, interposed
 from remote_chatbots.forgotten import begins, is_forgotten
+from remote_chatbots.user_warnings import warn_user
 
 if TYPE_CHECKING:
     from remote_chatbots.conversations import Conversations
@@ -162,10 +162,9 @@ def _kept_if_it_can_be() -> Iterator[None]:
     try:
         yield
     except Exception as error:  # noqa: BLE001  whatever a store raises
-        warnings.warn(
+        warn_user(
             f"A session's conversation could not be kept ({type(error).__name__}): its next turn may begin another. "
             "Check what conversations=… was given.",
-            stacklevel=4,
         )
 
 
