@@ -37,7 +37,7 @@ def converse(model: ChatDify, questions: Sequence[str], out: Wrapped) -> list[Ba
         history.append(answer)
         told, usage = answer.response_metadata, answer.usage_metadata
         for number, document in enumerate(sources(answer), 1):
-            source, passage = on_a_line(str(document.metadata["source"])), on_a_line(document.page_content, 70)
+            source, passage = on_a_line(str(document.metadata["source"])), on_a_line(document.page_content, 60)
             out.write(f"\n  [{number}] {source}: {passage}")
         out.write(f"\n  conversation {told.get('conversation_id')}, {usage['total_tokens'] if usage else 0} tokens\n")
     return history

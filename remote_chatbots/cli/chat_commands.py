@@ -9,6 +9,7 @@ from remote_chatbots.attachments import Attachment
 from remote_chatbots.cli.forms import put_in
 from remote_chatbots.cli.kept import export, show_kept, when
 from remote_chatbots.cli.named_files import file_of
+from remote_chatbots.cli.numbers import number_in
 from remote_chatbots.cli.talk import Talk
 from remote_chatbots.cli.turn_shown import source_in_full
 from remote_chatbots.described import InputField
@@ -62,10 +63,11 @@ def _list(talk: Talk, how_many: str) -> None:
 
 
 def _open(talk: Talk, which: str) -> None:
-    if which.isdecimal() and int(which) and not talk.listed:
+    number = number_in(which)
+    if number and not talk.listed:
         talk.listed = talk.client.conversations(limit=_LISTED)
-    if which.isdecimal() and 1 <= int(which) <= len(talk.listed):
-        which = talk.listed[int(which) - 1].conversation_id
+    if 1 <= number <= len(talk.listed):
+        which = talk.listed[number - 1].conversation_id
     if not which or which.isdecimal():
         talk.refuse("Give a number that /list shows, or a conversation's id.\n")
         return
@@ -96,7 +98,7 @@ def _history(talk: Talk, how_many: str) -> None:
 
 
 def _number(written: str, default: int) -> int:
-    return int(written) or default if written.isdecimal() else default
+    return number_in(written) or default
 
 
 def _file(talk: Talk, where: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from remote_chatbots.attachments import Attachment
 from remote_chatbots.cli.named_files import file_of
+from remote_chatbots.cli.numbers import number_in
 from remote_chatbots.cli.screen import Screen
 from remote_chatbots.described import InputField
 from remote_chatbots.display.words import form_words
@@ -117,7 +118,7 @@ def _chosen(screen: Screen, titles: Sequence[str], values: Sequence[str]) -> str
         screen.write(f"  {number}  {title}\n")
     while (said := screen.ask("  which? ")) is not None:
         said = said.strip()
-        if said.isdecimal() and 1 <= int(said) <= len(values):
+        if 1 <= number_in(said) <= len(values):
             return values[int(said) - 1]
         for title, value in zip(titles, values, strict=True):
             if said and said in (title, value):

@@ -11,6 +11,7 @@ from remote_chatbots.answer import Answer
 from remote_chatbots.attachments import Attachment
 from remote_chatbots.cli.bots import Bot
 from remote_chatbots.cli.forms import fill_form, fill_inputs
+from remote_chatbots.cli.numbers import number_in
 from remote_chatbots.cli.screen import Screen
 from remote_chatbots.cli.turn_shown import TurnShown
 from remote_chatbots.client import BotClient
@@ -104,7 +105,7 @@ class Talk:
             BotUsageError: If it cannot be asked, or a form not be submitted; nothing was sent.
         """
         said = line.strip()
-        if said.isdecimal() and 1 <= int(said) <= len(self.follow_ups):
+        if 1 <= number_in(said) <= len(self.follow_ups):
             line = self.follow_ups[int(said) - 1]
             self.screen.note(f"{printable(line)}\n")
         elif said.startswith("//"):

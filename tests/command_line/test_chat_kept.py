@@ -145,6 +145,7 @@ def test_no_line_that_a_person_may_write_ends_the_talk(
     odd = [f"/file {path}" for path in paths]
     odd += [f"/export {path}{end}" for path in paths for end in (".md", ".jsonl")]
     odd += [f"/open {which}" for which in ("", "0", "9", long, "../../x", "\x1b[31m")]
+    odd += ["9" * 5000, f"/open {'9' * 5000}", f"/list {'9' * 5000}"]  # more digits than Python makes a number of
     odd += ["/", "//", "/ ", "/history 99999999999999999999", "/list ²", "/feedback", "/feedback like", "/form"]
     odd = [line for line in odd if not line.startswith("/export /")]
     out, err = chat(*odd, "When does the ferry leave?", code=1)
