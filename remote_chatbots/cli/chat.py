@@ -81,7 +81,7 @@ def run(given: argparse.Namespace) -> int:
     screen = screen_here(list(COMMANDS))
     with ExitStack() as open_:
         bot = bot_of(given) if given.emulator is None else _emulated(given, open_)
-        user = user_of(given, getpass.getuser()[:32])
+        user = user_of(given, _login())
         client = open_.enter_context(BotClient(bot, user=user, timeout=given.timeout or DEFAULT_SILENCE_S))
         _meet(client, bot)
         inputs = as_the_form_has_them(given_inputs, bot.learned.input_form)
@@ -93,6 +93,13 @@ def run(given: argparse.Namespace) -> int:
             talk.begin()
         _talk(talk, goes_on=given.emulator is None)
     return FAILED if talk.failed and not screen.interactive else FINE
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()[:32]
+    except (KeyError, OSError):  # a container's user may have no name
+        return "somebody"
 
 
 def _meet(client: BotClient, bot: Bot) -> None:

@@ -91,6 +91,19 @@ def test_the_help_tells_who_asks_if_nobody_was_named(
     assert default in " ".join(capsys.readouterr().out.split()).replace("remote- chatbots", "remote-chatbots")
 
 
+def test_whoever_has_no_login_name_can_talk_all_the_same(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 2**31 - 7)
+    monkeypatch.setenv("DIFY_API_KEY", emulator.dify_key)
+    monkeypatch.setenv("DIFY_BASE_URL", emulator.dify_url)
+    monkeypatch.setattr("sys.stdin", io.StringIO("When does the ferry leave?\n"))
+    assert main(["chat"]) == 0
+    assert "pier 3" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("platform", ["dify", "gptbots"])
 def test_the_doctor_says_how_to_set_the_user_that_no_question_goes_without(
     platform: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
