@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
-from remote_chatbots import Attachment, BotUsageError
+from remote_chatbots import BotUsageError
+
+if TYPE_CHECKING:
+    from remote_chatbots import Attachment
 
 OF_ENGINE = ("prefix_messages", "conversation_id", "user", "inputs", "callback_manager")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NoReturn, TypedDict
+from typing import Any, ClassVar, NoReturn, TypedDict
 
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.schema import BaseComponent
@@ -28,6 +28,7 @@ class OfBot(BaseComponent):
     """A component over what a bot's server keeps. A dump holds no key: it is read from the environment again."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, defer_build=True)
+    __signature__: ClassVar[Any] = None  # until the schema is built the parents' would stand here
 
     llm: SerializeAsAny[RemoteLLM]
     user: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -28,10 +28,13 @@ from llama_index_chatbots.local_record import LocalRecord
 from llama_index_chatbots.remote_llm import RemoteLLM, checked_llm
 from llama_index_chatbots.sources import source_nodes
 from llama_index_chatbots.streaming import InUse, RemoteStreamingResponse, as_tool_output
-from remote_chatbots import Attachment, BotError, BotUsageError
+from remote_chatbots import BotError, BotUsageError
 from remote_chatbots.arguments import unknown
 from remote_chatbots.events import IDS
 from remote_chatbots.history import Talk, newest_conversation
+
+if TYPE_CHECKING:
+    from remote_chatbots import Attachment
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 

@@ -33,6 +33,8 @@ class ConnectionFields(BaseModel):
         # Several classes, of which users make the last: building all schemas is a good part of the import.
         defer_build=True,
     )
+    # pydantic writes one when it builds the schema; until then the parents' would stand here, without a single field.
+    __signature__: ClassVar[Any] = None
 
     api_key: SecretStr
     """The key. Never shown; a pickle carries it."""

@@ -93,7 +93,7 @@ def test_bytes_are_uploaded_as_the_user_who_asks_and_referred_to(app: DifyApp, d
 def test_a_content_is_uploaded_once_for_each_user(app: DifyApp, drive: Any, answer: Any) -> None:
     drive(app.ask(asking(PICTURE)), uploaded("f-1"), answer, asides=[rules()])
 
-    same_bytes = Attachment.from_bytes(bytes(PNG), name="other.png")
+    same_bytes = Attachment.from_bytes(bytes(PNG), name=PICTURE.name)
     again = drive(app.ask(asking(same_bytes, same_bytes)), answer)
     assert (again.paths, sent_files(again)) == (["/v1/chat-messages"], [local("f-1"), local("f-1")])
 

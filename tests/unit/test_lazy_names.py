@@ -152,3 +152,18 @@ def test_an_exported_class_pickles_by_its_own_module() -> None:
     import remote_chatbots
 
     assert pickle.loads(pickle.dumps(remote_chatbots.DifyApp)) is remote_chatbots.DifyApp
+
+
+@pytest.mark.parametrize(
+    ("statement", "first"),
+    [
+        (f"from {LANGCHAIN} import ChatDify as shown", "api_key"),
+        (f"from {LANGCHAIN} import GPTBotsKnowledgeRetriever as shown", "api_key"),
+        (f"from {LLAMA_INDEX} import GPTBots as shown", "api_key"),
+        (f"from {LLAMA_INDEX} import RemoteMemory as shown", "llm"),
+        (f"from {LLAMA_INDEX} import RemoteConversationReader as shown", "llm"),
+    ],
+)
+def test_a_class_shows_what_it_takes_before_it_was_ever_made(frameworks: Forks, statement: str, first: str) -> None:
+    program = f"import inspect\n{statement}\nprint(next(iter(inspect.signature(shown).parameters)))"
+    assert succeeded(frameworks.run(program)).decode() == f"{first}\n"
