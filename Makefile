@@ -9,7 +9,7 @@ help:  ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/'
 
 demo: $(VENV)/demo  ## A streamed conversation with sources, begun in LangChain, continued in LlamaIndex; on your app, if DIFY_API_KEY and DIFY_BASE_URL are set
-	@$(BIN)/python demo.py
+	@$(BIN)/remote-chatbots demo
 
 test: $(VENV)/test  ## The whole test suite
 	$(BIN)/python -m pytest -x -q

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 
 from tests.forks import Forks, succeeded
-
-DEMO = Path(__file__).parents[2] / "demo.py"
 
 
 def test_the_demonstration_goes_on_in_the_other_framework(frameworks: Forks) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DIFY_")}
-    program = (
-        f"import runpy, warnings; warnings.simplefilter('error'); runpy.run_path({str(DEMO)!r}, run_name='__main__')"
-    )
+    program = "import warnings; warnings.simplefilter('error'); from remote_chatbots.cli import main; main(['demo'])"
     said = succeeded(frameworks.run(program, environment=environment)).decode()
     told = re.findall(r"conversation ([0-9a-f-]{36})", said)
     assert len(told) == 3
