@@ -126,6 +126,15 @@ def refusals_of(platform: str) -> Iterator[None]:
         raise type(error).of(platform, error.message) from None
 
 
+@contextmanager
+def as_json(platform: str, wrong: str = "JSON has no form for what was given") -> Iterator[None]:
+    """Refuse what JSON has no form for, where the block writes it; `wrong` says what that is."""
+    try:
+        yield
+    except TypeError as error:
+        raise BotUsageError.of(platform, f"{wrong} ({error}). Give text, numbers, lists, dicts.") from None
+
+
 def unknown(name: str, known: Iterable[str]) -> str:
     """Return the sentence about a name that is not known."""
     if name in _OF_THE_APP:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from remote_chatbots.arguments import as_json
 from remote_chatbots.errors import BotError, BotUsageError
 from remote_chatbots.flow import Flow, call_json, open_reply, read_body
 from remote_chatbots.framing import parse_json
@@ -96,12 +97,8 @@ class Calls:
         return refusal(head, body, self.hidden)
 
     def _write(self, method: str, path: str, payload: object) -> HttpRequest:
-        try:
+        with as_json(NAME):
             return json_request(method, self.base_url + path, self.headers, payload)
-        except TypeError as error:
-            raise BotUsageError.of(
-                NAME, f"JSON has no form for what was given ({error}). Give text, numbers, lists, dicts."
-            ) from None
 
     def _policy(self) -> RetryPolicy:
         return RetryPolicy(max_retries=self.settings.max_retries)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from remote_chatbots.address import base_url_of, bot_id_of, checked_headers, checked_key, sent_headers
+from remote_chatbots.arguments import as_json
 from remote_chatbots.attachments import Attachment
 from remote_chatbots.concealing import conceals
 from remote_chatbots.described import AppInfo, AppMeta, AppParameters, AppSite
@@ -302,12 +303,8 @@ class DifyApp:
         }
         if question.files:
             payload["files"] = [reference(file) for file in question.files]
-        try:
+        with as_json(NAME, "inputs hold something that JSON has no form for"):
             return self._post("/chat-messages", payload)
-        except TypeError as error:
-            raise BotUsageError.of(
-                NAME, f"inputs hold something that JSON has no form for ({error}). Give text, numbers, lists, dicts."
-            ) from None
 
     def _post(self, path: str, payload: object) -> HttpRequest:
         return json_request("POST", self.base_url + path, self._headers(), payload)

@@ -10,7 +10,7 @@ from posixpath import splitext
 from typing import Any, Literal
 from urllib.parse import urlencode
 
-from remote_chatbots.arguments import refusals_of
+from remote_chatbots.arguments import as_json, refusals_of
 from remote_chatbots.attachments import Attachment
 from remote_chatbots.contents import AsBase64, Content, Joined, Octets, head_of
 from remote_chatbots.errors import BotUsageError
@@ -73,12 +73,8 @@ class Calls:
         Raises:
             BotUsageError: If it holds something that JSON has no form for.
         """
-        try:
+        with as_json(NAME):
             return json_request("POST", self.base_url + path, self.headers, payload)
-        except TypeError as error:
-            raise BotUsageError.of(
-                NAME, f"JSON has no form for what was given ({error}). Give text, numbers, lists, dicts."
-            ) from None
 
 
 def message(version: Version, question: Question, options: GPTBotsOptions, placeholder: str = "") -> dict[str, Any]:
@@ -144,12 +140,8 @@ def checked(question: Question, options: GPTBotsOptions) -> None:
         _check_file(file)
     files = [[file.url, file.name, file.width_px, file.height_px] for file in question.files]
     for name, value in {"inputs": dict(question.inputs), "files": files, "knowledge": options.scope()}.items():
-        try:
+        with as_json(NAME, f"{name} hold something that JSON has no form for"):
             json_bytes(value)
-        except TypeError as error:
-            raise BotUsageError.of(
-                NAME, f"{name} hold something that JSON has no form for ({error}). Give text, numbers, lists, dicts."
-            ) from None
 
 
 def _check_file(file: Attachment) -> None:
