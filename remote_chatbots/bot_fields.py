@@ -191,7 +191,7 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
             BotUsageError: If it is no form, or the platform has none.
         """
         if not isinstance(form, remote_chatbots.FilledForm):
-            raise BotUsageError(f"{self.platform}: filled_form must be a FilledForm. Give one.", platform=self.platform)
+            raise BotUsageError.of(self.platform, "filled_form must be a FilledForm. Give one.")
         wanted = replace(
             form,
             user=form.user or self._user(kwargs.get("user")),
@@ -255,11 +255,10 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
     def _user(self, given: Any) -> str:
         user = given or self.user
         if not user:
-            raise BotUsageError(
-                f"{self.platform}: no user. Conversations belong to the person who asks: give your name for them as "
-                f"user=… {self._ways_to_name_the_user}, to the model's constructor, or in "
-                f"{self._environment['user'][0]}.",
-                platform=self.platform,
+            raise BotUsageError.of(
+                self.platform,
+                "no user. Conversations belong to the person who asks: give your name for them as user=… "
+                f"{self._ways_to_name_the_user}, to the model's constructor, or in {self._environment['user'][0]}.",
             )
         return str(user)
 
