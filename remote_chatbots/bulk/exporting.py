@@ -7,17 +7,18 @@ import os
 import time
 from collections import Counter
 from collections.abc import Generator
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, closing, nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, fields
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
-from remote_chatbots.bulk.askable import Askable, ModelOfABot
+from remote_chatbots.bulk.askable import Askable
 from remote_chatbots.bulk.progress import Shown, check, shown
 from remote_chatbots.bulk.written import line_of
 from remote_chatbots.client import AsyncBotClient, BotClient
 from remote_chatbots.errors import BotNotFoundError, BotUsageError
+from remote_chatbots.protocol import BotProtocol
 from remote_chatbots.stored import StoredConversation
 
 
@@ -62,7 +63,10 @@ def export_conversations(
         BotError: If the server cannot be read; what was written by then stays.
     """
     check(progress)
-    with _client_of(bot) as client, closing(_exporting(path, user or _user_of(bot, client), progress)) as work:
+    with (
+        _client_of(bot, BotClient, "_sync_client") as client,
+        closing(_exporting(path, user or _user_of(bot, client), progress)) as work,
+    ):
         try:
             call = next(work)
             while True:
@@ -85,7 +89,7 @@ async def aexport_conversations(
     The file is read and written in the event loop itself: at once, but for one of many megabytes that is begun with.
     """
     check(progress)
-    async with _loop_client_of(bot) as client:
+    async with _client_of(bot, AsyncBotClient, "_loop_client") as client:
         with closing(_exporting(path, user or _user_of(bot, client), progress)) as work:
             try:
                 call = next(work)
@@ -246,25 +250,15 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def _client_of(bot: Askable) -> AbstractContextManager[BotClient]:
-    """Return what gives a client, and closes it if it was made here."""
-    if isinstance(bot, BotClient):
+def _client_of(bot: Askable, kind: type[BotClient | AsyncBotClient], of_model: str) -> Any:
+    """Return what gives a client of a kind (a model's, by its method `of_model`), and closes it if it was made here."""
+    if isinstance(bot, kind):
         return nullcontext(bot)
-    if isinstance(bot, AsyncBotClient):
-        return BotClient(bot.bot, user=bot.user, timeout=bot.timeouts)
-    if hasattr(bot, "_sync_client"):
-        return nullcontext(cast("ModelOfABot", bot)._sync_client())
-    return BotClient(bot)
-
-
-def _loop_client_of(bot: Askable) -> AbstractAsyncContextManager[AsyncBotClient]:
-    if isinstance(bot, AsyncBotClient):
-        return nullcontext(bot)
-    if isinstance(bot, BotClient):
-        return AsyncBotClient(bot.bot, user=bot.user, timeout=bot.timeouts)
-    if hasattr(bot, "_loop_client"):
-        return nullcontext(cast("ModelOfABot", bot)._loop_client())
-    return AsyncBotClient(bot)
+    if isinstance(bot, (BotClient, AsyncBotClient)):
+        return kind(bot.bot, user=bot.user, timeout=bot.timeouts)
+    if hasattr(bot, of_model):
+        return nullcontext(getattr(bot, of_model)())
+    return kind(cast("BotProtocol", bot))
 
 
 def _user_of(bot: Askable, client: BotClient | AsyncBotClient) -> str:
