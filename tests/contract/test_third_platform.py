@@ -12,6 +12,7 @@ import re
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
@@ -130,14 +131,22 @@ class _Server(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
 
-@pytest.fixture
-def server() -> Iterator[_Server]:
+@contextmanager
+def serving(handler: type[_Handler] = _Handler) -> Iterator[_Server]:
+    """Run a server for as long as the block takes."""
     with _Server() as running:
+        running.RequestHandlerClass = handler
         thread = threading.Thread(target=running.serve_forever, args=(0.01,))
         thread.start()
         yield running
         running.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def server() -> Iterator[_Server]:
+    with serving() as running:
+        yield running
 
 
 async def _streamed(bot: BotProtocol, text: str, **named: Any) -> list[Event]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from remote_chatbots import Answer, AsyncBotClient, BotClient, BotRateLimitError, BotTruncatedError
-from tests.contract.test_third_platform import KEY, _Handler, _Server, poller
+from tests.contract.test_third_platform import KEY, _Handler, _Server, poller, serving
 
 
 class _Chunks(_Handler):
@@ -40,13 +39,8 @@ class _Chunks(_Handler):
 
 @pytest.fixture
 def server() -> Iterator[_Server]:
-    with _Server() as running:
-        running.RequestHandlerClass = _Chunks
-        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
-        thread.start()
+    with serving(_Chunks) as running:
         yield running
-        running.shutdown()
-        thread.join()
 
 
 def ask(server: _Server, colour: str, text: str, conversation_id: str = "") -> Answer:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from remote_chatbots import (
     BotUsageError,
     TextDelta,
 )
-from tests.contract.test_third_platform import KEY, _Handler, _Server, poller
+from tests.contract.test_third_platform import KEY, _Handler, _Server, poller, serving
 
 GARBLED = ["oops", "true", '{"id": "a task without a talk"}', '{"found": [3]}']
 
@@ -69,13 +68,8 @@ class Streaming(poller.PollingFields, RemoteLLM):  # type: ignore[misc]
 
 @pytest.fixture
 def server() -> Iterator[_Server]:
-    with _Server() as running:
-        running.RequestHandlerClass = _Streams
-        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
-        thread.start()
+    with serving(_Streams) as running:
         yield running
-        running.shutdown()
-        thread.join()
 
 
 @contextmanager
