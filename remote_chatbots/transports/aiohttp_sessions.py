@@ -8,13 +8,12 @@ import contextlib
 import importlib
 import weakref
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from remote_chatbots.contents import Content, Octets
 from remote_chatbots.timeouts import Settings
+from remote_chatbots.transports.aiohttp_connections import HAS_CONNECTED, connector_of
 from remote_chatbots.transports.heads import is_sound
 from remote_chatbots.transports.proxies import proxy_of
 from remote_chatbots.wire import HttpRequest, ResponseHead
@@ -45,10 +44,6 @@ class _Kept:
     turns: int = 0
     runs: weakref.WeakSet[Leaving] = field(default_factory=weakref.WeakSet)
 
-
-# What is called when the request that this task makes has a connection. The library's own signals say it too, and
-# cost a tenth of a turn.
-_HAS_CONNECTED: ContextVar[Callable[[], None]] = ContextVar("remote_chatbots_has_connected")
 
 # Sessions that are open. Held here, so that the garbage collector never meets one before it is closed.
 _OPEN: set[_Kept] = set()
@@ -109,10 +104,7 @@ class LoopSessions:
                 of a large body that was: silence begins behind it. Not by a given session.
         """
         session = await self._session()
-        # A connection that the server closed while it lay idle shows that only once the loop has looked.
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        told = _HAS_CONNECTED.set(has_connected)
+        told = HAS_CONNECTED.set(has_connected)
         try:
             return await session.request(
                 request.method,
@@ -123,7 +115,7 @@ class LoopSessions:
                 proxy=None if request.loopback else proxy_of(request.url),
             )
         finally:
-            _HAS_CONNECTED.reset(told)
+            HAS_CONNECTED.reset(told)
 
     async def aclose(self) -> None:
         """Close this loop's session; turns that are under way in it break."""
@@ -153,7 +145,7 @@ class LoopSessions:
     def _new_session(self, library: Any) -> aiohttp.ClientSession:
         session: aiohttp.ClientSession = library.ClientSession(
             # Without a limit: turns wait for `slots`, and small calls beside them (a stop!) for nothing.
-            connector=_clean(library)(limit=0, keepalive_timeout=self._settings.idle_s),
+            connector=connector_of(library)(limit=0, keepalive_timeout=self._settings.idle_s),
             timeout=library.ClientTimeout(total=None, sock_read=self._silence_s),
             skip_auto_headers=("User-Agent", "Accept"),
             cookie_jar=library.DummyCookieJar(),
@@ -211,57 +203,6 @@ async def _sliced(content: Content, has_sent: Callable[[], None] | None) -> Asyn
 def _with_length(request: HttpRequest) -> Mapping[str, str]:
     # What is generated has no length that the library knows; it would be sent chunked, which not all servers take.
     return {**request.headers, "Content-Length": str(len(request.body))} if request.body else request.headers
-
-
-def _clean(library: Any) -> Any:
-    """Return a connector that uses no connection again on which bytes came that nobody asked for, and tells of each."""
-    protocol = _patient(library.client_proto.ResponseHandler)
-
-    class Clean(library.TCPConnector):  # type: ignore[misc]
-        def __init__(self, **given: Any) -> None:
-            super().__init__(**given)
-            self._factory = partial(protocol, loop=self._loop)
-
-        async def connect(self, *args: Any, **kwargs: Any) -> Any:
-            while (connection := await super().connect(*args, **kwargs)).protocol.should_close:
-                connection.close()
-            _HAS_CONNECTED.get()()
-            return connection
-
-    return Clean
-
-
-def _patient(handler: Any) -> Any:
-    """Return a protocol that, where a reply breaks HTTP's rules, hands on what came before, and then says so at once.
-
-    The library's own loses a head whose body begins with a fault, and leaves whoever reads the body waiting for good.
-    """
-
-    class Patient(handler):  # type: ignore[misc]
-        __slots__ = ()
-
-        def data_received(self, data: bytes) -> None:
-            if self._payload is None or self._payload.is_eof():
-                # The parser gives nothing at all of a read in which it finds a fault.
-                head, blank, rest = data.partition(b"\r\n\r\n")
-                if rest:
-                    super().data_received(head + blank)
-                    data = rest
-            super().data_received(data)
-
-        def resume_reading(self, *args: Any, **kwargs: Any) -> None:
-            # The library asks for it with each chunk that is taken. Where nothing was paused, that costs a fifth of all
-            # that is done for an event.
-            if self._reading_paused:
-                super().resume_reading(*args, **kwargs)
-
-        def set_exception(self, exc: BaseException, *cause: Any) -> None:
-            super().set_exception(exc, *cause)
-            body = self._payload
-            if body is not None and not body.is_eof() and body.exception() is None:
-                body.set_exception(exc)
-
-    return Patient
 
 
 async def _until_the_loop_ends(

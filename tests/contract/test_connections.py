@@ -123,6 +123,15 @@ def test_a_connection_that_the_server_closed_while_it_lay_idle_is_not_posted_on(
     assert len(server.received) == 4
 
 
+async def test_a_server_that_speaks_of_itself_is_not_listened_to(serve: Serve) -> None:
+    server = serve([*WHOLE, Wait(0.05), b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno"])
+    client = AsyncBotClient(DifyApp(KEY, server.url))
+    first = await client.ask(HELLO)
+    time.sleep(0.2)  # the loop stands still: the bytes that nobody asked for wait unseen
+    assert [first.text, (await client.ask(HELLO)).text] == ["Hello", "Hello"]
+    assert server.connections == 2
+
+
 @pytest.mark.parametrize("ending", [[Close], [Reset]], ids=["closed", "reset"])
 def test_behind_a_proxy_too_a_message_whose_fate_is_unknown_is_posted_once(
     serve: Serve, driver: Driver, monkeypatch: pytest.MonkeyPatch, ending: list[object]

@@ -7,6 +7,7 @@ import json
 import pickle
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -178,6 +179,16 @@ def test_silence_in_the_middle_keeps_the_text_so_far(serve: Serve, driver: Drive
     assert error.phase == "silence"
     assert error.partial_text == "Hel"
     assert (error.conversation_id, error.message_id, error.task_id) == ("c-1", "m-1", "t-1")
+
+
+def test_silence_is_counted_from_the_last_byte(serve: Serve, driver: Driver) -> None:
+    drops = [step for _ in range(12) for step in (chunk(text("a")), Wait(0.05))]
+    begun = time.monotonic()
+    error = driver.one(serve([CHUNKED, *drops, Wait(3)]).url, timeout=(5, 0.4)).error
+    assert isinstance(error, BotTimeoutError)
+    assert error.phase == "silence"
+    assert error.partial_text == "a" * 12
+    assert 0.9 < time.monotonic() - begun < 2
 
 
 def test_a_trickle_meets_the_limit_of_the_whole_turn(serve: Serve, driver: Driver) -> None:
