@@ -31,6 +31,7 @@ from tests.contract.scripted import (
     Reset,
     Scripted,
     Until,
+    Wait,
     chunk,
     text,
 )
