@@ -81,11 +81,8 @@ class AnswerBuilder:
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
-        self._reasoning: list[str] = []
-        self._steps = StepsSoFar()
-        self._media: list[MediaProduced] = []
-        self._forms: list[Mapping[str, Any]] = []
-        self._unrecognized: list[Unrecognized] = []
+        self._lists: dict[str, list[Any]] = {}  # by the answer's fields; most turns have none
+        self._steps: StepsSoFar | None = None
         self._known: dict[str, Any] = {}
 
     @property
@@ -107,32 +104,35 @@ class AnswerBuilder:
                 self._pieces = [text]
                 self._known["replaced"] = True
             case Reasoning(text):
-                self._reasoning.append(text)
+                self._append("reasoning", text)
             case Started():
-                self._known |= {name: value for name in (*IDS, "created_at") if (value := getattr(event, name))}
+                for name in _OF_STARTED:
+                    if value := getattr(event, name):
+                        self._known[name] = value
             case Step():
+                self._steps = self._steps or StepsSoFar()
                 self._steps.add(event)
             case MediaProduced():
-                self._media.append(event)
+                self._append("media", event)
             case SourcesFound(sources):
                 self._known["sources"] = sources
             case UsageReported(usage):
                 self._known["usage"] = usage
             case InputRequired(form):
-                self._forms.append(form)
+                self._append("input_required", form)
             case Finished(reason, metadata):
                 self._known |= {"finish_reason": reason, "metadata": metadata}
             case Unrecognized():
-                self._unrecognized.append(event)
+                self._append("unrecognized", event)
 
     def build(self) -> Answer:
         """Return the answer so far."""
-        return Answer(
-            text=self.text,
-            reasoning="".join(self._reasoning),
-            steps=tuple(self._steps),
-            media=tuple(self._media),
-            input_required=tuple(self._forms),
-            unrecognized=tuple(self._unrecognized),
-            **self._known,
-        )
+        lists: dict[str, Any] = {name: tuple(items) for name, items in self._lists.items()}
+        reasoning = "".join(lists.pop("reasoning", ()))
+        return Answer(text=self.text, reasoning=reasoning, steps=tuple(self._steps or ()), **lists, **self._known)
+
+    def _append(self, name: str, item: Any) -> None:
+        self._lists.setdefault(name, []).append(item)
+
+
+_OF_STARTED = (*IDS, "created_at")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
+from types import TracebackType
 from typing import Any
 
 from remote_chatbots.errors import BotUsageError, ToolsRefusedError
@@ -48,12 +49,15 @@ def check_tools(given: Mapping[str, Any]) -> dict[str, Any]:
         ToolsRefusedError: For tools. Where the caller forces one, which is the way to ask for an answer in a form, or
             asks for that form itself, it says how to have that.
     """
+    if not given:
+        return {}
     forced = given.get("tool_choice") not in _NO_CHOICE
     if forced or given.get("response_format"):
         raise ToolsRefusedError(FORM_REFUSED)
-    if any(given.get(name) for name in _TOOLS if name != "tool_choice"):
+    about_tools = [name for name in given if name in _TOOLS]
+    if any(given[name] for name in about_tools if name != "tool_choice"):
         raise ToolsRefusedError(TOOLS_REFUSED)
-    return {name: value for name, value in given.items() if name not in _TOOLS}
+    return {name: value for name, value in given.items() if name not in about_tools}
 
 
 def checked_call(kwargs: Mapping[str, Any], options: Iterable[str], fields: Iterable[str] = ()) -> None:
@@ -115,15 +119,20 @@ def check_limit(limit: Any, platform: str) -> None:
         )
 
 
-@contextmanager
-def refusals_of(platform: str) -> Iterator[None]:
+class refusals_of:  # noqa: N801  read as a verb, as contextlib's are
     """Let a refusal that leaves the block begin with the platform."""
-    try:
-        yield
-    except BotUsageError as error:
-        if error.message.startswith(f"{platform}: "):
-            raise
-        raise type(error).of(platform, error.message) from None
+
+    __slots__ = ("_platform",)
+
+    def __init__(self, platform: str) -> None:
+        self._platform = platform
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if isinstance(error, BotUsageError) and not error.message.startswith(f"{self._platform}: "):
+            raise type(error).of(self._platform, error.message) from None
 
 
 @contextmanager

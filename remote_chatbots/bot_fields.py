@@ -152,26 +152,31 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
         form = kwargs.get("filled_form")
         if form is not None:
             return self._rest_of_turn(form, messages, kwargs)
-        question, planned = self._asked(messages, stop, kwargs)
+        known = self._known_now()
+        bot_id = self.bot_id or known.bot_id
+        question, planned = self._asked(messages, stop, kwargs, bot_id=bot_id)
         anew = self._anew(messages, stop, kwargs)
-        flow = self._unforked(question, planned, anew)
+        flow = self._unforked(known, question, planned, anew)
         session = session or Session.of(kwargs.get("session_id"), self.conversations, self.platform)
         if session is None:
             return flow, planned
 
-        def flow_in(known: str) -> Flow[None]:
-            return self._unforked(*self._asked(messages, stop, kwargs, fallback=known), anew) if known else flow
+        def flow_in(talk: str) -> Flow[None]:
+            if not talk:
+                return flow
+            return self._unforked(known, *self._asked(messages, stop, kwargs, fallback=talk, bot_id=bot_id), anew)
 
-        whose = {"user": question.user, "bot_id": self._own_bot_id(), "platform": self.platform}
+        whose = {"user": question.user, "bot_id": bot_id, "platform": self.platform}
         unnamed = kwargs.get("conversation_id") is None and planned.conversation_id in ("", self.conversation_id)
         return asked_in_session(session, flow_in, **whose, may_begin=unnamed), planned
 
     def _wanting_sources(self) -> dict[str, Any]:
         return {name: value for name, value in self._for_sources.items() if getattr(self, name) is None}
 
-    def _unforked(self, question: Question, planned: Plan, anew: Callable[[], Question]) -> Flow[None]:
-        bot = self._known_bot()
-        flow = ask(bot, question)
+    def _unforked(
+        self, known: KnownBot, question: Question, planned: Plan, anew: Callable[[], Question]
+    ) -> Flow[None]:  # fmt: skip
+        flow = ask(known.bot, question)
         if not planned.answer_id or self.on_fork == "ignore":
             return flow
         text, files = planned.newest
@@ -179,8 +184,7 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
         if planned.unanswered and text:
             told = replace(question, text=text, files=(*files, *question.files[len(planned.files) :]))
             unanswered = planned.unanswered, told
-        known, policy = self._newest_answers(), self.on_fork
-        return asked_unforked(bot, question, planned.answer_id, known, policy, anew, unanswered)
+        return asked_unforked(known.bot, question, planned.answer_id, known.newest, self.on_fork, anew, unanswered)
 
     def _rest_of_turn(
         self, form: FilledForm, messages: Sequence[Message], kwargs: Mapping[str, Any]
@@ -204,9 +208,17 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
         return operation(self._bot(), "submit", wanted), Plan("", form.conversation_id, system=str(held))
 
     def _asked(
-        self, messages: Sequence[Message], stop: Sequence[str] | None, kwargs: Mapping[str, Any], fallback: str = ""
+        self,
+        messages: Sequence[Message],
+        stop: Sequence[str] | None,
+        kwargs: Mapping[str, Any],
+        *,
+        fallback: str = "",
+        bot_id: str = "",
     ) -> tuple[Question, Plan]:
         """Return what to ask for a history, and the plan behind it; in `fallback` where nothing else says where.
+
+        `bot_id` is `_own_bot_id()`, where it is known.
 
         Raises:
             BotUsageError: If an argument is unknown, missing or wrong, or there is nothing new to send.
@@ -215,7 +227,7 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
             checked_call(kwargs, self._options, vars(self))
             planned = plan(
                 messages,
-                bot_id=self._own_bot_id(),
+                bot_id=bot_id or self._own_bot_id(),
                 conversation_id=kwargs.get("conversation_id"),
                 fallback_conversation_id=fallback or self.conversation_id,
                 system_input=self.system_input,
@@ -227,20 +239,20 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
                     "the key was changed, give the model the bot_id that stands in the old answers' metadata. If they "
                     "are another bot's, all is well: give each bot a model_name of its own, and nothing is said.",
                 )
-            stops = next((given for given in (stop, kwargs.get("stop_sequences")) if given is not None), self.stop)
+            stops = stop if stop is not None else kwargs.get("stop_sequences")
             question = Question(
                 planned.text,
                 user=self._user(kwargs.get("user")),
                 conversation_id=planned.conversation_id,
                 inputs={**self.inputs, **(kwargs.get("inputs") or {}), **planned.inputs},
                 files=(*planned.files, *(kwargs.get("files") or ())),
-                stop=stops or (),
+                stop=(self.stop if stops is None else stops) or (),
                 blocking=self.streaming is False,
                 coalesce=self.coalesce,
                 reasoning=self.reasoning,
                 steps=self.steps,
                 on_break=self.on_break,
-                options={name: kwargs[name] for name in self._options if kwargs.get(name) is not None},
+                options={name: one for name, one in kwargs.items() if name in self._options and one is not None},
             )
             if self.on_missing == "restart" and planned.conversation_id:
                 question = replace(question, instead=self._anew(messages, stop, kwargs))

@@ -60,13 +60,11 @@ class SSEFramer:
     def __init__(self, max_event_bytes: int, platform: str = "") -> None:
         self._max_event_bytes = max_event_bytes
         self._platform = platform
-        self._rest: list[bytes] = []  # of a line whose end has not come; joined once, or a long line costs its square
-        self._rest_bytes = 0
+        self._rest = bytearray()  # of a line whose end has not come
         self._after_cr = False
         self._at_start = True
         self._event = ""
-        self._data: list[bytes] = []
-        self._data_bytes = 0
+        self._data: bytearray | None = None  # the event's data lines so far, joined by newlines
 
     def feed(self, chunk: bytes) -> Iterator[Frame]:
         """Yield the frames that `chunk` completes.
@@ -87,55 +85,44 @@ class SSEFramer:
         yield from ()
 
     def _feed_lines(self, chunk: bytes) -> Iterator[Frame]:
-        lines = (b"".join(self._rest) + chunk).splitlines(keepends=True)
-        self._rest, self._rest_bytes = [], 0
-        last = lines[-1]
-        self._after_cr = last.endswith(b"\r")
-        if not last.endswith((b"\n", b"\r")):
-            self._keep(lines.pop())
+        lines = (self._with_rest(chunk) if self._rest else chunk).splitlines(keepends=True)
+        self._after_cr = lines[-1].endswith(b"\r")
+        rest = b"" if lines[-1].endswith((b"\n", b"\r")) else lines.pop()
         for line in lines:
             frame = self._line(line.rstrip(b"\r\n"))
             if frame is not None:
                 yield frame
+        self._keep(rest)
 
     def _feed_plain(self, chunk: bytes) -> Iterator[Frame]:
         """Take a chunk whose lines end in LF alone, as nearly all do: cut at blank lines, not line by line."""
-        text = b"".join(self._rest) + chunk
-        self._rest, self._rest_bytes = [], 0
+        text = self._with_rest(chunk) if self._rest else chunk
         end = text.rfind(b"\n\n")
-        if 6 <= end <= self._max_event_bytes and text.startswith(b"data: ") and not self._data and not self._event:
+        if 6 <= end <= self._max_event_bytes and text.startswith(b"data: ") and self._data is None and not self._event:
             datas = text[6:end].split(b"\n\ndata: ")
             if text.count(b"\n", 0, end) == 2 * (len(datas) - 1):
                 # Nothing but events of one data line each: one cut makes them all.
                 self._at_start = False
                 yield from map(_frame_of, zip(repeat(""), datas, repeat(True)))
                 text = text[end + 2 :]
-        *blocks, tail = text.split(b"\n\n")
-        for block in blocks:
-            for line in (*block.split(b"\n"), b""):
-                frame = self._line(line)
-                if frame is not None:
-                    yield frame
-        *lines, last = tail.split(b"\n")
-        for line in lines:
-            frame = self._line(line)
-            if frame is not None:
-                yield frame
-        self._keep(last)
+        if text:
+            yield from self._feed_lines(text)
 
     def close(self) -> Iterator[Frame]:
         """Yield what the end of the body leaves: an event whose blank line never came, marked incomplete."""
-        rest = b"".join(self._rest)
-        if rest:
-            self._line(rest)
+        if self._rest:
+            self._line(bytes(self._rest))
         frame = self._line(b"")
         if frame is not None:
             yield frame._replace(complete=False)
 
+    def _with_rest(self, chunk: bytes) -> bytes:
+        rest, self._rest = self._rest, bytearray()
+        return b"".join((rest, chunk))
+
     def _keep(self, part: bytes) -> None:
-        self._rest.append(part)
-        self._rest_bytes += len(part)
-        self._bound(self._rest_bytes + self._data_bytes)
+        self._rest += part
+        self._bound(len(self._rest) + len(self._data or b""))
 
     def _line(self, line: bytes) -> Frame | None:
         if self._at_start:
@@ -146,18 +133,18 @@ class SSEFramer:
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data":
-            self._data_bytes += len(value) + bool(self._data)  # the newline that joins them counts
-            self._data.append(value)
-            self._bound(self._data_bytes)
+            if self._data is None:
+                self._data = bytearray(value)
+            else:
+                self._data += b"\n" + value
+            self._bound(len(self._data))
         elif name == b"event":
             self._event = value.decode("utf-8", "replace")
         return None
 
     def _dispatch(self) -> Frame | None:
-        frame = Frame(self._event, b"\n".join(self._data)) if self._data else None
-        self._event = ""
-        self._data = []
-        self._data_bytes = 0
+        frame = None if self._data is None else Frame(self._event, bytes(self._data))
+        self._event, self._data = "", None
         return frame
 
     def _bound(self, size_bytes: int) -> None:

@@ -94,7 +94,7 @@ class Talk(Sequence[Message]):
         return [at for at, message in enumerate(self._messages) if type(message) not in self._plain]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Plan:
     """What to ask, and where.
 
@@ -171,9 +171,10 @@ def plan(
         inputs[system_input] = system
     elif system and digest != held:
         text = f"{system}\n\n{text}"
-    if any(messages[place].files for place in systems):
-        raise BotUsageError("A system message holds a file, and a bot takes files with a question. Put it there.")
-    files = tuple(file for message in new if message.role in _BRING_FILES for file in message.files)
+    for place in systems:
+        if messages[place].files:
+            raise BotUsageError("A system message holds a file, and a bot takes files with a question. Put it there.")
+    files = tuple([file for message in new if message.role in _BRING_FILES for file in message.files])
     strangers = own is None and _only_strangers(messages, bot_id, model_name)
     answer_id = str(told.get("message_id") or "") if conversation_id is None else ""
     planned = Plan(text, named, inputs, files, digest, strangers, answer_id)
@@ -210,8 +211,10 @@ def _new(
     messages: Sequence[Message], since: int, systems: Sequence[int], conversation_id: str, *, named_by_call: bool
 ) -> list[Message]:
     """Return the messages from `since` on that the conversation has not got, but for the system's."""
-    behind = [place - since for place in systems if place >= since]
-    new = [message for place, message in enumerate(messages[since:]) if place not in behind]
+    new: list[Message] = list(messages[since:])
+    if systems:
+        behind = [place - since for place in systems if place >= since]
+        new = [message for place, message in enumerate(new) if place not in behind]
     if conversation_id:  # what was read from the conversation, it has
         new = [message for message in new if message.told.get("conversation_id") != conversation_id]
     if named_by_call:
@@ -242,13 +245,15 @@ def _stands_in(talk: Sequence[Message], system: str) -> bool:
 
 
 def _only_strangers(talk: Sequence[Message], bot_id: str, model_name: str) -> bool:
-    platform = bot_id.partition(":")[0] + ":"
     bots = {
         str(told.get("bot", ""))
         for message in talk
         if (told := message.told).get("conversation_id") and told.get("model_name", model_name) == model_name
     }
-    return bot_id not in bots and any(bot.startswith(platform) for bot in bots)
+    if not bots or bot_id in bots:
+        return False
+    platform = bot_id.partition(":")[0] + ":"
+    return any(bot.startswith(platform) for bot in bots)
 
 
 def _digest(system: str) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 HOW_FILES_ARE_GIVEN = "Give remote_chatbots.Attachment.from_path(…) for each file, or from_bytes, or from_url."
 HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
+MAPPINGS = (dict, Mapping)  # to ask for the first costs next to nothing, for the second as much as to make a question
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +62,25 @@ class Question:
     def __post_init__(self) -> None:
         if self.on_break not in ("error", "recover"):
             raise BotUsageError('on_break must be "error" or "recover". Give one of these.')
-        for name in ("text", "user", "conversation_id"):
-            value = getattr(self, name)
-            check(isinstance(value, str), name, "a string", type(value))
-            if HALF_A_CHARACTER.search(value):
+        for name, value in (("text", self.text), ("user", self.user), ("conversation_id", self.conversation_id)):
+            if not isinstance(value, str):
+                raise not_wanted(name, "a string", type(value))
+            if not value.isascii() and HALF_A_CHARACTER.search(value):
                 raise BotUsageError(f"{name} holds half a character (a lone surrogate). Give whole text.")
         if not self.text.replace("\0", "").strip() and not self.files:
             raise BotUsageError("The question is empty. Give a text of at least one character that is no space.")
-        check(isinstance(self.inputs, Mapping), "inputs", "a mapping of variable names to values", type(self.inputs))
-        check(isinstance(self.options, Mapping), "options", "a mapping of names to values", type(self.options))
-        check(
-            isinstance(self.files, (list, tuple))
-            and all(isinstance(file, remote_chatbots.Attachment) for file in self.files),
-            "files", "a list of Attachment", type(self.files), HOW_FILES_ARE_GIVEN,
-        )  # fmt: skip
-        check(
-            isinstance(self.stop, (list, tuple)) and all(isinstance(word, str) and word for word in self.stop),
-            "stop", "a list of non-empty strings", type(self.stop),
-        )  # fmt: skip
+        if not isinstance(self.inputs, MAPPINGS):
+            raise not_wanted("inputs", "a mapping of variable names to values", type(self.inputs))
+        if not isinstance(self.options, MAPPINGS):
+            raise not_wanted("options", "a mapping of names to values", type(self.options))
+        if self.files != () and not _all_are(remote_chatbots.Attachment, self.files):
+            raise not_wanted("files", "a list of Attachment", type(self.files), HOW_FILES_ARE_GIVEN)
+        if self.stop != () and not (_all_are(str, self.stop) and all(self.stop)):
+            raise not_wanted("stop", "a list of non-empty strings", type(self.stop))
+
+
+def _all_are(kind: type, values: Any) -> bool:
+    return isinstance(values, (list, tuple)) and all(isinstance(one, kind) for one in values)
 
 
 def check(holds: bool, name: str, wanted: str, got: type, cure: str = "") -> None:
@@ -88,5 +90,10 @@ def check(holds: bool, name: str, wanted: str, got: type, cure: str = "") -> Non
         BotUsageError: With the name of the field, and what it got.
     """
     if not holds:
-        but = "" if got in (list, tuple) else f", not {got.__name__}"
-        raise BotUsageError(f"{name} must be {wanted}{but}. {cure or f'Give {wanted}.'}")
+        raise not_wanted(name, wanted, got, cure)
+
+
+def not_wanted(name: str, wanted: str, got: type, cure: str = "") -> BotUsageError:
+    """Return the error of a value that is not what is wanted."""
+    but = "" if got in (list, tuple) else f", not {got.__name__}"
+    return BotUsageError(f"{name} must be {wanted}{but}. {cure or f'Give {wanted}.'}")

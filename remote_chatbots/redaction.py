@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Self
 
+from remote_chatbots.address import Key
+
 _SHOWN_BYTES = 200
 _LOOKED_AT_BYTES = 16 * 1024
 _LONG_ENOUGH = 8
@@ -22,17 +24,18 @@ class Hidden(tuple[str, ...]):
         headers: What is sent beside it: as secret.
         *said: What a user wrote.
 
-    Attributes:
-        secrets: Those that nobody wrote: the key, the headers' values.
     """
 
-    secrets: tuple[str, ...]
+    __slots__ = ()
 
     def __new__(cls, key: str, headers: Mapping[str, str], *said: str) -> Self:
         """Return all of it."""
-        made = super().__new__(cls, (key, *headers.values(), *said))
-        made.secrets = made[: 1 + len(headers)]
-        return made
+        return super().__new__(cls, (Key(key), *map(Key, headers.values()), *said))
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Those that nobody wrote: the key, the headers' values."""
+        return tuple(one for one in self if isinstance(one, Key))
 
     def __repr__(self) -> str:
         return "<hidden>"

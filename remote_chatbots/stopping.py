@@ -65,4 +65,7 @@ class StopCutter:
 
 def overlap(text: str, sequence: str) -> int:
     """Return how many characters at the end of `text` are the beginning of `sequence`."""
-    return next((n for n in range(min(len(text), len(sequence) - 1), 0, -1) if text.endswith(sequence[:n])), 0)
+    at = text.find(sequence[0], max(0, len(text) - len(sequence) + 1))
+    while at >= 0 and not sequence.startswith(text[at:]):
+        at = text.find(sequence[0], at + 1)
+    return len(text) - at if at >= 0 else 0

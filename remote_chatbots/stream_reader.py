@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from typing import Protocol
@@ -82,7 +82,12 @@ class EventFilter(Protocol):
 
 def wished(wishes: Wishes) -> list[EventFilter]:
     """Return what tells apart, or leaves out, what its caller wants so."""
-    return [*([ThinkSplitter()] if wishes.reasoning else []), *([] if wishes.steps else [StepsLeftOut()])]
+    filters: list[EventFilter] = []
+    if wishes.reasoning:
+        filters.append(ThinkSplitter())
+    if not wishes.steps:
+        filters.append(StepsLeftOut())
+    return filters
 
 
 class StreamReader:
@@ -112,12 +117,13 @@ class StreamReader:
         self._framer = framer
         self._interpreter = interpreter
         self._take_all: Callable[..., None] = getattr(interpreter, "take_all", self._one_by_one)
-        self._cutter = StopCutter(wishes.stop)
-        self._filters = [*wished(wishes), *filters, self._cutter]
+        self._filters: list[EventFilter] = [*wished(wishes), *filters]
+        self._cutter = StopCutter(wishes.stop) if wishes.stop else None
+        if self._cutter is not None:
+            self._filters.append(self._cutter)
         self._coalesce = wishes.coalesce
         self._stop_wait_s = stop_wait_s
-        self._after_silence_s = after_silence_s
-        self._look_into = look_into
+        self._patience = _Patience(after_silence_s, look_into)
 
     def events(self) -> Flow[None]:
         """Yield the turn's events while its bytes arrive.
@@ -156,46 +162,42 @@ class StreamReader:
                 self._interpreter.take(frame, [])
 
     def _read_to_the_end(self) -> Flow[None]:
-        patience = _Patience(self._after_silence_s if self._look_into else None)
+        patience, cutter = self._patience, self._cutter
         while True:
             try:
-                chunk = yield Read(patience.deadline)
+                chunk = yield patience.read
             except (BotTransportError, BotProtocolError):
                 if not patience.over:
                     raise
                 break  # the turn is over, and whole: how its connection dies is nobody's concern
-            if chunk is None and patience.beginning and self._look_into is not None:
-                patience.begin()
-                yield from self._look_into()
+            if chunk is None and patience.look_into is not None:
+                yield from patience.begin()
                 continue
             if not chunk:
                 break
-            heard = yield from self._meaning(self._framer.feed(chunk))
-            patience.go_on(heard, self._interpreter.wait_s())
-            if self._cutter.found and not patience.over:
+            yield from self._meaning(patience.heard(self._framer.feed(chunk)))
+            if (wait_s := self._interpreter.wait_s()) is not None:
+                patience.go_on(wait_s)
+            if cutter is not None and cutter.found and not patience.over:
                 yield from self._stop_server()
                 patience.end_within(self._stop_wait_s)
         yield from self._meaning(self._framer.close())
 
-    def _meaning(self, frames: Iterable[Frame]) -> Generator[Event, None, bool]:
-        """Yield what `frames` mean; return whether there were any (a ping is none)."""
+    def _meaning(self, frames: Iterable[Frame]) -> Iterator[Event]:
         out: list[Event] = []
         broken: Exception | None = None
-        heard = False
-        frames = iter(frames)
         try:
-            first = next(frames, None)
-            if first is not None:
-                heard = True
-                self._take_all(chain((first,), frames), out, join=self._coalesce)
+            self._take_all(frames, out, join=self._coalesce)
         except _BROKEN as error:
             broken = error  # what came whole before it in the same read is handed on first
         out = self._filtered(out)
         yield from joined(out) if self._coalesce else out
-        complete = self._cutter.found or self._interpreter.wait_s() is not None
-        if broken is not None and not complete:
+        if broken is not None and not self._cut() and self._interpreter.wait_s() is None:
             raise broken
-        return heard
+
+    def _cut(self) -> bool:
+        """Return whether the caller has all it asked for: a stop sequence was found."""
+        return self._cutter is not None and self._cutter.found
 
     def _one_by_one(self, frames: Iterable[Frame], out: list[Event], *, join: bool) -> None:  # noqa: ARG002
         for frame in frames:
@@ -212,7 +214,7 @@ class StreamReader:
                 break
             except _BROKEN:
                 # A caller that has all it asked for: how the server ended after it was told to stop changes nothing.
-                if not self._cutter.found:
+                if not self._cut():
                     raise
                 break
             go_on = partial(flow.send, None)
@@ -226,7 +228,7 @@ class StreamReader:
             else:
                 yield from self._filtered([step])  # type: ignore[list-item]  # no effect, so an event
         yield from joined(self._rest())
-        yield Finished("stop", finished.metadata) if self._cutter.found else finished
+        yield Finished("stop", finished.metadata) if self._cut() else finished
 
     def _filtered(self, events: list[Event]) -> list[Event]:
         for each in self._filters:
@@ -257,26 +259,41 @@ class _Patience:
 
     At first for as long as a silent beginning is not looked into; then without end; once the turn is over, for what
     may still come.
+
+    Attributes:
+        read: The next read.
+        look_into: What looks into the silence of the beginning; None once that is over, or if nothing does.
+        over: Whether the turn is.
     """
 
-    def __init__(self, after_silence_s: float | None) -> None:
-        self.beginning = after_silence_s is not None
-        self.deadline = None if after_silence_s is None else Deadline(after_silence_s, pauses=True)
+    def __init__(self, after_silence_s: float | None, look_into: Callable[[], Flow[None]] | None) -> None:
+        self.look_into: Callable[[], Flow[None]] | None = None
+        self.read = READ
+        if after_silence_s is not None and look_into is not None:
+            self.look_into, self.read = look_into, Read(Deadline(after_silence_s, pauses=True))
         self.over = False
         self._wait_s: float | None = None
 
-    def begin(self) -> None:
-        self.beginning, self.deadline = False, None
+    def heard(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Return `frames`; with the first one the beginning is over (a ping is none)."""
+        if self.look_into is not None and (first := next(frames, None)) is not None:
+            self.look_into, self.read = None, READ
+            return chain((first,), frames)
+        return frames
 
-    def go_on(self, heard: bool, wait_s: float | None) -> None:
-        if heard and self.beginning:
-            self.begin()
-        if wait_s is not None and wait_s != self._wait_s:
+    def begin(self) -> Flow[None]:
+        """Look into the silence of the beginning, once."""
+        assert self.look_into is not None
+        look_into, self.look_into, self.read = self.look_into, None, READ
+        return look_into()
+
+    def go_on(self, wait_s: float) -> None:
+        if wait_s != self._wait_s:
             self._wait_s = wait_s
             self.end_within(wait_s)
 
     def end_within(self, seconds: float) -> None:
-        self.over, self.deadline = True, Deadline(seconds)
+        self.over, self.read = True, Read(Deadline(seconds))
 
 
 def joined(events: list[Event]) -> list[Event]:
@@ -284,6 +301,8 @@ def joined(events: list[Event]) -> list[Event]:
 
     What lies complete in one read has arrived anyway, so no piece is later for it.
     """
+    if len(events) < 2:
+        return events
     result: list[Event] = []
     pieces: list[str] = []
     kind: type[TextDelta | Reasoning] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
@@ -38,7 +39,7 @@ class HttpRequest:
     @property
     def hostname(self) -> str:
         """The host without the port."""
-        return urlsplit(self.url).hostname or ""
+        return _hostname_of(self.host)
 
     @property
     def loopback(self) -> bool:
@@ -66,6 +67,11 @@ class ResponseHead(NamedTuple):
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
+@lru_cache  # each turn asks for the same one, twice
+def _hostname_of(host: str) -> str:
+    return urlsplit(f"//{host}").hostname or ""
+
+
 def json_request(method: str, url: str, headers: Mapping[str, str], payload: object) -> HttpRequest:
     """Return a request with a JSON body.
 
@@ -87,6 +93,12 @@ def json_bytes(payload: object) -> bytes:
     Raises:
         TypeError: If it holds something that JSON has no form for.
     """
-    import orjson  # at its first use: a face imports nothing beyond what its framework does
+    return _dumps(payload)
 
-    return orjson.dumps(payload)
+
+def _dumps(payload: object) -> bytes:
+    """Bring the writer in at its first use, in place of this: a face imports what its framework does, and no more."""
+    global _dumps  # noqa: PLW0603
+    from orjson import dumps as _dumps
+
+    return _dumps(payload)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import Any
 
 from remote_chatbots.address import base_url_of, bot_id_of, checked_headers, checked_key, sent_headers
@@ -223,48 +224,47 @@ class DifyApp:
         return HiddenOfApp(self.api_key, self.headers, *said)
 
     def _calls(self, *hidden: str) -> Management:
-        return Management(self.base_url, self._headers(), self.settings, self._hidden(*hidden))
+        return Management(self.base_url, self._headers, self.settings, self._hidden(*hidden))
 
     def _files(self) -> Files:
-        return Files(self.base_url, self._headers(), self.settings, self._hidden(), self.uploads, self.learned)
+        return Files(self.base_url, self._headers, self.settings, self._hidden(), self.uploads, self.learned)
 
     def _speech(self, user: str, *hidden: str) -> Speech:
         self._check_user(user)
-        return Speech(self.base_url, self._headers(), self.settings, self._hidden(*hidden))
+        return Speech(self.base_url, self._headers, self.settings, self._hidden(*hidden))
 
     def _turn(self, question: Question, options: DifyOptions) -> Flow[None]:
         files = files_in(question)
         # What opens a signed address is a secret as well.
-        hidden = self._hidden(question.text, *(file.url.partition("?")[2] for file in files))
-        turn = DifyTurn(
-            self.settings, lambda task_id: self._management(question.user).stop_request(task_id, question.user), hidden
-        )
+        hidden = self._hidden(question.text, *[file.url.partition("?")[2] for file in files])
+        turn = DifyTurn(self.settings, partial(self._stop_request, question.user), hidden)
         reader = StreamReader(
             SSEFramer(self.settings.max_event_bytes, NAME),
             turn,
             question,
             stop_wait_s=self.settings.stop_wait_s,
             after_silence_s=self.settings.probe_after_s,
-            look_into=lambda: look_into(question, self._get, hidden),
+            look_into=partial(look_into, question, self._get, hidden),
         )
         if files:
-            head = yield from self._files().asked_with(
-                question, lambda sent: self._open(sent, options, hidden), by_rules=not options.workflow_id
+            kind = yield from self._files().asked_with(
+                question, partial(self._open, options, hidden), by_rules=not options.workflow_id
             )
         else:
-            head = yield from self._open(question, options, hidden)
-        if head.content_type in _JSON:
+            kind = yield from self._open(options, hidden, question)
+        if kind in _JSON:
             yield from self._whole(turn, reader)
-        elif head.content_type == _EVENTS or not head.content_type:
+        elif kind in ("", _EVENTS):
             try:
                 yield from reader.events()
             except Abandoned:
                 yield from reader.leave()
         else:
             body = yield from read_body(self.settings.max_event_bytes, NAME)
-            raise not_allowed(f"the reply is {head.content_type}, not a stream of events", body, hidden)
+            raise not_allowed(f"the reply is {kind}, not a stream of events", body, hidden)
 
-    def _open(self, question: Question, options: DifyOptions, hidden: tuple[str, ...]) -> Flow[ResponseHead]:
+    def _open(self, options: DifyOptions, hidden: tuple[str, ...], question: Question) -> Flow[str]:
+        """Ask the question; return the media type of the reply, whose body is still to be read."""
         streams_only = False
 
         def error_of(head: ResponseHead, body: bytes) -> BotError:
@@ -278,12 +278,12 @@ class DifyApp:
 
         if question.blocking:
             try:
-                return (yield from opened("blocking"))
+                return (yield from opened("blocking")).content_type
             except BotRejectedError:
                 if not streams_only:
                     raise
             # An agent app: it only streams, and nothing was done with the message that it refused.
-        return (yield from opened("streaming"))
+        return (yield from opened("streaming")).content_type
 
     def _whole(self, turn: DifyTurn, reader: StreamReader) -> Flow[None]:
         """Yield the events of an answer that came as one JSON object: the same as those of a stream."""
@@ -307,12 +307,16 @@ class DifyApp:
             return self._post("/chat-messages", payload)
 
     def _post(self, path: str, payload: object) -> HttpRequest:
-        return json_request("POST", self.base_url + path, self._headers(), payload)
+        return json_request("POST", self.base_url + path, self._headers, payload)
 
     def _get(self, path: str) -> HttpRequest:
-        return HttpRequest("GET", self.base_url + path, self._headers())
+        return HttpRequest("GET", self.base_url + path, self._headers)
 
-    def _headers(self) -> dict[str, str]:
+    def _stop_request(self, user: str, task_id: str) -> HttpRequest:
+        return self._management(user).stop_request(task_id, user)
+
+    @cached_property
+    def _headers(self) -> Mapping[str, str]:
         return sent_headers(self.api_key, self.headers)
 
 

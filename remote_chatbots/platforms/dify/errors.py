@@ -129,6 +129,8 @@ ERROR_TABLE: tuple[Row, ...] = (
 class HiddenOfApp(Hidden):
     """What no error of an app's calls may repeat. The key may be one that opens no app."""
 
+    __slots__ = ()
+
 
 _REDIRECT = "Give the address it redirects to as base_url: a key never follows a redirect."
 _OTHER_4XX = "Correct the request."

@@ -7,7 +7,7 @@ err-upload-*, err-files-* and file-preview* of 0.15.3 and 1.14.2.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from posixpath import splitext
@@ -26,7 +26,6 @@ from remote_chatbots.platforms.dify.errors import NAME, UNKNOWN_UPLOAD, not_allo
 from remote_chatbots.question import Question
 from remote_chatbots.reading import text
 from remote_chatbots.uploads import Uploads
-from remote_chatbots.wire import ResponseHead
 
 # What a server calls a document; any other file is "custom" (Dify API reference, "Send chat message", files).
 DOCUMENTS = frozenset(
@@ -82,8 +81,8 @@ class Files(Calls):
         return (yield from read_body(most_bytes, NAME))
 
     def asked_with(
-        self, question: Question, ask: Callable[[Question], Flow[ResponseHead]], *, by_rules: bool = True
-    ) -> Flow[ResponseHead]:
+        self, question: Question, ask: Callable[[Question], Flow[str]], *, by_rules: bool = True
+    ) -> Flow[str]:
         """Run `ask` with a question all of whose files the server has; those that it has not are uploaded first.
 
         An id that was kept, and that the server does not know any more, it refuses before anything is asked (recorded:
@@ -166,8 +165,10 @@ def reference(file: Attachment) -> dict[str, str]:
     return {"type": kind, "transfer_method": "local_file", "upload_file_id": file.file_id}
 
 
-def files_in(question: Question) -> list[Attachment]:
+def files_in(question: Question) -> Sequence[Attachment]:
     """Return a question's files: the values of its inputs, then those that go with it, as `_changed` meets them."""
+    if not question.inputs and not question.files:
+        return ()
     return _files_of([*question.inputs.values(), question.files])
 
 

@@ -57,7 +57,11 @@ class DifyOptions:
 
     def payload(self) -> dict[str, Any]:
         """Return what of the request's body differs from the server's defaults."""
-        told = {"workflow_id": self.workflow_id, "trace_id": self.trace_id}
-        return {name: value for name, value in told.items() if value} | (
-            {} if self.auto_generate_name else {"auto_generate_name": False}
-        )
+        told: dict[str, Any] = {}
+        if self.workflow_id:
+            told["workflow_id"] = self.workflow_id
+        if self.trace_id:
+            told["trace_id"] = self.trace_id
+        if not self.auto_generate_name:
+            told["auto_generate_name"] = False
+        return told

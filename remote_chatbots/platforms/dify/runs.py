@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -127,9 +128,7 @@ class Runs:
         )  # fmt: skip
 
     def _turn(self, said: str = "") -> DifyTurn:
-        def stop_request(task_id: str) -> HttpRequest:
-            return self.calls.stop_request(task_id, self.user)
-
+        stop_request = partial(self.calls.stop_request, user=self.user)
         return DifyTurn(self.calls.settings, stop_request, self.calls.hidden, said)
 
     def _open(self, run_id: str, *, snapshot: bool = False) -> Flow[None]:

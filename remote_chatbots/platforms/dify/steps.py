@@ -32,11 +32,11 @@ STEPS = tuple(_KINDS)  # the events of a run that tell of a step, by name
 _RUNNING = frozenset({"started", "next", "start"})
 
 
-class StepLog:
+class StepLog(StepsSoFar):
     """The steps of one turn, and what models thought apart from the answer."""
 
     def __init__(self) -> None:
-        self._steps = StepsSoFar()
+        super().__init__()
         self._ahead: tuple[str, Step] | None = None  # a thought that nobody has said yet, and its step
         self._reasoned = False
 
@@ -89,8 +89,8 @@ class StepLog:
                 tells of no thought.
         """
         step = _thought_of(event) if name == "agent_thought" else _step_of(name, event)
-        first, before = step not in self._steps, self._steps.text_of(step)
-        news = self._steps.add(step)
+        first, before = step not in self, self.text_of(step)
+        news = self.add(step)
         if news is None:
             return
         thought = news.text.removeprefix(before)

@@ -27,7 +27,7 @@ from remote_chatbots.framing import Frame, parse_json
 from remote_chatbots.platforms.dify.errors import NAME, error_from, not_allowed, of_another, run_failed
 from remote_chatbots.platforms.dify.steps import STEPS, StepLog
 from remote_chatbots.platforms.dify.values import files_made, run_status, same_words, source_of, usage_of
-from remote_chatbots.reading import mapping, octets
+from remote_chatbots.reading import mapping, octets, whole
 from remote_chatbots.reading import text as text_of
 from remote_chatbots.timeouts import Settings
 from remote_chatbots.wire import HttpRequest
@@ -71,6 +71,7 @@ class DifyTurn:
         self._filtered = False
         self._files: set[str] = set()  # the ids of those that were told
         self._metadata: dict[str, Any] = {}
+        self._plain: tuple[str, str | None, str | None] = "", None, None  # as of `_plain_text`
 
     def take(self, frame: Frame, out: list[Event]) -> None:
         """Append to `out` the events that `frame` means; errors as of `take_all`."""
@@ -83,7 +84,7 @@ class DifyTurn:
             BotProtocolError: If a whole frame is no JSON, or another turn's. What came before it is in `out` by then.
         """
         pieces: list[str] = []
-        text, message_id, conversation_id = self._plain_text()
+        text, message_id, conversation_id = self._plain
         try:
             for frame in frames:
                 try:
@@ -103,7 +104,7 @@ class DifyTurn:
                     self._say(pieces, out, join)
                     pieces = []
                     self._take(frame, event, out)
-                    text, message_id, conversation_id = self._plain_text()
+                    text, message_id, conversation_id = self._plain = self._plain_text()
         finally:
             self._say(pieces, out, join)
 
@@ -186,11 +187,9 @@ class DifyTurn:
 
     def wait_s(self) -> float | None:
         """Return how much longer to read, in seconds; None as long as the turn is not over."""
-        if self._speaking and self._over():
-            return self._settings.speech_wait_s
-        if self._over():
-            return self._settings.end_grace_s
-        return OTHER_END_S if self._ended or self._run == "succeeded" else None
+        if not self._over():
+            return OTHER_END_S if self._ended or self._run == "succeeded" else None
+        return self._settings.speech_wait_s if self._speaking else self._settings.end_grace_s
 
     def closing(self) -> Flow[None]:
         """Yield the turn's last events, once no more frames come.
@@ -237,20 +236,21 @@ class DifyTurn:
 
     def _begin(self, event: dict[str, Any], out: list[Event]) -> None:
         """Report the ids that `event` is the first to tell; refuse one that is another turn's."""
-        told = {name: value for name in _ENVELOPE if isinstance(value := event.get(name), str) and value}
-        for name in OF_THE_TURN:
-            if name in told and self._ids.get(name, told[name]) != told[name]:
-                raise of_another(name)
-        if "message_id" not in told and "answer" in event and text_of(event.get("id")):
-            told["message_id"] = event["id"]  # as servers of 2023 name it
-        new = {name: value for name, value in told.items() if name not in self._ids}
-        created_at = event.get("created_at")
-        first_time = self._created_at is None and isinstance(created_at, int)
-        if first_time:
-            self._created_at = created_at
-        if new or first_time:
+        new: dict[str, str] = {}
+        for name in _ENVELOPE:
+            told, known = event.get(name), self._ids.get(name)
+            if isinstance(told, str) and told not in ("", known):
+                if known is None:
+                    new[name] = told
+                elif name in OF_THE_TURN:
+                    raise of_another(name)
+        if "message_id" not in self._ids and "message_id" not in new and "answer" in event and text_of(event.get("id")):
+            new["message_id"] = event["id"]  # as servers of 2023 name it
+        created_at = None if self._created_at is not None else whole(event.get("created_at"))
+        if new or created_at is not None:
             self._ids |= new
-            out.append(Started(**new, created_at=created_at if first_time else None))
+            self._created_at = self._created_at if created_at is None else created_at
+            out.append(Started(**new, created_at=created_at))
 
     def _settle(self, out: list[Event], *, ends: bool, broken: bool = False) -> None:
         """Decide what a `message` that followed agent_messages was, now that its successor is known.
