@@ -25,23 +25,26 @@ class StepSpansTold:
     """Tells the steps of one call as spans, each in the one in which it happens.
 
     Args:
-        call: The id of the call's own span; None if it has none: then nothing is told.
+        call: The id of the call's own span.
     """
 
-    def __init__(self, call: str | None) -> None:
-        self._call = call if call is not None and _listened_to() else None
+    def __init__(self, call: str) -> None:
+        self._call = call
         self._spans = StepSpans()
         self._told: dict[Key, dict[str, Any]] = {}
         # A handler may put a span where the reader's own code, which runs between two states of a step, would find it.
         self._context = copy_context()
 
+    @classmethod
+    def of(cls, call: str | None) -> StepSpansTold | None:
+        """Return what tells the steps of a call; None if it has no span, or nobody listens to spans."""
+        return cls(call) if call is not None and _listened_to() else None
+
     def tell(self, step: Step) -> None:
         """Tell a state of a step."""
-        if self._call is None:
-            return
         for what in self._spans.of(step):
             if isinstance(what, Begun):
-                self._begin(what, self._call)
+                self._begin(what)
             else:
                 self._end(what)
 
@@ -50,12 +53,12 @@ class StepSpansTold:
         for what in self._spans.rest(error):
             self._end(what)
 
-    def _begin(self, span: Begun, call: str) -> None:
+    def _begin(self, span: Begun) -> None:
         given = _TAKES_NOTHING.bind() if span.input is None else _TAKES_INPUT.bind(span.input)
         id_ = f"{span.name.replace('-', '_')}-{uuid4()}"  # handlers take what stands before the first hyphen for a name
         told: dict[str, Any] = {"id_": id_, "bound_args": given, "instance": _BotTool(span.name) if span.tool else None}
         self._told[span.key] = told
-        above = self._told[span.parent]["id_"] if span.parent is not None else call
+        above = self._told[span.parent]["id_"] if span.parent is not None else self._call
         self._context.run(dispatcher.span_enter, **told, parent_id=above)
 
     def _end(self, span: Ended) -> None:
@@ -89,5 +92,4 @@ def reached(at: Dispatcher) -> Iterator[Dispatcher]:
 
 
 def _listened_to() -> bool:
-    heard = (handler for at in reached(dispatcher) for handler in at.span_handlers)
-    return any(not isinstance(handler, NullSpanHandler) for handler in heard)
+    return any(not isinstance(one, NullSpanHandler) for at in reached(dispatcher) for one in at.span_handlers)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Any, NamedTuple
 
 from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
@@ -26,11 +27,11 @@ from llama_index.core.instrumentation.events.llm import (
     LLMCompletionStartEvent,
 )
 from llama_index.core.instrumentation.span import active_span_id
-from llama_index.core.llms import LLM
 
 import llama_index_chatbots
 from llama_index_chatbots._call_span import CallSpan
 from llama_index_chatbots._step_spans import StepSpansTold, reached
+from llama_index_chatbots.settings import RemoteLLMSettings
 from remote_chatbots import Step as BotStep
 from remote_chatbots import UsageReported
 from remote_chatbots.steps import told_of
@@ -71,28 +72,33 @@ COMPLETION = Kind(
 
 
 class Step:
-    """One call under way. Its start is told when it is made."""
+    """One call under way. Its start is told when it is made.
 
-    def __init__(self, kind: Kind, llm: LLM, asked: Any, given: Mapping[str, Any]) -> None:
+    As a context it follows the block that reads the answer, and tells how that ends: to leave early is no failure.
+    """
+
+    __slots__ = ("_asked", "_id", "_kind", "_last", "_listened", "_manager", "_of_call", "_span_id", "_spans")
+
+    def __init__(self, kind: Kind, llm: RemoteLLMSettings, asked: Any, given: Mapping[str, Any]) -> None:
         self._kind = kind
         self._manager = llm.callback_manager
-        self._asked = {kind.asked: asked, "span_id": active_span_id.get()}
+        self._asked = asked
+        self._span_id = active_span_id.get()
         self._listened = listened_to()
-        self._spans = StepSpansTold(self._asked["span_id"])
+        self._spans = StepSpansTold.of(self._span_id)
+        self._of_call = CallSpan.of(llm.platform)
         self._last: Any = None
-        self._over = False
-        model, given = llm.to_payload(), dict(given)
-        self._span = CallSpan(model["provider"])
-        if self._listened:  # making it looks at each message of the history
-            dispatcher.event(kind.start(model_dict=model, additional_kwargs=given, **self._asked))
-        self._id = self._manager.on_event_start(
-            CBEventType.LLM,
-            payload={
+        payload: dict[str, Any] | None = None
+        if self._listened or self._manager.handlers:  # else nobody asks what the LLM is
+            model, given = llm.to_payload(), dict(given)
+            payload = {
                 kind.payload[0]: asked,
                 EventPayload.ADDITIONAL_KWARGS: given,
                 EventPayload.SERIALIZED: model,
-            },
-        )
+            }
+            if self._listened:  # making it looks at each message of the history
+                self._tell(kind.start, model_dict=model, additional_kwargs=given)
+        self._id = self._manager.on_event_start(CBEventType.LLM, payload=payload)
 
     def progress(self, response: Any) -> None:
         """Tell the answer so far."""
@@ -100,57 +106,56 @@ class Step:
         if self._listened:
             _whole(response)
             # Without validation, which would copy the list of messages for each piece.
-            dispatcher.event(self._kind.progress.model_construct(**self._asked, response=response))
+            self._tell(self._kind.progress.model_construct, response=response)
 
     def happened(self, event: BotStep | UsageReported) -> None:
         """Tell a step of the bot's, or what the turn cost."""
         if isinstance(event, UsageReported):
-            self._span.cost(event.usage)
+            if self._of_call is not None:
+                self._of_call.cost(event.usage)
             return
         if self._listened:
-            told = llama_index_chatbots.RemoteStepEvent(
-                step=told_of(event), call_span_id=self._asked["span_id"], span_id=None
-            )
+            told = llama_index_chatbots.RemoteStepEvent(step=told_of(event), call_span_id=self._span_id, span_id=None)
             dispatcher.event(told)
-        self._spans.tell(event)
+        if self._spans is not None:
+            self._spans.tell(event)
 
     def ended(self, response: Any) -> None:
         """Tell the end, with the answer as far as it came."""
-        _whole(response)
         asked_as, came_as = self._kind.payload
-        self._over = True
-        self._spans.end()
+        if self._listened or self._manager.handlers:
+            _whole(response)
+        if self._spans is not None:
+            self._spans.end()
         self._manager.on_event_end(
-            CBEventType.LLM, payload={asked_as: self._asked[self._kind.asked], came_as: response}, event_id=self._id
+            CBEventType.LLM, payload={asked_as: self._asked, came_as: response}, event_id=self._id
         )
         # A completion's event cannot say that nothing came.
         if self._listened and (response is not None or self._kind is CHAT):
-            dispatcher.event(self._kind.end(response=response, **self._asked))
+            self._tell(self._kind.end, response=response)
 
     def failed(self, error: BaseException) -> None:
         """Tell that it came to `error`."""
-        self._over = True
-        self._spans.end(error)
+        if self._spans is not None:
+            self._spans.end(error)
         self._manager.on_event_end(CBEventType.LLM, payload={EventPayload.EXCEPTION: error}, event_id=self._id)
-        dispatcher.event(ExceptionEvent(exception=error, span_id=self._asked["span_id"]))
+        dispatcher.event(ExceptionEvent(exception=error, span_id=self._span_id))
 
-    @contextmanager
-    def following(self) -> Iterator[None]:
-        """Tell how the block, which reads the answer, ends. To leave it early is an end and no failure."""
-        try:
-            yield
-        except _LEAVING:
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if error is None or isinstance(error, _LEAVING):
             self.ended(self._last)
-            raise
-        except BaseException as error:
+        else:
             self.failed(error)
-            raise
-        if not self._over:
-            self.ended(self._last)
+
+    def _tell(self, event: Callable[..., BaseEvent], **said: Any) -> None:
+        dispatcher.event(event(**{self._kind.asked: self._asked}, span_id=self._span_id, **said))
 
 
 @contextmanager
-def begun(kind: Kind, llm: LLM, asked: Any, given: Mapping[str, Any]) -> Iterator[Step]:
+def begun(kind: Kind, llm: RemoteLLMSettings, asked: Any, given: Mapping[str, Any]) -> Iterator[Step]:
     """Give a new step to the block, and tell if the block fails."""
     with llm.callback_manager.as_trace(kind.trace):
         step = Step(kind, llm, asked, given)
@@ -171,5 +176,4 @@ def _whole(response: Any) -> None:
 
 def listened_to() -> bool:
     """Return whether anybody listens to events: making one costs more than a token."""
-    heard = (handler for at in reached(dispatcher) for handler in at.event_handlers)
-    return any(not isinstance(handler, NullEventHandler) for handler in heard)
+    return any(not isinstance(one, NullEventHandler) for at in reached(dispatcher) for one in at.event_handlers)

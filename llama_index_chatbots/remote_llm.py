@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from inspect import signature
 from typing import Any, TypeVar
 
 from llama_index.core.base.llms.types import (
@@ -30,6 +31,13 @@ from remote_chatbots.history import Talk
 from remote_chatbots.tool_arguments import arguments_of, description_of
 
 Response = TypeVar("Response", ChatResponse, CompletionResponse)
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _with_signature(method: Method) -> Method:
+    """Keep a method's signature with it: LlamaIndex's span asks for it at each call, and making it takes long."""
+    method.__signature__ = signature(method)  # type: ignore[attr-defined]
+    return method
 
 
 class RemoteLLM(StructuredPrediction):
@@ -51,6 +59,7 @@ class RemoteLLM(StructuredPrediction):
         """Return the name that `to_dict` writes."""
         return cls.__name__
 
+    @_with_signature
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Return the bot's answer; it is read from the stream.
 
@@ -61,14 +70,17 @@ class RemoteLLM(StructuredPrediction):
         """
         return self._answer(CHAT, messages, messages, kwargs, _as_it_is)
 
+    @_with_signature
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         """Return the answer while it arrives: as `chat`. Leaving tells the server to stop (at most `stop_wait_s`)."""
         return self._stream(CHAT, messages, messages, kwargs, _as_it_is)
 
+    @_with_signature
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Return the bot's answer: as `chat`."""
         return await self._aanswer(CHAT, messages, messages, kwargs, _as_it_is)
 
+    @_with_signature
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """Return the answer while it arrives.
 
@@ -77,18 +89,22 @@ class RemoteLLM(StructuredPrediction):
         """
         return await self._astream(CHAT, messages, messages, kwargs, _as_it_is)
 
+    @_with_signature
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """Return the bot's answer to one question: as `chat`."""
         return self._answer(COMPLETION, prompt, self._asking(prompt, formatted), kwargs, as_completion)
 
+    @_with_signature
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
         """Return the answer to one question while it arrives, as `stream_chat`."""
         return self._stream(COMPLETION, prompt, self._asking(prompt, formatted), kwargs, as_completion)
 
+    @_with_signature
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """Return the bot's answer to one question: as `chat`."""
         return await self._aanswer(COMPLETION, prompt, self._asking(prompt, formatted), kwargs, as_completion)
 
+    @_with_signature
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """Return the answer to one question while it arrives, as `astream_chat`."""
         return await self._astream(COMPLETION, prompt, self._asking(prompt, formatted), kwargs, as_completion)
@@ -191,7 +207,7 @@ class RemoteLLM(StructuredPrediction):
     def _read(
         self, step: Step, flow: Flow[None], maker: ResponseMaker, shape: Callable[[ChatResponse], Response]
     ) -> Generator[Response, None, None]:
-        with step.following(), self._sync_client().run(flow) as run:
+        with step, self._sync_client().run(flow) as run:
             for event in run:
                 told = maker.take(event)
                 if told is not None:
@@ -204,7 +220,7 @@ class RemoteLLM(StructuredPrediction):
     async def _aread(
         self, step: Step, flow: Flow[None], maker: ResponseMaker, shape: Callable[[ChatResponse], Response]
     ) -> AsyncGenerator[Response, None]:
-        with step.following():
+        with step:
             async with self._loop_client().run(flow) as run:
                 async for event in run:
                     told = maker.take(event)

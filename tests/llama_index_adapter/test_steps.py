@@ -7,16 +7,20 @@ from typing import Any
 
 import pytest
 from llama_index.core.base.llms.types import ToolCallBlock
+from llama_index.core.callbacks import CallbackManager, LlamaDebugHandler
+from llama_index.core.callbacks.base_handler import BaseCallbackHandler
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.events import BaseEvent
 from llama_index.core.instrumentation.events.chat_engine import StreamChatDeltaReceivedEvent
 
-from llama_index_chatbots import RemoteChatEngine, RemoteMemory, RemoteStepEvent
+from llama_index_chatbots import RemoteChatEngine, RemoteLLM, RemoteMemory, RemoteStepEvent
 from remote_chatbots.emulator import Emulator
+from tests.calls import counted
 from tests.llama_index_adapter.asking import MakeLLM, sent, user
 
 ASKED = "What time is it? [[time]]"
+MADE_TO_BE_TOLD = {RemoteLLM.to_payload.__qualname__, "_message"}  # what the LLM is, and all of its answer
 STATES = [("", "running"), ("current_time", "running"), ("current_time", "succeeded"), ("", "running"),
           ("", "succeeded")]  # fmt: skip
 
@@ -98,6 +102,16 @@ async def test_without_steps_nothing_tells_of_them(make_llm: MakeLLM, listener: 
         assert "steps" not in message.additional_kwargs
         assert message.content
     assert listener.steps == []
+
+
+@pytest.mark.parametrize("heard", [False, True])
+def test_what_only_a_listener_asks_for_is_made_for_one(make_llm: MakeLLM, heard: bool) -> None:
+    handlers: list[BaseCallbackHandler] = [LlamaDebugHandler(print_trace_on_end=False)] if heard else []
+    llm = make_llm(callback_manager=CallbackManager(handlers))
+    with counted() as calls:
+        for _ in llm.stream_chat([user("When does the ferry leave?")]):
+            pass
+    assert {name for name in MADE_TO_BE_TOLD if calls[name]} == (MADE_TO_BE_TOLD if heard else set())
 
 
 def test_steps_never_go_back_to_the_server(make_llm: MakeLLM, emulator: Emulator) -> None:
