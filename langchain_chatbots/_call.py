@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun, Callbacks
 from langchain_core.runnables import RunnableConfig, ensure_config
-from langchain_core.runnables.config import get_async_callback_manager_for_config, get_callback_manager_for_config
+from langchain_core.runnables.config import (
+    get_async_callback_manager_for_config,
+    get_callback_manager_for_config,
+    var_child_runnable_config,
+)
 from langchain_core.utils.uuid import uuid7
 
 import langchain_chatbots
@@ -73,8 +77,8 @@ def noted(run: Run) -> Run:
 
 def session_of(bot: RemoteChatModel) -> Session | None:
     """Return the session of the history under which the model is called; None if that is none of this bot's."""
-    configurable: dict[str, Any] = ensure_config().get("configurable") or {}
-    history = configurable.get("message_history")
+    around = var_child_runnable_config.get()  # what LangChain asks where a call is given no config
+    history = ((around or {}).get("configurable") or {}).get("message_history")
     if history is None or not isinstance(history, langchain_chatbots.RemoteChatMessageHistory):
         return None
     return history.session if history.bot._own_bot_id() == bot._own_bot_id() else None

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, BaseMessageChunk
 from langchain_core.messages.ai import UsageMetadata, add_ai_message_chunks
+from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_chatbots._beside import BLOCKS, Beside
+from langchain_chatbots._patterns import Pattern
 from remote_chatbots import (
     Answer,
     Event,
@@ -86,9 +88,19 @@ def _without_text(chunk: AIMessageChunk) -> AIMessageChunk:
 
 
 @cache
-def _pattern() -> RemoteMessageChunk:
-    """Return what all chunks are copies of."""
-    return RemoteMessageChunk(content="", id=None, response_metadata={})
+def _chunks() -> Pattern[RemoteMessageChunk]:
+    return Pattern(RemoteMessageChunk(content="", id=None, response_metadata={}))
+
+
+@cache
+def _generations() -> Pattern[ChatGenerationChunk]:
+    return Pattern(ChatGenerationChunk(message=RemoteMessageChunk(content="")))
+
+
+def generation_of(chunk: AIMessageChunk) -> ChatGenerationChunk:
+    """Return the chunk as LangChain asks it of a model."""
+    text = chunk.content if isinstance(chunk.content, str) else str(chunk.text)
+    return _generations().with_(text=text, message=chunk)
 
 
 class MessageMaker:
@@ -134,14 +146,11 @@ class MessageMaker:
         if metadata is None and not blocks:
             return None
         content = event.text if isinstance(event, TextReplaced) else ""
-        return self.made(event, content, metadata, {BLOCKS: blocks} if blocks else {})
+        return self.made(event, content, metadata, {BLOCKS: blocks} if blocks else None)
 
-    def _piece(self, text: str) -> RemoteMessageChunk:
-        # Pieces come by the thousand, and LangChain keeps them: to check each anew would cost half as much again. By
-        # `update=` of a copy all of these would count as set, and a set of so many names takes half a kilobyte.
-        piece = _pattern().model_copy()
-        vars(piece).update(
-            content=text,
+    def _piece(self, content: Any) -> RemoteMessageChunk:
+        return _chunks().with_(
+            content=content,
             id=self._answer.message_id,
             response_metadata=self._of_all.copy(),
             additional_kwargs={},
@@ -149,20 +158,20 @@ class MessageMaker:
             invalid_tool_calls=[],
             tool_call_chunks=[],
         )
-        return piece
 
     def made(
         self, event: Event, content: Any, metadata: dict[str, Any] | None, beside: dict[str, Any] | None = None
     ) -> RemoteMessageChunk:
         """Return the chunk of an event that is no piece of text."""
-        made: dict[str, Any] = {"content": content, "id": self._answer.message_id, "additional_kwargs": beside or {}}
-        made["response_metadata"] = self._of_all | (metadata or {})
-        made |= {"tool_calls": [], "invalid_tool_calls": [], "tool_call_chunks": []}
+        made = self._piece(content)
+        made.response_metadata.update(metadata or {})
+        if beside:
+            made.additional_kwargs = beside
         if isinstance(event, UsageReported):
-            made["usage_metadata"] = usage_metadata(event.usage)
+            made.usage_metadata = usage_metadata(event.usage)
         if isinstance(event, Finished):
-            made["chunk_position"] = "last"
-        return _pattern().model_copy(update=made)
+            made.chunk_position = "last"
+        return made
 
     def take(self, event: Event) -> None:
         """Take an event of an answer that is wanted whole."""

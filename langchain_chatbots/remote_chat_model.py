@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from langchain_chatbots._arguments import from_config
 from langchain_chatbots._call import named, noted, noting, session_of
 from langchain_chatbots._events import TOLD, StepsTold
-from langchain_chatbots._messages import MessageMaker, without_ids
+from langchain_chatbots._messages import MessageMaker, generation_of, without_ids
 from langchain_chatbots._parts import ProtocolEvents, V1Chunks
 from langchain_chatbots._translate import PLAIN, Said
 from langchain_chatbots.errors import SAFE_TO_POST_AGAIN, ChatbotUsageError, as_model_errors
@@ -28,6 +28,7 @@ from remote_chatbots import Event
 from remote_chatbots.arguments import check_tools, refusals_of
 from remote_chatbots.flow import Flow
 from remote_chatbots.history import Talk
+from remote_chatbots.known_bot import KnownBot
 
 
 class RemoteChatModel(RemoteModelSettings):
@@ -141,10 +142,7 @@ class RemoteChatModel(RemoteModelSettings):
         return self.custom_get_token_ids(text)
 
     def with_retry(
-        self,
-        *,
-        retry_if_exception_type: Any = SAFE_TO_POST_AGAIN,
-        **given: Any,
+        self, *, retry_if_exception_type: Any = SAFE_TO_POST_AGAIN, **given: Any
     ) -> Runnable[LanguageModelInput, AIMessage]:
         """Return a runnable that tries again, by default only where nothing can be posted twice.
 
@@ -260,8 +258,8 @@ class RemoteChatModel(RemoteModelSettings):
         **kwargs: Any,
     ) -> ChatResult:
         with as_model_errors():
-            flow, maker = self._turn(messages, stop, kwargs)
-            with StepsTold(run_manager) as steps, self._sync_client().run(flow) as run:
+            known, flow, maker = self._turn(messages, stop, kwargs)
+            with StepsTold(run_manager) as steps, known.sync_client().run(flow) as run:
                 for event in run:
                     if isinstance(event, TOLD):
                         steps.tell(event)
@@ -276,8 +274,8 @@ class RemoteChatModel(RemoteModelSettings):
         **kwargs: Any,
     ) -> ChatResult:
         with as_model_errors():
-            flow, maker = self._turn(messages, stop, kwargs)
-            async with StepsTold(run_manager) as steps, self._loop_client().run(flow) as run:
+            known, flow, maker = self._turn(messages, stop, kwargs)
+            async with StepsTold(run_manager) as steps, known.loop_client().run(flow) as run:
                 async for event in run:
                     if isinstance(event, TOLD):
                         await steps.atell(event)
@@ -294,15 +292,15 @@ class RemoteChatModel(RemoteModelSettings):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         with as_model_errors():
-            flow, maker = self._turn(messages, stop, kwargs)
+            known, flow, maker = self._turn(messages, stop, kwargs)
             chunk_of = self._chunks(maker)
-            with StepsTold(run_manager) as steps, noted(self._sync_client().run(flow)) as run:
+            with StepsTold(run_manager) as steps, noted(known.sync_client().run(flow)) as run:
                 for event in run:
                     if isinstance(event, TOLD):
                         steps.tell(event)
                     chunk = chunk_of(event)
                     if chunk is not None:
-                        yield ChatGenerationChunk(message=chunk)
+                        yield generation_of(chunk)
 
     async def _astream(
         self,
@@ -312,15 +310,15 @@ class RemoteChatModel(RemoteModelSettings):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         with as_model_errors():
-            flow, maker = self._turn(messages, stop, kwargs)
+            known, flow, maker = self._turn(messages, stop, kwargs)
             chunk_of = self._chunks(maker)
-            async with StepsTold(run_manager) as steps, noted(self._loop_client().run(flow)) as run:
+            async with StepsTold(run_manager) as steps, noted(known.loop_client().run(flow)) as run:
                 async for event in run:
                     if isinstance(event, TOLD):
                         await steps.atell(event)
                     chunk = chunk_of(event)
                     if chunk is not None:
-                        yield ChatGenerationChunk(message=chunk)
+                        yield generation_of(chunk)
 
     def _stream_chat_model_events(
         self,
@@ -330,9 +328,9 @@ class RemoteChatModel(RemoteModelSettings):
         **kwargs: Any,
     ) -> Iterator[dict[str, Any]]:
         with as_model_errors():
-            flow, maker = self._turn(messages, stop, kwargs)
+            known, flow, maker = self._turn(messages, stop, kwargs)
             told_so_far = ProtocolEvents(maker)
-            with StepsTold(run_manager) as steps, noted(self._sync_client().run(flow)) as run:
+            with StepsTold(run_manager) as steps, noted(known.sync_client().run(flow)) as run:
                 for event in run:
                     if isinstance(event, TOLD):
                         steps.tell(event)
@@ -346,9 +344,9 @@ class RemoteChatModel(RemoteModelSettings):
         **kwargs: Any,
     ) -> AsyncIterator[dict[str, Any]]:
         with as_model_errors():
-            flow, maker = self._turn(messages, stop, kwargs)
+            known, flow, maker = self._turn(messages, stop, kwargs)
             told_so_far = ProtocolEvents(maker)
-            async with StepsTold(run_manager) as steps, noted(self._loop_client().run(flow)) as run:
+            async with StepsTold(run_manager) as steps, noted(known.loop_client().run(flow)) as run:
                 async for event in run:
                     if isinstance(event, TOLD):
                         await steps.atell(event)
@@ -377,22 +375,23 @@ class RemoteChatModel(RemoteModelSettings):
 
     def _turn(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]
-    ) -> tuple[Flow[None], MessageMaker]:
-        """Return the turn, and what makes messages of its events.
+    ) -> tuple[KnownBot, Flow[None], MessageMaker]:
+        """Return whom to ask, the turn, and what makes messages of its events.
 
         Raises:
             BotUsageError: If an argument is unknown, missing or wrong.
         """
+        known = self._known_now()
         flow, planned = self._turn_flow(Talk(messages, Said, PLAIN), stop, kwargs, session_of(self))
         maker = MessageMaker(
             platform=self.platform,
             model_name=kwargs.get("model") or self.model_name,
-            bot_id=self._own_bot_id(),
+            bot_id=self.bot_id or known.bot_id,
             system=planned.system,
             user=self._other_user(kwargs.get("user")),
-            newest=self._newest_answers(),
+            newest=known.newest,
         )
-        return flow, maker
+        return known, flow, maker
 
 
 def _result(message: AIMessage) -> ChatResult:

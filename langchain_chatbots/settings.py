@@ -107,6 +107,13 @@ class RemoteModelSettings(Serialised, BotFields, BaseChatModel):
     def _identifying_params(self) -> dict[str, Any]:
         return {"model_name": self.model_name, "base_url": self.base_url, "bot_id": self._own_bot_id()}
 
+    def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
+        if type(self).dict is not BaseChatModel.dict:
+            return super()._get_invocation_params(stop, **kwargs)
+        # LangChain asks `dict`, its old name for `asdict`, with its warning silenced. That takes a tenth of all that is
+        # done until a turn is on its way, and makes Python forget which warnings were shown.
+        return {**self.asdict(), "stop": stop, **kwargs}
+
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = LangSmithParams(
             ls_provider=self.platform, ls_model_name=kwargs.get("model") or self.model_name, ls_model_type="chat"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, get_type_hints
 
 import pytest
+from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
 
 import langchain_chatbots
@@ -69,3 +70,31 @@ def test_a_copy_with_other_fields_leaves_the_originals_bot_and_clients_alone() -
     assert strange._own_bot_id() != model._own_bot_id()
     assert strange._sync_client().bot is strange._known_bot()
     assert (model._known_bot(), model._sync_client()) == (bot, client)
+
+
+class Identified(ChatDify):
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {**super()._identifying_params, "desk": "ferry"}
+
+
+class AsDict(ChatDify):
+    def asdict(self) -> dict[str, Any]:
+        return {**super().asdict(), "desk": "ferry"}
+
+
+class OldAsDict(ChatDify):
+    def dict(self, **kwargs: Any) -> dict[str, Any]:
+        return {**super().dict(**kwargs), "desk": "ferry"}
+
+
+@pytest.mark.parametrize("kind", [ChatDify, ChatGPTBots, Identified, AsDict, OldAsDict])
+def test_a_call_is_told_to_traces_as_langchain_tells_it(kind: type[RemoteModelSettings]) -> None:
+    model = kind(api_key="app-x", base_url="http://127.0.0.1:1", user="anna")
+    call = {"stop": ["\n"], "user": "ben", "model": "desk"}
+
+    told = model._get_invocation_params(**call)
+
+    assert told == BaseChatModel._get_invocation_params(model, **call)
+    assert (told["stop"], told["user"], told["_type"]) == (["\n"], "ben", model._llm_type)
+    assert told.get("desk") == (None if kind in (ChatDify, ChatGPTBots) else "ferry")

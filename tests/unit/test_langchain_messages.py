@@ -10,8 +10,10 @@ from collections import Counter
 import pytest
 from langchain_core.load import dumpd, load
 from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
 
-from langchain_chatbots._messages import RemoteMessageChunk, usage_metadata
+from langchain_chatbots._messages import RemoteMessageChunk, generation_of, usage_metadata
+from langchain_chatbots._parts import V1Chunks
 from remote_chatbots import (
     Answer,
     Event,
@@ -47,6 +49,29 @@ def test_what_a_reader_changes_in_a_piece_is_no_other_pieces() -> None:
 
     assert len(held) == 5
     assert not [name for name in held if getattr(one, name) is getattr(other, name)]
+
+
+@pytest.mark.parametrize("events", [TURN, WITHDRAWN], ids=["turn", "withdrawn"])
+def test_a_chunk_is_handed_on_as_langchain_would_make_it_of_it(events: list[Event]) -> None:
+    v1 = V1Chunks(maker())
+    for chunk in [*chunks_of(events), *(made for event in events if (made := v1.chunk(event)) is not None)]:
+        handed_on = generation_of(chunk)
+
+        assert handed_on == ChatGenerationChunk(message=chunk)
+        assert handed_on.message is chunk
+        assert type(handed_on.text) is str
+        assert {"text", "message"} == handed_on.model_fields_set
+
+
+def test_what_a_callback_notes_on_one_chunk_is_on_no_other() -> None:
+    one, other = map(generation_of, chunks_of([TextDelta("Rain "), TextDelta("today.")]))
+
+    one.generation_info = {"seen": True}
+    one.message.name = "seen"
+
+    assert other.generation_info is None
+    assert "generation_info" not in other.model_fields_set
+    assert "name" not in other.message.model_fields_set
 
 
 def test_the_servers_id_is_on_every_chunk_from_the_first() -> None:
