@@ -6,13 +6,12 @@ import asyncio
 import select
 import sys
 from collections.abc import Callable
-from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
-# What is called when the request that this task makes has a connection. The library's own signals say it too, and
-# cost a tenth of a turn.
-HAS_CONNECTED: ContextVar[Callable[[], None]] = ContextVar("remote_chatbots_has_connected")
+# What is called when the request that a task makes has a connection. The library's own signals say it too, and cost a
+# tenth of a turn; a context variable would live on in all callbacks of the connection's.
+HAS_CONNECTED: dict[asyncio.Task[Any] | None, Callable[[], None]] = {}
 
 
 def connector_of(library: Any) -> Any:
@@ -33,7 +32,7 @@ def connector_of(library: Any) -> Any:
                     break
                 connection.close()
             connection.protocol.used = True
-            HAS_CONNECTED.get()()
+            HAS_CONNECTED[asyncio.current_task()]()
             return connection
 
     return Connector

@@ -212,6 +212,7 @@ class AiohttpRun:
             self._sending = _Sending(clock, clocks.silence_s, self._ends_at)
             self._response = await sessions.request(request, self._sending.has_connected)
         head = head_of(self._response)
+        self._sending = None
         self._body = self._response.content
         self._decoder = None if sessions.given and sessions.given.auto_decompress else decoder_of(head)
         return head
@@ -315,7 +316,7 @@ class AiohttpRun:
 
 
 class _Sending:
-    """A request under way. The library holds it as long as the response, so it must not hold the run."""
+    """A request under way. A large body may outlive its turn and holds this, so it must not hold the run."""
 
     def __init__(self, clock: asyncio.Timeout, silence_s: float | None, ends_at: float | None) -> None:
         self.connected = False

@@ -6,6 +6,7 @@ import asyncio
 import atexit
 import contextlib
 import importlib
+import sys
 import weakref
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
@@ -104,7 +105,8 @@ class LoopSessions:
                 of a large body that was: silence begins behind it. Not by a given session.
         """
         session = await self._session()
-        told = HAS_CONNECTED.set(has_connected)
+        task = asyncio.current_task()
+        HAS_CONNECTED[task] = has_connected
         try:
             return await session.request(
                 request.method,
@@ -115,7 +117,7 @@ class LoopSessions:
                 proxy=None if request.loopback else proxy_of(request.url),
             )
         finally:
-            HAS_CONNECTED.reset(told)
+            HAS_CONNECTED.pop(task, None)
 
     async def aclose(self) -> None:
         """Close this loop's session; turns that are under way in it break."""
@@ -133,10 +135,11 @@ class LoopSessions:
             return self.given
         kept = self._of(asyncio.get_running_loop())
         if kept.session is None:
-            # The library takes 0.2 s to import: with the first call, not with the package, and beside the loop.
-            library = await asyncio.to_thread(importlib.import_module, "aiohttp")
+            if "aiohttp" not in sys.modules:
+                # It takes 0.2 s to import: with the first call, not with the package, and beside the loop.
+                await asyncio.to_thread(importlib.import_module, "aiohttp")
             if kept.session is None:
-                kept.session = self._new_session(library)
+                kept.session = self._new_session(importlib.import_module("aiohttp"))
                 _OPEN.add(kept)
                 kept.keeper = _until_the_loop_ends(kept, self._kept)
                 await kept.keeper.__anext__()
