@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from types import TracebackType
 from typing import Any
@@ -135,13 +134,22 @@ class refusals_of:  # noqa: N801  read as a verb, as contextlib's are
             raise type(error).of(self._platform, error.message) from None
 
 
-@contextmanager
-def as_json(platform: str, wrong: str = "JSON has no form for what was given") -> Iterator[None]:
+class as_json:  # noqa: N801  as above
     """Refuse what JSON has no form for, where the block writes it; `wrong` says what that is."""
-    try:
-        yield
-    except TypeError as error:
-        raise BotUsageError.of(platform, f"{wrong} ({error}). Give text, numbers, lists, dicts.") from None
+
+    __slots__ = ("_platform", "_wrong")
+
+    def __init__(self, platform: str, wrong: str = "JSON has no form for what was given") -> None:
+        self._platform = platform
+        self._wrong = wrong
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if isinstance(error, TypeError):
+            told = f"{self._wrong} ({error}). Give text, numbers, lists, dicts."
+            raise BotUsageError.of(self._platform, told) from None
 
 
 def unknown(name: str, known: Iterable[str]) -> str:

@@ -262,8 +262,9 @@ def _digest(system: str) -> str:
 
 def _rendered(messages: Sequence[Message]) -> str:
     """Return the messages as one text: humans alone joined, others with their roles, as a transcript."""
-    if all(message.role == "user" for message in messages):
-        return "\n\n".join(message.text for message in messages)
+    texts = [message.text for message in messages if message.role == "user"]
+    if len(texts) == len(messages):
+        return "\n\n".join(texts)
     return "\n\n".join(f"{_speaker(message)}: {_with_calls(message)}" for message in messages)
 
 

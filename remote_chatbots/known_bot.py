@@ -27,6 +27,7 @@ class KnownBot:
         bot: The bot; the same object for as long as it is the same bot, for it learns of its server.
         bot_id: Its id.
         newest: The newest answers that were met here.
+        timeout: The field of this name.
     """
 
     def __init__(self, bot: BotProtocol, fields: Mapping[str, Any], before: KnownBot | None) -> None:
@@ -34,20 +35,16 @@ class KnownBot:
         self.bot: Any = before.bot if before is not None and same else bot
         self.bot_id = str(self.bot.bot_id)
         self.newest: NewestAnswers = before.newest if before is not None else NewestAnswers()
+        self.timeout = fields["timeout"]
         # Copies of what can be changed in place, so that it is noticed.
-        self._fields = {name: one.copy() if isinstance(one, (dict, list)) else one for name, one in fields.items()}
+        self._values = [one.copy() if isinstance(one, (dict, list)) else one for one in fields.values()]
         clients = before if before is not None and same and before.timeout == self.timeout else None
         self.client: BotClient | None = clients.client if clients is not None else None
         self.async_client: AsyncBotClient | None = clients.async_client if clients is not None else None
 
-    @property
-    def timeout(self) -> Any:
-        """The field of this name, as it was."""
-        return self._fields["timeout"]
-
     def is_of(self, fields: Mapping[str, Any]) -> bool:
-        """Return whether the fields are as they were."""
-        return self._fields == fields
+        """Return whether the fields are as they were: their names and their order are those of the model's class."""
+        return self._values == [*fields.values()]
 
     def sync_client(self) -> BotClient:
         """Return the client of the bot."""

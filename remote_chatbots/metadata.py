@@ -58,7 +58,10 @@ class AnswerMetadata:
         self._newest = newest
         self._steps = StepsSoFar()
         self._of_first: dict[str, Any] = {"bot": bot_id, "model_name": model_name}
-        self._of_first |= {name: value for name, value in (("system", system), ("user", user)) if value}
+        if system:
+            self._of_first["system"] = system
+        if user:
+            self._of_first["user"] = user
 
     def of(self, event: Event) -> dict[str, Any] | None:
         """Return the metadata that `event` is the first to tell; None if it tells none."""
@@ -68,8 +71,11 @@ class AnswerMetadata:
                 self._conversation_id = event.conversation_id or self._conversation_id
                 if self._newest is not None:
                     self._newest.note(self._conversation_id, self.message_id, under_way=True)
-                told = {name: value for name in _OF_STARTED if (value := getattr(event, name))}
-                return self._once() | told | self._other_than_asked(event)
+                told = self._once()
+                for name in _OF_STARTED:
+                    if value := getattr(event, name):
+                        told[name] = value
+                return told | self._other_than_asked(event) if event.asked_in else told
             case TextReplaced():
                 return {"replaced": True}
             case UsageReported(usage):
@@ -89,8 +95,6 @@ class AnswerMetadata:
         return None
 
     def _other_than_asked(self, begun: Started) -> dict[str, Any]:
-        if not begun.asked_in:
-            return {}
         warn_user(
             f"{_WHY_ANEW[begun.begun_anew]}: this answer, and what follows it, stand in a new one. The old one's id is "
             "conversation_replaced in the metadata.",

@@ -32,6 +32,10 @@ class Hidden(tuple[str, ...]):
         """Return all of it."""
         return super().__new__(cls, (Key(key), *map(Key, headers.values()), *said))
 
+    def beside(self, *said: str) -> Self:
+        """Return these, and what a user wrote."""
+        return super().__new__(type(self), (*self, *said))
+
     @property
     def secrets(self) -> tuple[str, ...]:
         """Those that nobody wrote: the key, the headers' values."""

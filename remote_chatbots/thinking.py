@@ -35,10 +35,11 @@ class ThinkSplitter:
         kept: list[Event] = []
         for event in events:
             if type(event) is TextDelta:
-                if "<" in event.text or self._held or self._thinks or not self._answers:
+                if "<" in event.text or self._held or self._thinks or (self._thought and not self._answers):
                     kept += self._divided(event.text)
                 else:
-                    self._last = event.text[-1:]
+                    self._answers = self._answers or bool(event.text.strip())
+                    self._last = event.text[-1:] or self._last
                     kept.append(event)
             elif type(event) is TextReplaced:
                 self.__init__()  # type: ignore[misc]  # all that was said is withdrawn

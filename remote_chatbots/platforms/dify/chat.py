@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -73,6 +73,9 @@ class DifyApp:
         object.__setattr__(self, "api_key", checked_key(self.api_key, "api_key"))
         object.__setattr__(self, "base_url", base_url_of(self.base_url, default_version="v1"))
         object.__setattr__(self, "headers", checked_headers(self.headers))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {one.name: getattr(self, one.name) for one in fields(self)}  # what is made of them is made anew
 
     @property
     def name(self) -> str:
@@ -220,23 +223,24 @@ class DifyApp:
         self._check_user(user)
         return self._calls(*hidden)
 
-    def _hidden(self, *said: str) -> HiddenOfApp:
-        return HiddenOfApp(self.api_key, self.headers, *said)
+    @cached_property
+    def _hidden(self) -> HiddenOfApp:
+        return HiddenOfApp(self.api_key, self.headers)
 
     def _calls(self, *hidden: str) -> Management:
-        return Management(self.base_url, self._headers, self.settings, self._hidden(*hidden))
+        return Management(self.base_url, self._headers, self.settings, self._hidden.beside(*hidden))
 
     def _files(self) -> Files:
-        return Files(self.base_url, self._headers, self.settings, self._hidden(), self.uploads, self.learned)
+        return Files(self.base_url, self._headers, self.settings, self._hidden, self.uploads, self.learned)
 
     def _speech(self, user: str, *hidden: str) -> Speech:
         self._check_user(user)
-        return Speech(self.base_url, self._headers, self.settings, self._hidden(*hidden))
+        return Speech(self.base_url, self._headers, self.settings, self._hidden.beside(*hidden))
 
     def _turn(self, question: Question, options: DifyOptions) -> Flow[None]:
         files = files_in(question)
         # What opens a signed address is a secret as well.
-        hidden = self._hidden(question.text, *[file.url.partition("?")[2] for file in files])
+        hidden = self._hidden.beside(question.text, *[file.url.partition("?")[2] for file in files])
         turn = DifyTurn(self.settings, partial(self._stop_request, question.user), hidden)
         reader = StreamReader(
             SSEFramer(self.settings.max_event_bytes, NAME),
@@ -273,8 +277,7 @@ class DifyApp:
             return refusal(head, body, hidden)
 
         def opened(mode: str) -> Flow[ResponseHead]:
-            policy = RetryPolicy(max_retries=self.settings.max_retries)
-            return open_reply(self._question_request(question, options, mode), error_of=error_of, policy=policy)
+            return open_reply(self._question_request(question, options, mode), error_of=error_of, policy=self._policy)
 
         if question.blocking:
             try:
@@ -314,6 +317,10 @@ class DifyApp:
 
     def _stop_request(self, user: str, task_id: str) -> HttpRequest:
         return self._management(user).stop_request(task_id, user)
+
+    @cached_property
+    def _policy(self) -> RetryPolicy:
+        return RetryPolicy(max_retries=self.settings.max_retries)
 
     @cached_property
     def _headers(self) -> Mapping[str, str]:

@@ -35,10 +35,8 @@ _RUNNING = frozenset({"started", "next", "start"})
 class StepLog(StepsSoFar):
     """The steps of one turn, and what models thought apart from the answer."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._ahead: tuple[str, Step] | None = None  # a thought that nobody has said yet, and its step
-        self._reasoned = False
+    _ahead: tuple[str, Step] | None = None  # a thought that nobody has said yet, and its step
+    _reasoned = False
 
     @property
     def waits(self) -> bool:
