@@ -34,6 +34,9 @@ from remote_chatbots.spoken import SpeechSoFar
 from remote_chatbots.steps import ToolCall, tool_calls
 
 
+_set = object.__setattr__
+
+
 class _Late(BaseModel):
     """A response of a stream. What holds all of the answer so far is made when it is read, and kept.
 
@@ -46,13 +49,18 @@ class _Late(BaseModel):
     _make: Callable[[], Any] = PrivateAttr()
 
     @classmethod
-    def late(cls, make: Callable[[], Any], **fields: Any) -> Self:
-        """Return a response with all but the late field; `make` makes that. `model_construct`, without its price."""
+    def late(cls, make: Callable[[], Any], fields: dict[str, Any]) -> Self:
+        """Return a response with all but the late field; `make` makes that. `model_construct`, without its price.
+
+        Args:
+            make: Returns the late field.
+            fields: The others. The response keeps this dict as its own.
+        """
         response = cls.__new__(cls)
-        response.__dict__.update(fields)
-        object.__setattr__(response, "__pydantic_fields_set__", {*fields, cls._field})
-        object.__setattr__(response, "__pydantic_extra__", None)
-        object.__setattr__(response, "__pydantic_private__", {"_make": make})
+        _set(response, "__dict__", fields)
+        _set(response, "__pydantic_fields_set__", {*fields, cls._field})
+        _set(response, "__pydantic_extra__", None)
+        _set(response, "__pydantic_private__", {"_make": make})
         return response
 
     def __getattr__(self, name: str) -> Any:
@@ -118,7 +126,7 @@ class ResponseMaker:
         self._tokens: dict[str, Any] = {}
         self._pieces: list[str] = []
         self._thoughts: list[str] = []
-        self._speech = SpeechSoFar()
+        self._speech: SpeechSoFar | None = None
         self._calls: dict[str, ToolCall] = {}
         self._media: tuple[MediaProduced, ...] = ()
 
@@ -138,6 +146,7 @@ class ResponseMaker:
                 self._thoughts.append(text)
                 return self.response("", thinking_delta=text)
             case MediaProduced() if event.data:
+                self._speech = self._speech or SpeechSoFar()
                 return self.response("", audio_delta=self._speech.take(event))
             case MediaProduced() if event.url:
                 self._media = (*self._media, event)
@@ -148,7 +157,7 @@ class ResponseMaker:
             case UsageReported(usage):
                 self._tokens = _tokens(usage)
             case Finished():
-                rest = self._speech.rest()
+                rest = self._speech.rest() if self._speech else ""
                 return self.response("", **({"audio_delta": rest} if rest else {}))
         return None
 
@@ -159,36 +168,35 @@ class ResponseMaker:
             delta: What is new in its text.
             **news: What else its reader is told of this moment alone, in the response's `additional_kwargs`.
         """
-        usage = {**self._tokens, **self._told.get("usage", {})}
-        spoken = partial(self._speech.first, len(self._speech)) if self._speech else None
-        thoughts = self._thoughts, len(self._thoughts)
-        return StreamedChat.late(
-            partial(
-                _message,
-                self._pieces,
-                len(self._pieces),
-                *thoughts,
-                self._calls,
-                self._media,
-                self._told,
-                spoken,
-                self._speech.mime_type,
-            ),
-            delta=delta,
-            raw={**self._told, "usage": usage} if usage else dict(self._told),
-            additional_kwargs=self._tokens | news,
-            logprobs=None,
+        raw = dict(self._told)
+        if self._tokens:
+            raw["usage"] = {**self._tokens, **raw.get("usage", {})}
+        make = partial(
+            _message,
+            self._pieces,
+            len(self._pieces),
+            self._thoughts,
+            len(self._thoughts),
+            self._calls,
+            self._media,
+            self._told,
+            self._speech,
+            len(self._speech) if self._speech else 0,
         )
+        fields = {"delta": delta, "raw": raw, "additional_kwargs": self._tokens | news, "logprobs": None}
+        return StreamedChat.late(make, fields)
 
 
 def as_completion(response: ChatResponse) -> CompletionResponse:
     """Return a chat response of ours as one of a completion."""
     return StreamedCompletion.late(
         lambda: response.message.content or "",
-        delta=response.delta,
-        raw=response.raw,
-        additional_kwargs={**(response.raw or {}), **response.additional_kwargs},
-        logprobs=None,
+        {
+            "delta": response.delta,
+            "raw": response.raw,
+            "additional_kwargs": {**(response.raw or {}), **response.additional_kwargs},
+            "logprobs": None,
+        },
     )
 
 
@@ -200,13 +208,13 @@ def _message(
     calls: dict[str, ToolCall],
     media: tuple[MediaProduced, ...],
     told: dict[str, Any],
-    spoken: Callable[[], bytes] | None,
-    mime_type: str,
+    speech: SpeechSoFar | None,
+    n_bytes: int,
 ) -> ChatMessage:
     thought = "".join(thoughts[:n_thoughts])
     blocks = content("".join(pieces[:n]), thought=thought, calls=list(calls.values()), told=told, media=media)
-    if spoken:
-        blocks.append(AudioBlock(audio=spoken(), format=extension_of(mime_type).removeprefix(".") or None))
+    if speech is not None:
+        blocks.append(AudioBlock(audio=speech.first(n_bytes), format=extension_of(speech.mime_type)[1:] or None))
     return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=told)
 
 

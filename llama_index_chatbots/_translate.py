@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from remote_chatbots.attachments import AttachmentKind
 
 _ROLES = {
-    MessageRole.CHATBOT: "assistant",
-    MessageRole.MODEL: "assistant",
-    MessageRole.DEVELOPER: "system",
+    MessageRole.CHATBOT.value: "assistant",
+    MessageRole.MODEL.value: "assistant",
+    MessageRole.DEVELOPER.value: "system",
 }
 _FILES: Mapping[type, AttachmentKind] = {
     ImageBlock: "image",
@@ -56,7 +56,8 @@ class Said:
     @property
     def role(self) -> str:
         """Who speaks."""
-        return _ROLES.get(self._message.role, self._message.role.value)
+        role = self._message.role.value
+        return _ROLES.get(role, role)
 
     @property
     def name(self) -> str:
