@@ -33,7 +33,6 @@ from remote_chatbots.metadata import AnswerMetadata, file_told, merge
 from remote_chatbots.spoken import SpeechSoFar
 from remote_chatbots.steps import ToolCall, tool_calls
 
-
 _set = object.__setattr__
 
 
