@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
 from tests.benchmarks.contenders import QUESTION, BareAiohttp, BareRequests
-from tests.benchmarks.faces import chat_dify
+from tests.benchmarks.faces import FACES, Face, chat_dify
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.server import Server
 
@@ -23,19 +25,24 @@ def measure(rounds: int, turns: int) -> list[Figure]:
 
 def _first_token(server: Server, rounds: int, turns: int, runner: asyncio.Runner) -> list[Figure]:
     url = server.url("first")
-    model, amodel, bare, abare = chat_dify(url), chat_dify(url), BareRequests(url), runner.run(_bare_in_loop(url))
-    sync = [_above(lambda: _first(model), lambda: _bare_first(bare), turns) for _ in range(rounds)]
-    above = [
-        _above(lambda: runner.run(_afirst(amodel)), lambda: runner.run(_abare_first(abare)), turns)
-        for _ in range(rounds)
-    ]
+    bare, abare = BareRequests(url), runner.run(_bare_in_loop(url))
+    figures = []
+    for face in FACES:
+        ours, aours = partial(_first, face, face.ours(url)), partial(_afirst, face, face.ours(url))
+        sync = [_above(ours, lambda: _bare_first(bare), turns) for _ in range(rounds)]
+        above = [_above(_run(runner, aours), _run(runner, lambda: _abare_first(abare)), turns) for _ in range(rounds)]
+        what = "time to first token above the bare HTTP library"
+        figures += [
+            Figure("P8", what, "sync", 1.0, sync, "ms", face.name),
+            Figure("P8", what, "async", 1.0, above, "ms", face.name),
+        ]
     bare.close()
     runner.run(abare.close())
-    what = "time to first token above the bare HTTP library"
-    return [
-        Figure("P8", what, "sync", 1.0, sync, "ms", "LangChain"),
-        Figure("P8", what, "async", 1.0, above, "ms", "LangChain"),
-    ]
+    return figures
+
+
+def _run(runner: asyncio.Runner, turn: Callable[[], Coroutine[Any, Any, float]]) -> Callable[[], float]:
+    return lambda: runner.run(turn())
 
 
 def _above(ours: Callable[[], float], floor: Callable[[], float], turns: int) -> float:
@@ -45,10 +52,10 @@ def _above(ours: Callable[[], float], floor: Callable[[], float], turns: int) ->
     return (statistics.median(one for one, _ in both) - statistics.median(other for _, other in both)) * 1000
 
 
-def _first(model: BaseChatModel) -> float:
+def _first(face: Face, model: Any) -> float:
     begun, first = time.perf_counter(), 0.0
-    for chunk in model.stream(QUESTION):
-        if not first and chunk.text:
+    for chunk in face.stream(model):
+        if not first and face.text_of(chunk):
             first = time.perf_counter() - begun
     return first
 
@@ -61,10 +68,10 @@ def _bare_first(bare: BareRequests) -> float:
     return first
 
 
-async def _afirst(model: BaseChatModel) -> float:
+async def _afirst(face: Face, model: Any) -> float:
     begun, first = time.perf_counter(), 0.0
-    async for chunk in model.astream(QUESTION):
-        if not first and chunk.text:
+    async for chunk in face.astream(model):
+        if not first and face.text_of(chunk):
             first = time.perf_counter() - begun
     return first
 
