@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun, Callbacks
-from langchain_core.runnables import RunnableConfig, ensure_config
+from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import (
     get_async_callback_manager_for_config,
     get_callback_manager_for_config,
@@ -29,24 +29,21 @@ Run = TypeVar("Run")
 _CALL: ContextVar[tuple[list[Any], OwnRun | None] | None] = ContextVar("remote_chatbots_call", default=None)
 
 
-def named(
-    config: RunnableConfig | None, local: Callbacks, *, awaited: bool = False
-) -> tuple[RunnableConfig | None, OwnRun | None]:
-    """Return a config that says which run of LangChain's the call will be, and that run; None if nobody hears of it.
+def named(config: RunnableConfig, local: Callbacks, *, awaited: bool = False) -> OwnRun | None:
+    """Say in a config which run of LangChain's the call will be, and return that run; None if nobody hears of it.
 
     Args:
-        config: The call's config.
+        config: The call's config, with all its keys; it is changed.
         local: The model's own callbacks, which hear of its runs and of nothing below.
         awaited: Whether it is a call of a coroutine.
     """
-    full = ensure_config(config)
-    manager = (get_async_callback_manager_for_config if awaited else get_callback_manager_for_config)(full)
+    manager = (get_async_callback_manager_for_config if awaited else get_callback_manager_for_config)(config)
     own = local if isinstance(local, list) else local.handlers if local is not None else []
     if not manager.handlers and not own:
-        return config, None
-    run_id = full.get("run_id") or uuid7()
-    full["callbacks"], full["run_id"] = manager, run_id
-    run = (AsyncCallbackManagerForLLMRun if awaited else CallbackManagerForLLMRun)(
+        return None
+    run_id = config.get("run_id") or uuid7()
+    config["callbacks"], config["run_id"] = manager, run_id
+    return (AsyncCallbackManagerForLLMRun if awaited else CallbackManagerForLLMRun)(
         run_id=run_id,
         handlers=[*manager.handlers, *own],
         inheritable_handlers=manager.inheritable_handlers,
@@ -54,7 +51,6 @@ def named(
         inheritable_tags=manager.inheritable_tags,
         inheritable_metadata=manager.inheritable_metadata,
     )
-    return full, run
 
 
 @contextmanager

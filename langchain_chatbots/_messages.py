@@ -100,7 +100,7 @@ def _generations() -> Pattern[ChatGenerationChunk]:
 def generation_of(chunk: AIMessageChunk) -> ChatGenerationChunk:
     """Return the chunk as LangChain asks it of a model."""
     text = chunk.content if isinstance(chunk.content, str) else str(chunk.text)
-    return _generations().with_(text=text, message=chunk)
+    return _generations().with_({"text": text, "message": chunk})
 
 
 class MessageMaker:
@@ -150,13 +150,15 @@ class MessageMaker:
 
     def _piece(self, content: Any) -> RemoteMessageChunk:
         return _chunks().with_(
-            content=content,
-            id=self._answer.message_id,
-            response_metadata=self._of_all.copy(),
-            additional_kwargs={},
-            tool_calls=[],
-            invalid_tool_calls=[],
-            tool_call_chunks=[],
+            {
+                "content": content,
+                "id": self._answer.message_id,
+                "response_metadata": self._of_all.copy(),
+                "additional_kwargs": {},
+                "tool_calls": [],
+                "invalid_tool_calls": [],
+                "tool_call_chunks": [],
+            }
         )
 
     def made(

@@ -12,8 +12,8 @@ Made = TypeVar("Made", bound=BaseModel)
 class Pattern(Generic[Made]):
     """What many objects are copies of, each with values of its own.
 
-    They are made as pickle makes them. To check each anew would cost half as much again. So would pydantic's
-    `model_copy`, and all that it is told would count as set: a set of so many names takes half a kilobyte.
+    To check each anew would cost twice as much. So would pydantic's `model_copy`, and all that it is told would count
+    as set: a set of so many names takes half a kilobyte.
 
     Args:
         one: The pattern, which nobody else holds.
@@ -21,19 +21,19 @@ class Pattern(Generic[Made]):
 
     def __init__(self, one: Made) -> None:
         self._kind = type(one)
-        self._state = one.__getstate__()
+        self._fields = vars(one)
+        self._set = one.model_fields_set
+        self._extra = one.model_extra
 
-    def with_(self, **fields: Any) -> Made:
+    def with_(self, fields: dict[str, Any]) -> Made:
         """Return a copy with these fields, unchecked. Give all that can be changed in place, or copies share it."""
-        state = self._state
-        extra = state["__pydantic_extra__"]
         one = self._kind.__new__(self._kind)
-        one.__setstate__(
-            {
-                **state,
-                "__dict__": {**state["__dict__"], **fields},
-                "__pydantic_fields_set__": state["__pydantic_fields_set__"].copy(),
-                "__pydantic_extra__": None if extra is None else extra.copy(),
-            }
-        )
+        # The four that pydantic documents of each object; its own `__setattr__` takes fields alone.
+        _put(one, "__dict__", {**self._fields, **fields})
+        _put(one, "__pydantic_fields_set__", self._set.copy())
+        _put(one, "__pydantic_extra__", None if self._extra is None else {})
+        _put(one, "__pydantic_private__", None)
         return one
+
+
+_put = object.__setattr__

@@ -164,8 +164,8 @@ class RemoteChatModel(RemoteModelSettings):
                 options of the platform, and `model`, a label for traces.
         """
         opened: list[Any] = []
-        kwargs = self._from_config(config, kwargs)
-        config, own_run = named(config, self.callbacks)
+        config, kwargs = self._of_call(config, kwargs)
+        own_run = named(config, self.callbacks)
         try:
             with noting(opened, own_run):
                 return super().invoke(input, config, **kwargs)
@@ -178,8 +178,8 @@ class RemoteChatModel(RemoteModelSettings):
     ) -> AIMessage:  # fmt: skip
         """Return the bot's answer: as `invoke`."""
         opened: list[Any] = []
-        kwargs = self._from_config(config, kwargs)
-        config, own_run = named(config, self.callbacks, awaited=True)
+        config, kwargs = self._of_call(config, kwargs)
+        own_run = named(config, self.callbacks, awaited=True)
         try:
             with noting(opened, own_run):
                 return await super().ainvoke(input, config, **kwargs)
@@ -192,8 +192,8 @@ class RemoteChatModel(RemoteModelSettings):
     ) -> Generator[AIMessageChunk, None, None]:  # fmt: skip
         """Yield the answer while it arrives: as `invoke`. Leaving tells the server to stop (at most `stop_wait_s`)."""
         opened: list[Any] = []
-        kwargs = self._from_config(config, kwargs)
-        config, own_run = named(config, self.callbacks)
+        config, kwargs = self._of_call(config, kwargs)
+        own_run = named(config, self.callbacks)
         chunks = super().stream(input, config, **kwargs)
         try:
             with noting(opened, own_run):
@@ -215,8 +215,8 @@ class RemoteChatModel(RemoteModelSettings):
         the connection is closed. After a bare `break` that happens in the background.
         """
         opened: list[Any] = []
-        kwargs = self._from_config(config, kwargs)
-        config, own_run = named(config, self.callbacks, awaited=True)
+        config, kwargs = self._of_call(config, kwargs)
+        own_run = named(config, self.callbacks, awaited=True)
         chunks = super().astream(input, config, **kwargs)
         try:
             with noting(opened, own_run):
@@ -233,11 +233,13 @@ class RemoteChatModel(RemoteModelSettings):
 
     def stream_events(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
         """Yield events; with `version="v3"` return a stream of content blocks. It has no `close`: read it all."""
-        return super().stream_events(input, config, **self._from_config(config, kwargs))
+        config, kwargs = self._of_call(config, kwargs)
+        return super().stream_events(input, config, **kwargs)
 
     def astream_events(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
         """Yield events; with `version="v3"` return an awaitable stream of content blocks, with an `aclose`."""
-        return super().astream_events(input, config, **self._from_config(config, kwargs))
+        config, kwargs = self._of_call(config, kwargs)
+        return super().astream_events(input, config, **kwargs)
 
     # LangChain's cache, for those who switched it on. Streams do not ask it.
 
@@ -298,8 +300,7 @@ class RemoteChatModel(RemoteModelSettings):
                 for event in run:
                     if isinstance(event, TOLD):
                         steps.tell(event)
-                    chunk = chunk_of(event)
-                    if chunk is not None:
+                    if (chunk := chunk_of(event)) is not None:
                         yield generation_of(chunk)
 
     async def _astream(
@@ -316,8 +317,7 @@ class RemoteChatModel(RemoteModelSettings):
                 async for event in run:
                     if isinstance(event, TOLD):
                         await steps.atell(event)
-                    chunk = chunk_of(event)
-                    if chunk is not None:
+                    if (chunk := chunk_of(event)) is not None:
                         yield generation_of(chunk)
 
     def _stream_chat_model_events(
@@ -356,7 +356,7 @@ class RemoteChatModel(RemoteModelSettings):
     def _chunks(self, maker: MessageMaker) -> Callable[[Event], AIMessageChunk | None]:
         return V1Chunks(maker).chunk if self.output_version == "v1" else maker.chunk
 
-    def _from_config(self, config: RunnableConfig | None, kwargs: dict[str, Any]) -> dict[str, Any]:
+    def _of_call(self, config: RunnableConfig | None, kwargs: dict[str, Any]) -> tuple[RunnableConfig, dict[str, Any]]:
         return from_config(config, kwargs, sessions=self.conversations is not None)
 
     @contextmanager

@@ -71,13 +71,15 @@ class RemoteRetriever(Serialised, BotFields, BaseRetriever):
 
     def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> list[Document]:  # noqa: A002
         """Return the sources of the bot's answer to `input`."""
-        return super().invoke(input, config, **from_config(config, kwargs))
+        config, kwargs = from_config(config, kwargs)
+        return super().invoke(input, config, **kwargs)
 
     async def ainvoke(
         self, input: str, config: RunnableConfig | None = None, **kwargs: Any  # noqa: A002
     ) -> list[Document]:  # fmt: skip
         """Return the sources of the bot's answer to `input`."""
-        return await super().ainvoke(input, config, **from_config(config, kwargs))
+        config, kwargs = from_config(config, kwargs)
+        return await super().ainvoke(input, config, **kwargs)
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **kwargs: Any
