@@ -57,24 +57,19 @@ class RemoteMessageChunk(_AsMessage, AIMessageChunk):
 
 
 def _sum(chunks: list[AIMessageChunk]) -> AIMessageChunk:
-    last = max((at for at, chunk in enumerate(chunks) if _withdraws(chunk)), default=0)
-    first, *rest = [_without_text(chunk) if at < last else chunk for at, chunk in enumerate(chunks)]
-    total = add_ai_message_chunks(first, *rest)
+    withdrawing = [at for at, chunk in enumerate(chunks) if "replaced" in chunk.response_metadata and _withdraws(chunk)]
+    if withdrawing:
+        chunks = [*map(_without_text, chunks[: withdrawing[-1]]), *chunks[withdrawing[-1] :]]
+    total = add_ai_message_chunks(*chunks)
     # Nothing comes before the chunk that names the bot, and nothing after the last.
-    whole = "bot" in first.response_metadata and total.chunk_position == "last"
-    return _as(AIMessageChunk if whole else RemoteMessageChunk, total)
+    whole = "bot" in chunks[0].response_metadata and total.chunk_position == "last"
+    kind = AIMessageChunk if whole else RemoteMessageChunk
+    return total if type(total) is kind else Pattern(total, kind).with_({})
 
 
-def _withdraws(chunk: AIMessageChunk) -> bool:
+def _withdraws(replaced: AIMessageChunk) -> bool:
     # A chunk that went through JSON has lost its class; without the bot's name it is no whole answer.
-    told = chunk.response_metadata
-    return "replaced" in told and (isinstance(chunk, RemoteMessageChunk) or "bot" not in told)
-
-
-def _as(kind: type[AIMessageChunk], chunk: AIMessageChunk) -> AIMessageChunk:
-    if type(chunk) is kind:
-        return chunk
-    return kind.model_construct(_fields_set=set(chunk.model_fields_set), **chunk.__dict__)
+    return isinstance(replaced, RemoteMessageChunk) or "bot" not in replaced.response_metadata
 
 
 def _without_text(chunk: AIMessageChunk) -> AIMessageChunk:
@@ -89,12 +84,12 @@ def _without_text(chunk: AIMessageChunk) -> AIMessageChunk:
 
 @cache
 def _chunks() -> Pattern[RemoteMessageChunk]:
-    return Pattern(RemoteMessageChunk(content="", id=None, response_metadata={}))
+    return Pattern(RemoteMessageChunk(content="", id=None, response_metadata={}), RemoteMessageChunk)
 
 
 @cache
 def _generations() -> Pattern[ChatGenerationChunk]:
-    return Pattern(ChatGenerationChunk(message=RemoteMessageChunk(content="")))
+    return Pattern(ChatGenerationChunk(message=RemoteMessageChunk(content="")), ChatGenerationChunk)
 
 
 def generation_of(chunk: AIMessageChunk) -> ChatGenerationChunk:

@@ -17,10 +17,11 @@ class Pattern(Generic[Made]):
 
     Args:
         one: The pattern, which nobody else holds.
+        kind: The class of the copies, which has the same fields.
     """
 
-    def __init__(self, one: Made) -> None:
-        self._kind = type(one)
+    def __init__(self, one: BaseModel, kind: type[Made]) -> None:
+        self._kind = kind
         self._fields = vars(one)
         self._set = one.model_fields_set
         self._extra = one.model_extra
@@ -31,7 +32,7 @@ class Pattern(Generic[Made]):
         # The four that pydantic documents of each object; its own `__setattr__` takes fields alone.
         _put(one, "__dict__", {**self._fields, **fields})
         _put(one, "__pydantic_fields_set__", self._set.copy())
-        _put(one, "__pydantic_extra__", None if self._extra is None else {})
+        _put(one, "__pydantic_extra__", None if self._extra is None else self._extra.copy())
         _put(one, "__pydantic_private__", None)
         return one
 
