@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
 OF_ENGINE = ("prefix_messages", "conversation_id", "user", "inputs", "callback_manager")
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What is asked once.
 
     Attributes:
@@ -26,7 +24,7 @@ class Asked:
     """
 
     message: ChatMessage
-    along: Mapping[str, Any] = field(default_factory=dict)
+    along: Mapping[str, Any]
 
     @classmethod
     def of(

@@ -25,10 +25,11 @@ from remote_chatbots.events import (
     UsageReported,
 )
 from remote_chatbots.steps import StepsSoFar
+from remote_chatbots.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Answer(Value):
     """What a bot answered.
 
     Attributes:

@@ -1,21 +1,20 @@
 """What comes out of a turn: a closed set of events, and the values they carry."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
 from remote_chatbots.signed_urls import expires_at
+from remote_chatbots.values import Value
 
 # The ids of a turn, as `Started`, answers, errors and metadata name them.
 IDS = ("conversation_id", "message_id", "task_id", "workflow_run_id")
 FinishReason = Literal["stop", "stopped", "paused", "content_filter", "handoff"]
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Source(Value):
     """One passage that the bot names as a source of its answer. What the server did not give is None or "".
 
     Attributes:
@@ -42,8 +41,8 @@ class Source:
     raw: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Usage(Value):
     """What a turn cost, as the server counts it.
 
     Attributes:
@@ -71,8 +70,8 @@ class Usage:
     completion_price: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Started(Value):
     """Ids that became known. Each id is reported once, at the first moment it is known; the others are "".
 
     Attributes:
@@ -95,8 +94,8 @@ class Started:
     asked_in: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TextDelta:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class TextDelta(Value):
     """More of the answer; append it.
 
     Attributes:
@@ -106,8 +105,8 @@ class TextDelta:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class TextReplaced:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class TextReplaced(Value):
     """All of the answer so far is withdrawn; `text` stands in its place.
 
     Attributes:
@@ -119,8 +118,8 @@ class TextReplaced:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Reasoning:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Reasoning(Value):
     """More of what the model thinks, apart from the answer; append it.
 
     Attributes:
@@ -130,8 +129,8 @@ class Reasoning:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Step(Value):
     """Something the bot does on the way: a thought with its tool calls, a node, an iteration, a log entry.
 
     The same `id` may come again with more known, each time with all that is known by then: keep the newest. A state
@@ -167,8 +166,8 @@ class Step:
     raw: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class MediaProduced:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class MediaProduced(Value):
     """A file the bot made, or a piece of its speech.
 
     Attributes:
@@ -198,8 +197,8 @@ class MediaProduced:
         return expires_at(self.url)
 
 
-@dataclass(frozen=True, slots=True)
-class SourcesFound:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class SourcesFound(Value):
     """The passages behind the answer.
 
     Attributes:
@@ -209,8 +208,8 @@ class SourcesFound:
     sources: tuple[Source, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class UsageReported:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class UsageReported(Value):
     """What the turn cost. At most once in a turn.
 
     Attributes:
@@ -220,8 +219,8 @@ class UsageReported:
     usage: Usage
 
 
-@dataclass(frozen=True, slots=True)
-class InputRequired:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class InputRequired(Value):
     """The bot waits for a person to fill in a form.
 
     Attributes:
@@ -231,8 +230,8 @@ class InputRequired:
     form: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Finished(Value):
     """The turn is over. Exactly once, last, in a turn that did not fail.
 
     Attributes:
@@ -245,8 +244,8 @@ class Finished:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Unrecognized:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Unrecognized(Value):
     """Something this version does not know; it is handed on, never an error.
 
     Attributes:

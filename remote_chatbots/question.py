@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import remote_chatbots
 from remote_chatbots.errors import BotUsageError
+from remote_chatbots.values import Value
 
 if TYPE_CHECKING:
     from remote_chatbots.attachments import Attachment
@@ -18,8 +19,8 @@ HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 MAPPINGS = (dict, Mapping)  # to ask for the first costs next to nothing, for the second as much as to make a question
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Question(Value):
     """One question to a bot.
 
     Attributes:

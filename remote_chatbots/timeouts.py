@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from remote_chatbots.errors import BotUsageError
+from remote_chatbots.values import Value
 
 DEFAULT_CONNECT_S = 10.0
 DEFAULT_SILENCE_S = 300.0
 LONGEST_S = 1e8
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Timeouts(Value):
     """Three clocks. `None` switches a clock off.
 
     Attributes:
@@ -58,8 +59,8 @@ class Timeouts:
         return cls(connect_s=min(DEFAULT_CONNECT_S, silence_s), silence_s=silence_s)
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Settings(Value):
     """What a client may be told about patience and sizes.
 
     Attributes:

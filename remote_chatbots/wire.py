@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from remote_chatbots.address import on_this_machine
+from remote_chatbots.values import Value
 
 if TYPE_CHECKING:
     from remote_chatbots.contents import Content
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class HttpRequest(Value):
     """One request, complete to the byte: both drivers send the same octets.
 
     Attributes:
