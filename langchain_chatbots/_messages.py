@@ -31,7 +31,7 @@ class _AsMessage:
         return AIMessage(**given) if cls is _AsMessage else super().__new__(cls)
 
 
-class RemoteMessageChunk(_AsMessage, AIMessageChunk):
+class RemoteMessageChunk(_AsMessage, AIMessageChunk, defer_build=True):
     """A chunk that knows how to withdraw the text before it.
 
     LangChain adds chunks by appending. When the platform replaces what it has said, appending would leave the
@@ -84,12 +84,12 @@ def _without_text(chunk: AIMessageChunk) -> AIMessageChunk:
 
 @cache
 def _chunks() -> Pattern[RemoteMessageChunk]:
-    return Pattern(RemoteMessageChunk(content="", id=None, response_metadata={}), RemoteMessageChunk)
+    return Pattern(AIMessageChunk(content="", id=None, response_metadata={}), RemoteMessageChunk)
 
 
 @cache
 def _generations() -> Pattern[ChatGenerationChunk]:
-    return Pattern(ChatGenerationChunk(message=RemoteMessageChunk(content="")), ChatGenerationChunk)
+    return Pattern(ChatGenerationChunk(message=AIMessageChunk(content="")), ChatGenerationChunk)
 
 
 def generation_of(chunk: AIMessageChunk) -> ChatGenerationChunk:

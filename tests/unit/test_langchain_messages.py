@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import operator
 import pickle
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -169,6 +171,25 @@ def test_a_chunk_is_saved_as_the_class_that_langchain_can_load() -> None:
 def test_a_chunk_survives_pickling() -> None:
     for chunk in chunks_of(WITHDRAWN):
         assert pickle.loads(pickle.dumps(chunk)) == chunk
+
+
+WRITTEN = """
+from typing import Any
+from pydantic import TypeAdapter
+from langchain_chatbots._messages import MessageMaker, RemoteMessageChunk
+from remote_chatbots import TextDelta
+
+chunk = MessageMaker(platform="dify", model_name="app", bot_id="b", system="").chunk(TextDelta("Rain "))
+needed_one = RemoteMessageChunk.__pydantic_complete__
+written = TypeAdapter(Any).dump_python([chunk], mode="json")
+print(needed_one, written[0]["content"], written[0]["response_metadata"], RemoteMessageChunk.__pydantic_complete__)
+"""
+
+
+def test_a_turn_needs_no_schema_of_chunks_and_what_writes_one_down_makes_it() -> None:
+    done = subprocess.run([sys.executable, "-c", WRITTEN], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "False Rain  {'model_provider': 'dify'} True\n"
 
 
 def test_the_whole_message_holds_what_the_turn_told() -> None:
