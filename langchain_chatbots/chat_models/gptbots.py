@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from pydantic import SecretStr
 
 from langchain_chatbots.remote_chat_model import RemoteChatModel
-from langchain_chatbots.settings import ChatModelArguments
 from remote_chatbots.concealing import concealing
-from remote_chatbots.constructors import GPTBotsArguments
 from remote_chatbots.platform_fields.gptbots import GPTBotsFields
 
-
-class ChatGPTBotsArguments(GPTBotsArguments, ChatModelArguments):
-    """What `ChatGPTBots` takes beside the key."""
+if TYPE_CHECKING:
+    from langchain_chatbots.chat_models.constructors import ChatGPTBotsArguments
 
 
 class ChatGPTBots(GPTBotsFields, RemoteChatModel):

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from pydantic import Field, SecretStr
 
 from llama_index_chatbots.remote_llm import RemoteLLM
-from llama_index_chatbots.settings import LLMArguments
 from remote_chatbots.concealing import concealing
-from remote_chatbots.constructors import DifyArguments
 from remote_chatbots.platform_fields.dify import DifyFields
 
-
-class DifyLLMArguments(DifyArguments, LLMArguments):
-    """What `Dify` takes beside the key."""
+if TYPE_CHECKING:
+    from llama_index_chatbots.llms.constructors import DifyLLMArguments
 
 
 class Dify(DifyFields, RemoteLLM):

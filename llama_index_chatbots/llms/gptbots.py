@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from pydantic import Field, SecretStr
 
 from llama_index_chatbots.remote_llm import RemoteLLM
-from llama_index_chatbots.settings import LLMArguments
 from remote_chatbots.concealing import concealing
-from remote_chatbots.constructors import GPTBotsArguments
 from remote_chatbots.platform_fields.gptbots import GPTBotsFields
 
-
-class GPTBotsLLMArguments(GPTBotsArguments, LLMArguments):
-    """What `GPTBots` takes beside the key."""
+if TYPE_CHECKING:
+    from llama_index_chatbots.llms.constructors import GPTBotsLLMArguments
 
 
 class GPTBots(GPTBotsFields, RemoteLLM):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from functools import cache
@@ -44,6 +45,19 @@ def test_the_langchain_face_brings_neither_the_other_framework_nor_aiohttp() -> 
 def test_the_llama_index_face_brings_nothing_that_its_framework_does_not() -> None:
     brought = set(imported("llama_index_chatbots")["new"]) - sys.stdlib_module_names
     assert brought - {"llama_index"} == {"remote_chatbots", "llama_index_chatbots"}
+
+
+@pytest.mark.parametrize(
+    "statement", ["from langchain_chatbots import ChatDify", "from llama_index_chatbots import Dify, RemoteChatEngine"]
+)
+def test_a_model_brings_neither_what_only_type_checkers_read_nor_what_other_platforms_need(statement: str) -> None:
+    code = f"import sys; {statement}; print(*sys.modules, sep='\\n')"
+    brought = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+
+    assert "remote_chatbots.events" in brought
+    assert not [
+        name for name in brought if "_chatbots" in name and re.search("constructors|json_framing|gptbots", name)
+    ]
 
 
 def test_the_pytest_plugin_brings_no_server() -> None:
