@@ -1,15 +1,10 @@
 """What a LangChain model is beside its fields: what is read, what is shown and what is serialised."""
 
-from __future__ import annotations
-
 import os
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypedDict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from langchain_core.caches import BaseCache
-from langchain_core.callbacks import Callbacks
 from langchain_core.language_models import BaseChatModel, LangSmithParams, ModelProfile
-from langchain_core.rate_limiters import BaseRateLimiter
 from pydantic import Field, PrivateAttr, model_validator
 
 from langchain_chatbots._profile import profile_of
@@ -22,22 +17,6 @@ from remote_chatbots.concealing import all_concealed, concealing
 
 if TYPE_CHECKING:
     from remote_chatbots.learned import Learned
-
-
-class ChatModelArguments(TypedDict, total=False):
-    """What every chat model of LangChain takes, for type checkers."""
-
-    name: str | None
-    cache: BaseCache | bool | None
-    verbose: bool | None
-    callbacks: Callbacks
-    tags: list[str] | None
-    metadata: dict[str, Any] | None
-    custom_get_token_ids: Callable[[str], list[int]] | None
-    rate_limiter: BaseRateLimiter | None
-    disable_streaming: bool | Literal["tool_calling"] | None
-    output_version: str | None
-    profile: ModelProfile | None
 
 
 class RemoteModelSettings(Serialised, BotFields, BaseChatModel):
@@ -73,7 +52,7 @@ class RemoteModelSettings(Serialised, BotFields, BaseChatModel):
         with as_model_errors():
             return await super().adiscover()
 
-    def _take(self, learned: Learned) -> None:
+    def _take(self, learned: "Learned") -> None:
         self.profile = {**profile_of(learned.info, learned.parameters), **(self._own_profile or {})}
 
     def _resolve_model_profile(self) -> ModelProfile:

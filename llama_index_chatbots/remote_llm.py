@@ -22,6 +22,7 @@ from llama_index_chatbots._responses import ResponseMaker, as_completion
 from llama_index_chatbots._steps import CHAT, COMPLETION, TOLD, Kind, Step, begun
 from llama_index_chatbots._tool import tool_of
 from llama_index_chatbots._translate import Said
+from llama_index_chatbots.settings import RemoteLLMSettings
 from llama_index_chatbots.sources import metadata_of
 from llama_index_chatbots.structured import StructuredPrediction
 from remote_chatbots import BotUsageError
@@ -40,7 +41,7 @@ def _with_signature(method: Method) -> Method:
     return method
 
 
-class RemoteLLM(StructuredPrediction):
+class RemoteLLM(StructuredPrediction, RemoteLLMSettings):
     """A bot that runs on a platform and keeps the conversation there. This class knows no platform.
 
     The conversation's id rides on each answer (`message.additional_kwargs["conversation_id"]`), so a history that holds

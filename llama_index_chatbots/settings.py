@@ -1,16 +1,11 @@
 """What a LlamaIndex LLM is beside its fields: what is read, what is shown and what is serialised."""
 
-from __future__ import annotations
-
 import os
-from collections.abc import Callable, Sequence
-from typing import Any, TypedDict
+from typing import Any
 
-from llama_index.core.base.llms.types import ChatMessage, LLMMetadata
-from llama_index.core.callbacks import CallbackManager
+from llama_index.core.base.llms.types import LLMMetadata
 from llama_index.core.constants import DEFAULT_NUM_OUTPUTS
 from llama_index.core.llms import LLM
-from llama_index.core.types import BaseOutputParser, PydanticProgramMode
 from pydantic import Field, SecretStr, field_serializer
 
 from remote_chatbots import Timeouts
@@ -22,21 +17,6 @@ from remote_chatbots.concealing import concealing
 # the oldest when a share of this is full. Dropping costs more than it spares here: the bot keeps the conversation, only
 # what is new is sent, and the newest answer says where to go on. One turn may be more than LlamaIndex's 3,900.
 CONTEXT_WINDOW = 128_000
-
-
-class LLMArguments(TypedDict, total=False):
-    """What every LLM of LlamaIndex takes, and ours beside, for type checkers."""
-
-    api_base: str | None
-    context_window: int | None
-    num_output: int | None
-    callback_manager: CallbackManager | None
-    rate_limiter: Any
-    system_prompt: str | None
-    messages_to_prompt: Callable[[Sequence[ChatMessage]], str] | None
-    completion_to_prompt: Callable[[str], str] | None
-    output_parser: BaseOutputParser | None
-    pydantic_program_mode: PydanticProgramMode | None
 
 
 class RemoteLLMSettings(BotFields, LLM):

@@ -18,11 +18,13 @@ from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.types import Model, PydanticProgramMode
 from pydantic import ValidationError
 
-from llama_index_chatbots.settings import RemoteLLMSettings
 from remote_chatbots import BotUsageError
 
 if TYPE_CHECKING:
+    from llama_index_chatbots.settings import RemoteLLMSettings
     from remote_chatbots.structured import AnswerForm
+else:
+    RemoteLLMSettings = object  # pydantic would collect all the fields of an LLM once more, at each import
 
 _dispatcher = get_dispatcher(__name__)
 _MODES = (PydanticProgramMode.DEFAULT, PydanticProgramMode.LLM)

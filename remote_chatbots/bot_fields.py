@@ -3,8 +3,6 @@
 pydantic comes with both frameworks: nothing of the core imports this module, the faces do.
 """
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -110,7 +108,7 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
             checked_conversations(self.conversations, self.platform)
 
     @abstractmethod
-    def _bot(self) -> BotProtocol:
+    def _bot(self) -> "BotProtocol":
         """Return the bot that the fields describe."""
 
     def close(self) -> None:
@@ -137,7 +135,7 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
         stop: Sequence[str] | None,
         kwargs: Mapping[str, Any],
         session: Session | None = None,
-    ) -> tuple[Flow[None], Plan]:
+    ) -> "tuple[Flow[None], Plan]":
         """Return the flow of the turn that a history asks for, and the plan behind it.
 
         Args:
@@ -161,7 +159,7 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
         if session is None:
             return flow, planned
 
-        def flow_in(talk: str) -> Flow[None]:
+        def flow_in(talk: str) -> "Flow[None]":
             if not talk:
                 return flow
             return self._unforked(known, *self._asked(messages, stop, kwargs, fallback=talk, bot_id=bot_id), anew)
@@ -175,7 +173,7 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
 
     def _unforked(
         self, known: KnownBot, question: Question, planned: Plan, anew: Callable[[], Question]
-    ) -> Flow[None]:  # fmt: skip
+    ) -> "Flow[None]":  # fmt: skip
         flow = ask(known.bot, question)
         if not planned.answer_id or self.on_fork == "ignore":
             return flow
@@ -187,8 +185,8 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
         return asked_unforked(known.bot, question, planned.answer_id, known.newest, self.on_fork, anew, unanswered)
 
     def _rest_of_turn(
-        self, form: FilledForm, messages: Sequence[Message], kwargs: Mapping[str, Any]
-    ) -> tuple[Flow[None], Plan]:
+        self, form: "FilledForm", messages: Sequence[Message], kwargs: Mapping[str, Any]
+    ) -> "tuple[Flow[None], Plan]":
         """Return the flow of what the bot says after a form, and the plan that the paused answer was of.
 
         Raises:
@@ -281,10 +279,10 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
     def _newest_answers(self) -> NewestAnswers:
         return self._known_now().newest
 
-    def _sync_client(self) -> BotClient:
+    def _sync_client(self) -> "BotClient":
         return self._known_now().sync_client()
 
-    def _loop_client(self) -> AsyncBotClient:
+    def _loop_client(self) -> "AsyncBotClient":
         return self._known_now().loop_client()
 
     def _known_now(self) -> KnownBot:

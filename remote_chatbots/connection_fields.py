@@ -1,9 +1,8 @@
 """What a user sets to reach a server, whatever is asked of it there: the fields that models and retrievers share.
 
-pydantic comes with both frameworks: nothing of the core imports this module, the faces do.
+pydantic comes with both frameworks: nothing of the core imports this module, the faces do. Modules with fields have no
+`from __future__ import annotations`: pydantic would evaluate each annotation for each subclass anew, at the import.
 """
-
-from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping

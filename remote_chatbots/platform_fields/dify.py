@@ -1,7 +1,5 @@
 """What a user sets on a model of a Dify app, in either face."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import ClassVar
 
