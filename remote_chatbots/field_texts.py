@@ -9,7 +9,7 @@ from typing import Any
 
 # A field, however many lines it takes, and the text right beneath it. To parse the whole module takes thirty times as
 # long, and would be a tenth of our import.
-_FIELD = re.compile(r'^    (\w+):.*\n(?:(?: {8}|    [)\]}]).*\n)*    """((?:.|\n)*?)"""$', re.MULTILINE)
+_FIELD = re.compile(r'^    (\w+):.*\n(?:(?: {8}|    [)\]}]).*\n)*    """((?s:.*?))"""$', re.MULTILINE)
 
 
 def describe(module_name: str, *kinds: Any) -> None:

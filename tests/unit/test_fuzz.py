@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from remote_chatbots import BotError, BotProtocolError, DifyApp, GPTBotsAgent, LostAnswer, Question, Settings
-from remote_chatbots.framing import Frame, JSONFramer, SSEFramer
+from remote_chatbots.framing import Frame, SSEFramer
+from remote_chatbots.json_framing import JSONFramer
 from remote_chatbots.wire import ResponseHead
 from tests.unit.test_dify_every_event import SAMPLES
 

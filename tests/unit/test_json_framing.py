@@ -7,7 +7,8 @@ import json
 import pytest
 
 from remote_chatbots import BotProtocolError
-from remote_chatbots.framing import JSONFramer, parse_json
+from remote_chatbots.framing import parse_json
+from remote_chatbots.json_framing import JSONFramer
 
 OBJECTS = [
     {"code": 11, "message": "MessageInfo", "data": {"message_id": "m-1", "more": {"{": "}"}}},

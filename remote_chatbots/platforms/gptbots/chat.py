@@ -13,7 +13,7 @@ from remote_chatbots.described import AppInfo, AppParameters
 from remote_chatbots.errors import BotError, BotReplyError, BotUsageError, copy_of
 from remote_chatbots.events import MediaProduced, Source, Started
 from remote_chatbots.flow import Flow, open_reply, read_body
-from remote_chatbots.framing import JSONFramer
+from remote_chatbots.json_framing import JSONFramer
 from remote_chatbots.learned import Learned
 from remote_chatbots.platforms.gptbots import CLOUD_URL, discovery, speech
 from remote_chatbots.platforms.gptbots.calls import Calls, Version, checked, message
