@@ -56,7 +56,7 @@ class AnswerMetadata:
         self.message_id: str | None = None
         self._conversation_id = ""
         self._newest = newest
-        self._steps = StepsSoFar()
+        self._steps: StepsSoFar | None = None
         self._of_first: dict[str, Any] = {"bot": bot_id, "model_name": model_name}
         if system:
             self._of_first["system"] = system
@@ -83,6 +83,7 @@ class AnswerMetadata:
             case SourcesFound(sources):
                 return {"retriever_resources": [resource(source) for source in sources]}
             case Step():
+                self._steps = self._steps or StepsSoFar()
                 self._steps.add(event)
             case InputRequired(form):
                 return {"input_required": [dict(form)]}
@@ -90,7 +91,7 @@ class AnswerMetadata:
                 if self._newest is not None:
                     self._newest.note(self._conversation_id, self.message_id)
                 said = {key: value for key, value in metadata.items() if value is not None}
-                steps = [told_of(step) for step in self._steps]
+                steps = [told_of(step) for step in self._steps or ()]
                 return self._once() | said | ({"steps": steps} if steps else {}) | {"finish_reason": reason}
         return None
 
