@@ -32,7 +32,8 @@ def test_finding_where_to_go_on_in_ten_thousand_messages_takes_no_call_more_than
     def calls_of(length: int) -> Counter[str]:
         history = long_history(answer, length)
         with counted() as calls:
-            model._turn(history, None, {})[0].close()
+            _, flow, _ = model._turn(history, None, {})
+            flow.close()
         return calls
 
     calls_of(10)  # what is made once is made now
