@@ -60,11 +60,11 @@ def _sum(chunks: list[AIMessageChunk]) -> AIMessageChunk:
     withdrawing = [at for at, chunk in enumerate(chunks) if "replaced" in chunk.response_metadata and _withdraws(chunk)]
     if withdrawing:
         chunks = [*map(_without_text, chunks[: withdrawing[-1]]), *chunks[withdrawing[-1] :]]
-    total = add_ai_message_chunks(*chunks)
+    first, *rest = chunks
     # Nothing comes before the chunk that names the bot, and nothing after the last.
-    whole = "bot" in chunks[0].response_metadata and total.chunk_position == "last"
+    whole = "bot" in first.response_metadata and any(chunk.chunk_position == "last" for chunk in reversed(chunks))
     kind = AIMessageChunk if whole else RemoteMessageChunk
-    return total if type(total) is kind else Pattern(total, kind).with_({})
+    return add_ai_message_chunks(first if type(first) is kind else Pattern(first, kind).with_({}), *rest)
 
 
 def _withdraws(replaced: AIMessageChunk) -> bool:

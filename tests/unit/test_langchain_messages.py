@@ -177,9 +177,11 @@ WRITTEN = """
 from typing import Any
 from pydantic import TypeAdapter
 from langchain_chatbots._messages import MessageMaker, RemoteMessageChunk
-from remote_chatbots import TextDelta
+from remote_chatbots import Finished, Started, TextDelta
 
-chunk = MessageMaker(platform="dify", model_name="app", bot_id="b", system="").chunk(TextDelta("Rain "))
+maker = MessageMaker(platform="dify", model_name="app", bot_id="b", system="")
+first, chunk, last = map(maker.chunk, [Started("c-1"), TextDelta("Rain "), Finished()])
+assert (first + [chunk, last]).content == "Rain "
 needed_one = RemoteMessageChunk.__pydantic_complete__
 written = TypeAdapter(Any).dump_python([chunk], mode="json")
 print(needed_one, written[0]["content"], written[0]["response_metadata"], RemoteMessageChunk.__pydantic_complete__)
