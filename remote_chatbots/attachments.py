@@ -12,7 +12,7 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 from remote_chatbots.contents import Base64Text, Content, FileOnDisk, Octets, head_of
 from remote_chatbots.errors import BotUsageError
 from remote_chatbots.file_types import extension_of, type_of
-from remote_chatbots.question import HALF_A_CHARACTER, check
+from remote_chatbots.question import check, half_a_character_in
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -58,7 +58,7 @@ class Attachment:
         for field_name in ("url", "file_id", "name", "mime_type"):
             value = getattr(self, field_name)
             check(isinstance(value, str), f"files: {field_name}", "a string", type(value))
-            if HALF_A_CHARACTER.search(value) or (field_name == "mime_type" and _NO_TYPE.search(value)):
+            if half_a_character_in(value) or (field_name == "mime_type" and _NO_TYPE.search(value)):
                 raise BotUsageError(f"files: {field_name} holds a character that it cannot have. Give it without.")
         if sum(map(bool, (self.url, self.file_id, self.data))) != 1:
             raise BotUsageError("files: give exactly one of url, file_id and data, and no empty file.")

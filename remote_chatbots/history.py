@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from remote_chatbots.errors import BotUsageError
-from remote_chatbots.question import HALF_A_CHARACTER
+from remote_chatbots.question import half_a_character_in
 
 if TYPE_CHECKING:
     from remote_chatbots.attachments import Attachment
@@ -152,7 +152,7 @@ def plan(
     told = {} if own is None else own.told
     held = told.get("system", "")
     systems, system = _system(messages, at, held)
-    if HALF_A_CHARACTER.search(system):
+    if half_a_character_in(system):
         raise BotUsageError("The system message holds half a character (a lone surrogate). Give whole text.")
     named = conversation_id if conversation_id is not None else target or fallback_conversation_id
     if own is None and named:
@@ -232,7 +232,7 @@ def _system(messages: Sequence[Message], at: int | None, held: str) -> tuple[lis
         front = next((place for place in range(at) if messages[place].role != "system"), at)
         places = [*range(front), *(place for place in range(at + 1, len(messages)) if messages[place].role == "system")]
         text = "\n\n".join(messages[place].text for place in places)
-        if not HALF_A_CHARACTER.search(text) and _digest(text) == held:
+        if not half_a_character_in(text) and _digest(text) == held:
             return places, text
     candidates = messages.may_be_system() if isinstance(messages, Talk) else range(len(messages))
     places = [place for place in candidates if messages[place].role == "system"]

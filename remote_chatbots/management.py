@@ -10,7 +10,7 @@ from remote_chatbots.errors import BotUsageError
 from remote_chatbots.events import Source
 from remote_chatbots.flow import Flow, T
 from remote_chatbots.message_ids import Named, message_id_of
-from remote_chatbots.question import HALF_A_CHARACTER
+from remote_chatbots.question import half_a_character_in
 
 if TYPE_CHECKING:
     from remote_chatbots.answer import Answer
@@ -37,7 +37,7 @@ def operation(bot: BotProtocol, name: str, *arguments: Any, **named: Any) -> Flo
             bot.name, f"user must be text, not {type(user).__name__}. Give your own name for the person."
         )
     for one in (*arguments, *named.values()):
-        if isinstance(one, str) and HALF_A_CHARACTER.search(one):
+        if isinstance(one, str) and half_a_character_in(one):
             raise BotUsageError.of(bot.name, "a text holds half a character (a lone surrogate). Give whole text.")
     flow: Flow[Any] = offered(*arguments, **named)
     return flow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from remote_chatbots.attachments import Attachment
 
 HOW_FILES_ARE_GIVEN = "Give remote_chatbots.Attachment.from_path(…) for each file, or from_bytes, or from_url."
-HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 MAPPINGS = (dict, Mapping)  # to ask for the first costs next to nothing, for the second as much as to make a question
 
 
@@ -66,7 +64,7 @@ class Question(Value):
         for name, value in (("text", self.text), ("user", self.user), ("conversation_id", self.conversation_id)):
             if not isinstance(value, str):
                 raise not_wanted(name, "a string", type(value))
-            if not value.isascii() and HALF_A_CHARACTER.search(value):
+            if half_a_character_in(value):
                 raise BotUsageError(f"{name} holds half a character (a lone surrogate). Give whole text.")
         if not self.text.replace("\0", "").strip() and not self.files:
             raise BotUsageError("The question is empty. Give a text of at least one character that is no space.")
@@ -82,6 +80,15 @@ class Question(Value):
 
 def _all_are(kind: type, values: Any) -> bool:
     return isinstance(values, (list, tuple)) and all(isinstance(one, kind) for one in values)
+
+
+def half_a_character_in(text: str) -> bool:
+    """Return whether a text holds a lone surrogate, which no encoding can send."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def check(holds: bool, name: str, wanted: str, got: type, cure: str = "") -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from remote_chatbots.answer import Answer
 from remote_chatbots.errors import BotError, BotNotFoundError, BotUsageError
 from remote_chatbots.events import Event, Finished, SourcesFound, Started, TextDelta, UsageReported
-from remote_chatbots.question import HALF_A_CHARACTER
+from remote_chatbots.question import half_a_character_in
 from remote_chatbots.reading import mapping, text
 from remote_chatbots.stopping import StopCutter
 from remote_chatbots.stream_reader import EventFilter, wished
@@ -101,7 +101,7 @@ def _check_texts(of: object, *names: str) -> None:
         value = getattr(of, name)
         if not isinstance(value, str):
             raise BotUsageError(f"{name} must be a string, not {type(value).__name__}. Give a string.")
-        if HALF_A_CHARACTER.search(value):
+        if half_a_character_in(value):
             raise BotUsageError(f"{name} holds half a character (a lone surrogate). Give whole text.")
 
 

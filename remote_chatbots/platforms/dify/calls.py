@@ -12,7 +12,7 @@ from remote_chatbots.errors import BotError, BotUsageError
 from remote_chatbots.flow import Flow, call_json, open_reply, read_body
 from remote_chatbots.framing import parse_json
 from remote_chatbots.platforms.dify.errors import NAME, error_from, not_allowed, refusal
-from remote_chatbots.question import HALF_A_CHARACTER
+from remote_chatbots.question import half_a_character_in
 from remote_chatbots.retry import RetryPolicy
 from remote_chatbots.timeouts import Settings
 from remote_chatbots.wire import HttpRequest, ResponseHead, json_request
@@ -112,7 +112,7 @@ def known_id(id_: str) -> str:
     """
     if not isinstance(id_, str) or not id_ or set(id_) <= {"."}:
         raise BotUsageError.of(NAME, "an id is missing. Give the one that the server gave.")
-    if HALF_A_CHARACTER.search(id_):
+    if half_a_character_in(id_):
         raise BotUsageError.of(NAME, "an id holds half a character (a lone surrogate). Give the one of the server.")
     return id_
 
