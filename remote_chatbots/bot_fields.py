@@ -6,6 +6,7 @@ pydantic comes with both frameworks: nothing of the core imports this module, th
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr
@@ -153,7 +154,7 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
         known = self._known_now()
         bot_id = self.bot_id or known.bot_id
         question, planned = self._asked(messages, stop, kwargs, bot_id=bot_id)
-        anew = self._anew(messages, stop, kwargs)
+        anew = partial(self._anew, messages, stop, kwargs)
         flow = self._unforked(known, question, planned, anew)
         session = session or Session.of(kwargs.get("session_id"), self.conversations, self.platform)
         if session is None:
@@ -253,14 +254,14 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
                 options={name: one for name, one in kwargs.items() if name in self._options and one is not None},
             )
             if self.on_missing == "restart" and planned.conversation_id:
-                question = replace(question, instead=self._anew(messages, stop, kwargs))
+                question = replace(question, instead=partial(self._anew, messages, stop, kwargs))
         return question, planned
 
     def _anew(
         self, messages: Sequence[Message], stop: Sequence[str] | None, kwargs: Mapping[str, Any]
-    ) -> Callable[[], Question]:
-        """Return what makes the question that begins a new conversation with all of a history."""
-        return lambda: self._asked(messages, stop, {**kwargs, "conversation_id": ""})[0]
+    ) -> Question:  # fmt: skip
+        """Return the question that begins a new conversation with all of a history."""
+        return self._asked(messages, stop, {**kwargs, "conversation_id": ""})[0]
 
     def _user(self, given: Any) -> str:
         user = given or self.user

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import repeat
+from itertools import chain, repeat
 from math import isfinite
 from typing import Any, NamedTuple, Protocol
 
@@ -76,7 +76,9 @@ class SSEFramer:
             chunk = chunk.removeprefix(b"\n")
         if b"\r" in chunk:
             return self._feed_lines(chunk)
-        return self._feed_plain(chunk) if b"\n" in chunk else self._feed_part(chunk)
+        if self._rest and b"\n" not in chunk:
+            return self._feed_part(chunk)  # joined once, or a long line costs its square
+        return self._feed_plain(chunk)
 
     def _feed_part(self, chunk: bytes) -> Iterator[Frame]:
         self._keep(chunk)
@@ -101,10 +103,9 @@ class SSEFramer:
             if text.count(b"\n", 0, end) == 2 * (len(datas) - 1):
                 # Nothing but events of one data line each: one cut makes them all.
                 self._at_start = False
-                yield from map(_frame_of, zip(repeat(""), datas, repeat(True)))
-                text = text[end + 2 :]
-        if text:
-            yield from self._feed_lines(text)
+                frames = map(_frame_of, zip(repeat(""), datas, repeat(True)))
+                return chain(frames, self._feed_lines(text[end + 2 :])) if end + 2 < len(text) else frames
+        return self._feed_lines(text) if text else iter(())
 
     def close(self) -> Iterator[Frame]:
         """Yield what the end of the body leaves: an event whose blank line never came, marked incomplete."""

@@ -211,7 +211,7 @@ def _new(
     messages: Sequence[Message], since: int, systems: Sequence[int], conversation_id: str, *, named_by_call: bool
 ) -> list[Message]:
     """Return the messages from `since` on that the conversation has not got, but for the system's."""
-    new: list[Message] = list(messages[since:])
+    new = [*messages[since:]]
     if systems:
         behind = [place - since for place in systems if place >= since]
         new = [message for place, message in enumerate(new) if place not in behind]
@@ -235,6 +235,8 @@ def _system(messages: Sequence[Message], at: int | None, held: str) -> tuple[lis
         if not half_a_character_in(text) and _digest(text) == held:
             return places, text
     candidates = messages.may_be_system() if isinstance(messages, Talk) else range(len(messages))
+    if not candidates:
+        return [], ""
     places = [place for place in candidates if messages[place].role == "system"]
     return places, "\n\n".join(messages[place].text for place in places)
 
@@ -245,15 +247,16 @@ def _stands_in(talk: Sequence[Message], system: str) -> bool:
 
 
 def _only_strangers(talk: Sequence[Message], bot_id: str, model_name: str) -> bool:
-    bots = {
-        str(told.get("bot", ""))
-        for message in talk
-        if (told := message.told).get("conversation_id") and told.get("model_name", model_name) == model_name
-    }
-    if not bots or bot_id in bots:
-        return False
     platform = bot_id.partition(":")[0] + ":"
-    return any(bot.startswith(platform) for bot in bots)
+    found = False
+    for message in talk:
+        told = message.told
+        if told.get("conversation_id") and told.get("model_name", model_name) == model_name:
+            bot = str(told.get("bot", ""))
+            if bot == bot_id:
+                return False
+            found = found or bot.startswith(platform)
+    return found
 
 
 def _digest(system: str) -> str:
