@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests import covering
-from tests.forks import HTTP, LANGCHAIN, LLAMA_INDEX, Forks, forks_of
+from tests.forks import HTTP, LANGCHAIN, LLAMA_INDEX, OF_TESTS, Forks, forks_of
 
 ADDRESS = "ADDRESS_OF_FORKS"
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
@@ -53,9 +53,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         items.sort(key=lambda item: item.path)
 
 
-def pytest_collection_finish() -> None:
-    """Tests that collect garbage look at what is of tests: not at the frameworks, which take it half a second."""
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is collected is kept: looking for garbage in it, again and again, would take a ninth of the time.
+
+    Tests that collect garbage look at what is of tests: not at all this and the frameworks, which takes half a second.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -67,11 +76,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
     """Workers are forks as well: each would import the frameworks for itself, and start its own process for forks."""
     stack = contextlib.ExitStack()
-    forks = stack.enter_context(forks_of(*HTTP, *LANGCHAIN, *LLAMA_INDEX))
     config.add_cleanup(stack.close)
+    forks = stack.enter_context(forks_of(*HTTP, *LANGCHAIN, *LLAMA_INDEX))
+    workers = stack.enter_context(forks_of(*OF_TESTS, on=forks))
     os.environ[ADDRESS] = forks.address
     for spec in specs:
-        spec.python = forks.interpreter
+        spec.python = workers.interpreter
 
 
 @pytest.fixture(scope="session")

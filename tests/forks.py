@@ -42,6 +42,11 @@ LLAMA_INDEX = tuple(
         "storage.chat_store tools workflow"
     ).split()
 )
+# What the tests import besides, each time that they are collected.
+OF_TESTS = (
+    *"aiohttp.web hypothesis.strategies IPython.display langchain.agents langgraph.graph prompt_toolkit".split(),
+    *(f"langgraph.checkpoint.{name}" for name in ("memory", "postgres.aio", "sqlite.aio")),
+)
 OURS = ("remote_chatbots", "langchain_chatbots", "llama_index_chatbots")
 
 
@@ -91,7 +96,13 @@ class Forks:
         self, code: str, *arguments: str, streams: tuple[Any, Any, Any], environment: Mapping[str, str] | None = None
     ) -> Fork:
         """Run a program. A terminal as its input is also the one that controls it."""
-        told = {"code": code, "arguments": arguments, "folder": str(Path.cwd())}
+        return self.begin({"code": code, "arguments": arguments}, streams, environment)
+
+    def begin(
+        self, what: Mapping[str, Any], streams: tuple[Any, Any, Any], environment: Mapping[str, str] | None = None
+    ) -> Fork:
+        """Fork, for a program or for an interpreter that imports more; see `start` and `forks_of`."""
+        told = {**what, "folder": str(Path.cwd())}
         ends = socket.socket(socket.AF_UNIX)
         ends.connect(self.address)
         with tempfile.TemporaryFile("w+") as job:
@@ -134,8 +145,11 @@ def _all_of(file: IO[bytes]) -> bytes:
 
 
 @contextlib.contextmanager
-def forks_of(*modules: str) -> Iterator[Forks]:
-    """Start an interpreter that imports modules, none of them ours. It ends with whoever started it, at the latest."""
+def forks_of(*modules: str, on: Forks | None = None) -> Iterator[Forks]:
+    """Start an interpreter that imports modules. It ends with whoever started it, at the latest.
+
+    Ours are among them only if they are named. With `on` it is a fork itself, and has what those have.
+    """
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "tests.forks", *modules]
     owner, there = socket.socketpair()
@@ -144,8 +158,12 @@ def forks_of(*modules: str) -> Iterator[Forks]:
         with there, socket.socket(socket.AF_UNIX) as jobs:
             jobs.bind(address)
             jobs.listen(64)
-            server = subprocess.Popen(
-                command, stdin=jobs, stdout=there, env=environment, cwd=ROOT, start_new_session=True
+            server = (
+                on.begin({"modules": modules}, (jobs, there, sys.__stderr__), environment)
+                if on
+                else subprocess.Popen(
+                    command, stdin=jobs, stdout=there, env=environment, cwd=ROOT, start_new_session=True
+                )
             )
         try:
             yield Forks(address)
@@ -194,7 +212,6 @@ def _next_job(jobs: socket.socket, owner: socket.socket) -> dict[str, Any]:
     os.chdir(told["folder"])
     os.environ.clear()
     os.environ.update(told["environment"])
-    sys.argv = ["-c", *told["arguments"]]
     return told
 
 
@@ -206,12 +223,16 @@ def _reap(options: int = 0) -> None:
 
 
 def _serve(*modules: str) -> None:
-    jobs, owner = (socket.socket(fileno=os.dup(number)) for number in (0, 1))
-    for name in modules:
-        importlib.import_module(name)
-    assert not any(name.startswith(OURS) for name in sys.modules), "a fork would not begin without our packages"
-    gc.freeze()
-    job = _next_job(jobs, owner)
+    job: dict[str, Any] = {"modules": modules}
+    while "modules" in job:
+        jobs, owner = (socket.socket(fileno=os.dup(number)) for number in (0, 1))
+        for name in job["modules"]:
+            importlib.import_module(name)
+        ours = any(name.startswith(OURS) for name in sys.modules)
+        assert ours == any(name.startswith(OURS) for name in job["modules"]), "a fork would not begin without ours"
+        gc.freeze()
+        job = _next_job(jobs, owner)
+    sys.argv = ["-c", *job["arguments"]]
     sys.modules["__main__"] = main = ModuleType("__main__")
     exec(compile(job["code"], "<a program of a test>", "exec"), main.__dict__)
 

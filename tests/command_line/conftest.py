@@ -10,6 +10,9 @@ from remote_chatbots.emulator import Emulator
 from tests.command_line.running import Chat
 from tests.forks import HTTP, Forks, forks_of
 
+# Importing these takes longer than most of what a test asks of the command.
+COMMAND = "cli.chat cli.command cli.serve cli.terminal emulator.dify_http emulator.gptbots_http emulator.server"
+
 
 @pytest.fixture(autouse=True)
 def nothing_of_the_machine_matters(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,8 +26,9 @@ def nothing_of_the_machine_matters(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def commands() -> Iterator[Forks]:
-    """Processes for the command, which have imported what it needs, and nothing of ours."""
-    with forks_of(*HTTP, "prompt_toolkit", "sqlite3") as forks:
+    """Processes for the command, which have imported what it needs; what importing brings is seen elsewhere."""
+    ours = (f"remote_chatbots.{name}" for name in COMMAND.split())
+    with forks_of(*HTTP, "aiohttp.web", "prompt_toolkit", "sqlite3", *ours) as forks:
         yield forks
 
 

@@ -12,7 +12,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 
 from remote_chatbots.emulator import Emulator
 from tests.covering import covering
-from tests.forks import HTTP, LANGCHAIN, Forks, forks_of
+from tests.forks import Forks, forks_of
 from tests.langchain_adapter.asking import PLATFORMS, MakeBot, MakeModel, conversation, looks_into, questions_in
 from tests.langchain_adapter.graphs import async_saver_at, graph_of, said, saver_at, thread
 from tests.langchain_adapter.postgres import running_postgres
@@ -28,10 +28,10 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def graphs() -> Iterator[Forks]:
+def graphs(frameworks: Forks) -> Iterator[Forks]:
     """Processes that have imported LangGraph and its checkpointers, and nothing of ours."""
     kept = (f"langgraph.checkpoint.{name}" for name in ("memory", "postgres.aio", "sqlite.aio"))
-    with forks_of(*HTTP, *LANGCHAIN, "langgraph.graph", *kept) as forks:
+    with forks_of("langgraph.graph", *kept, on=frameworks) as forks:
         yield forks
 
 
