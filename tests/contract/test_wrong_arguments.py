@@ -28,6 +28,7 @@ from remote_chatbots import (
 from remote_chatbots.emulator import Emulator
 from remote_chatbots.protocol import BotProtocol
 from tests.contract.faces import PLATFORMS
+from tests.covering import covering
 
 HALF = "é\ud800"
 ODD: tuple[Any, ...] = (
@@ -72,7 +73,11 @@ def bot(request: pytest.FixtureRequest, emulator: Emulator) -> BotProtocol:
     return GPTBotsAgent(emulator.gptbots_key, emulator.gptbots_url)
 
 
-@pytest.mark.parametrize("name", ARGUMENTS)
+@pytest.mark.parametrize(
+    ("name", "call", "bot"),
+    covering(list(ARGUMENTS), ["requests", "aiohttp"], PLATFORMS, pairs=True),
+    indirect=["call", "bot"],
+)
 def test_an_argument_of_whatever_kind_is_sent_or_refused(call: Call, bot: BotProtocol, name: str) -> None:
     refusals = []
     for argument in ARGUMENTS[name]:

@@ -12,6 +12,7 @@ from llama_index.core.memory import BaseMemory, ChatMemoryBuffer, ChatSummaryMem
 
 from llama_index_chatbots import Dify, GPTBots, RemoteChatEngine, RemoteLLM, RemoteQueryEngine
 from remote_chatbots.emulator import Emulator
+from tests.covering import covering
 from tests.llama_index_adapter.asking import sent, user
 
 Opened = Callable[[BaseMemory], BaseMemory]
@@ -66,8 +67,11 @@ def own_answers(memory: BaseMemory) -> list[ChatMessage]:
     return [message for message in memory.get_all() if "bot" in message.additional_kwargs]
 
 
-@pytest.mark.parametrize("name", OWN_MEMORIES)
-@pytest.mark.parametrize("way", ["chat", "achat", "stream_chat"])
+@pytest.mark.parametrize(
+    ("heavy", "name", "way"),
+    covering(["dify", "gptbots"], list(OWN_MEMORIES), ["chat", "achat", "stream_chat"], pairs=True),
+    indirect=["heavy"],
+)
 async def test_five_heavy_turns_under_llamaindexs_own_engine_stay_in_one_conversation(
     heavy: RemoteLLM, name: str, way: str, opened: Opened
 ) -> None:
