@@ -72,14 +72,14 @@ class Question(Value):
             raise not_wanted("inputs", "a mapping of variable names to values", type(self.inputs))
         if not isinstance(self.options, MAPPINGS):
             raise not_wanted("options", "a mapping of names to values", type(self.options))
-        if self.files != () and not _all_are(remote_chatbots.Attachment, self.files):
+        if not _is_list(self.files) or not all(isinstance(file, remote_chatbots.Attachment) for file in self.files):
             raise not_wanted("files", "a list of Attachment", type(self.files), HOW_FILES_ARE_GIVEN)
-        if self.stop != () and not (_all_are(str, self.stop) and all(self.stop)):
+        if not _is_list(self.stop) or not all(isinstance(word, str) and word for word in self.stop):
             raise not_wanted("stop", "a list of non-empty strings", type(self.stop))
 
 
-def _all_are(kind: type, values: Any) -> bool:
-    return isinstance(values, (list, tuple)) and all(isinstance(one, kind) for one in values)
+def _is_list(values: Any) -> bool:
+    return isinstance(values, (list, tuple))
 
 
 def half_a_character_in(text: str) -> bool:

@@ -61,6 +61,19 @@ def test_a_file_may_go_without_words() -> None:
     assert Question("", files=[IMAGE]).text == ""
 
 
+class Column:
+    """A value that compares as columns of numbers do: element by element, and then is neither true nor false."""
+
+    def __eq__(self, other: object) -> Any:
+        return self
+
+    __ne__ = __eq__
+    __hash__ = None  # type: ignore[assignment]
+
+    def __bool__(self) -> bool:
+        raise ValueError("neither true nor false")
+
+
 @pytest.mark.parametrize(
     ("name", "values"),
     [
@@ -68,8 +81,8 @@ def test_a_file_may_go_without_words() -> None:
         ("user", [None, 5]),
         ("conversation_id", [None, 5]),
         ("inputs", [None, [("city", "Bergen")], "city"]),
-        ("files", [None, 5, "sky.png", b"sky.png", ["sky.png"], [IMAGE, None], IMAGE]),
-        ("stop", [None, 5, "END", b"END", ["END", ""], ["END", 5]]),
+        ("files", [None, 5, "sky.png", b"sky.png", ["sky.png"], [IMAGE, None], IMAGE, Column()]),
+        ("stop", [None, 5, "END", b"END", ["END", ""], ["END", 5], Column()]),
         ("options", [None, 5, "trace_id"]),
     ],
 )
