@@ -23,7 +23,6 @@ class Hidden(tuple[str, ...]):
         key: The key.
         headers: What is sent beside it: as secret.
         *said: What a user wrote.
-
     """
 
     __slots__ = ()

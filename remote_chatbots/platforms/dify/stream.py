@@ -71,7 +71,6 @@ class DifyTurn:
         self._filtered = False
         self._files: set[str] = set()  # the ids of those that were told
         self._metadata: dict[str, Any] = {}
-        self._plain: tuple[str, str | None, str | None] = "", None, None  # as of `_plain_text`
 
     def take(self, frame: Frame, out: list[Event]) -> None:
         """Append to `out` the events that `frame` means; errors as of `take_all`."""
@@ -84,7 +83,7 @@ class DifyTurn:
             BotProtocolError: If a whole frame is no JSON, or another turn's. What came before it is in `out` by then.
         """
         pieces: list[str] = []
-        text, message_id, conversation_id = self._plain
+        text, message_id, conversation_id = self._plain_text()
         try:
             for frame in frames:
                 try:
@@ -104,7 +103,7 @@ class DifyTurn:
                     self._say(pieces, out, join)
                     pieces = []
                     self._take(frame, event, out)
-                    text, message_id, conversation_id = self._plain = self._plain_text()
+                    text, message_id, conversation_id = self._plain_text()
         finally:
             self._say(pieces, out, join)
 
