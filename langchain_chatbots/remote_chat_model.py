@@ -386,7 +386,7 @@ class RemoteChatModel(RemoteModelSettings):
         maker = MessageMaker(
             platform=self.platform,
             model_name=kwargs.get("model") or self.model_name,
-            bot_id=self.bot_id or known.bot_id,
+            bot_id=known.bot_id,
             system=planned.system,
             user=self._other_user(kwargs.get("user")),
             newest=known.newest,

@@ -108,11 +108,12 @@ class RemoteRetriever(Serialised, BotFields, BaseRetriever):
     def _turn(self, query: str, kwargs: Mapping[str, Any]) -> tuple[Question, MessageMaker, int | None]:
         given = {**self._wanting_sources(), **kwargs}
         k = checked_k(given.pop("k", None)) or self.k
-        question, planned = self._asked([Said(HumanMessage(query))], None, given)
+        known = self._known_now()
+        question, planned = self._asked(known, [Said(HumanMessage(query))], None, given)
         maker = MessageMaker(
             platform=self.platform,
             model_name=given.get("model") or self.model_name,
-            bot_id=self._own_bot_id(),
+            bot_id=known.bot_id,
             system=planned.system,
         )
         return question, maker, k

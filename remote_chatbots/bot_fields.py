@@ -128,7 +128,7 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
         return self._sessions
 
     def _own_bot_id(self) -> str:
-        return self.bot_id or self._known_now().bot_id
+        return self._known_now().bot_id
 
     def _turn_flow(
         self,
@@ -152,8 +152,7 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
         if form is not None:
             return self._rest_of_turn(form, messages, kwargs)
         known = self._known_now()
-        bot_id = self.bot_id or known.bot_id
-        question, planned = self._asked(messages, stop, kwargs, bot_id=bot_id)
+        question, planned = self._asked(known, messages, stop, kwargs)
         anew = partial(self._anew, messages, stop, kwargs)
         flow = self._unforked(known, question, planned, anew)
         session = session or Session.of(kwargs.get("session_id"), self.conversations, self.platform)
@@ -163,9 +162,9 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
         def flow_in(talk: str) -> "Flow[None]":
             if not talk:
                 return flow
-            return self._unforked(known, *self._asked(messages, stop, kwargs, fallback=talk, bot_id=bot_id), anew)
+            return self._unforked(known, *self._asked(known, messages, stop, kwargs, fallback=talk), anew)
 
-        whose = {"user": question.user, "bot_id": bot_id, "platform": self.platform}
+        whose = {"user": question.user, "bot_id": known.bot_id, "platform": self.platform}
         unnamed = kwargs.get("conversation_id") is None and planned.conversation_id in ("", self.conversation_id)
         return asked_in_session(session, flow_in, **whose, may_begin=unnamed), planned
 
@@ -208,16 +207,13 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
 
     def _asked(
         self,
+        known: KnownBot,
         messages: Sequence[Message],
         stop: Sequence[str] | None,
         kwargs: Mapping[str, Any],
-        *,
         fallback: str = "",
-        bot_id: str = "",
     ) -> tuple[Question, Plan]:
         """Return what to ask for a history, and the plan behind it; in `fallback` where nothing else says where.
-
-        `bot_id` is `_own_bot_id()`, where it is known.
 
         Raises:
             BotUsageError: If an argument is unknown, missing or wrong, or there is nothing new to send.
@@ -226,7 +222,7 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
             checked_call(kwargs, self._options, vars(self))
             planned = plan(
                 messages,
-                bot_id=bot_id or self._own_bot_id(),
+                bot_id=known.bot_id,
                 conversation_id=kwargs.get("conversation_id"),
                 fallback_conversation_id=fallback or self.conversation_id,
                 system_input=self.system_input,
@@ -261,7 +257,7 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
         self, messages: Sequence[Message], stop: Sequence[str] | None, kwargs: Mapping[str, Any]
     ) -> Question:  # fmt: skip
         """Return the question that begins a new conversation with all of a history."""
-        return self._asked(messages, stop, {**kwargs, "conversation_id": ""})[0]
+        return self._asked(self._known_now(), messages, stop, {**kwargs, "conversation_id": ""})[0]
 
     def _user(self, given: Any) -> str:
         user = given or self.user

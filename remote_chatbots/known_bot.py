@@ -25,7 +25,7 @@ class KnownBot:
 
     Attributes:
         bot: The bot; the same object for as long as it is the same bot, for it learns of its server.
-        bot_id: Its id.
+        bot_id: Its id: the field of this name, else the bot's own.
         newest: The newest answers that were met here.
         timeout: The field of this name.
     """
@@ -33,7 +33,7 @@ class KnownBot:
     def __init__(self, bot: BotProtocol, fields: Mapping[str, Any], before: KnownBot | None) -> None:
         same = before is not None and before.bot == bot
         self.bot: Any = before.bot if before is not None and same else bot
-        self.bot_id = str(self.bot.bot_id)
+        self.bot_id = str(fields["bot_id"] or self.bot.bot_id)
         self.newest: NewestAnswers = before.newest if before is not None else NewestAnswers()
         self.timeout = fields["timeout"]
         # Copies of what can be changed in place, so that it is noticed.
