@@ -84,3 +84,9 @@ def own_run() -> OwnRun | None:
     """Return LangChain's run that the call is; None if nobody hears of it."""
     call = _CALL.get()
     return call[1] if call is not None else None
+
+
+def is_unheard() -> bool:
+    """Return whether nobody hears of the call: then none but LangChain and its caller hold what a stream yields."""
+    call = _CALL.get()
+    return call is not None and call[1] is None

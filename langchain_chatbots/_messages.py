@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, BaseMessageChunk
 from langchain_core.messages.ai import UsageMetadata, add_ai_message_chunks
-from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_chatbots._beside import BLOCKS, Beside
 from langchain_chatbots._patterns import Pattern
@@ -47,13 +48,22 @@ class RemoteMessageChunk(_AsMessage, AIMessageChunk, defer_build=True):
         return AIMessageChunk.lc_id()
 
     def __add__(self, other: Any) -> BaseMessageChunk:  # type: ignore[override]
-        others = other if isinstance(other, (list, tuple)) else [other]
+        others = _whole(other) if isinstance(other, (list, tuple)) else [other]
         if not all(isinstance(one, AIMessageChunk) for one in others):
             return cast("BaseMessageChunk", super().__add__(other))
         return _sum([self, *others])
 
     def __radd__(self, other: Any) -> BaseMessageChunk:
         return _sum([other, self]) if isinstance(other, AIMessageChunk) else NotImplemented
+
+
+def _whole(kept: Sequence[Any]) -> list[Any]:
+    """Return what LangChain kept of a stream with chunks in place of bare texts; their sum is the same."""
+    whole: list[Any] = []
+    for is_text, group in groupby(kept, key=lambda one: type(one) is str):
+        those = list(group)
+        whole += [AIMessageChunk(content="".join(those))] if is_text else those
+    return whole
 
 
 def _sum(chunks: list[AIMessageChunk]) -> AIMessageChunk:
@@ -85,17 +95,6 @@ def _without_text(chunk: AIMessageChunk) -> AIMessageChunk:
 @cache
 def _chunks() -> Pattern[RemoteMessageChunk]:
     return Pattern(AIMessageChunk(content="", id=None, response_metadata={}), RemoteMessageChunk)
-
-
-@cache
-def _generations() -> Pattern[ChatGenerationChunk]:
-    return Pattern(ChatGenerationChunk(message=AIMessageChunk(content="")), ChatGenerationChunk)
-
-
-def generation_of(chunk: AIMessageChunk) -> ChatGenerationChunk:
-    """Return the chunk as LangChain asks it of a model."""
-    text = chunk.content if isinstance(chunk.content, str) else str(chunk.text)
-    return _generations().with_({"text": text, "message": chunk})
 
 
 class MessageMaker:

@@ -6,6 +6,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from remote_chatbots.unchecked import unchecked
+
 Made = TypeVar("Made", bound=BaseModel)
 
 
@@ -28,13 +30,5 @@ class Pattern(Generic[Made]):
 
     def with_(self, fields: dict[str, Any]) -> Made:
         """Return a copy with these fields, unchecked. Give all that can be changed in place, or copies share it."""
-        one = self._kind.__new__(self._kind)
-        # The four that pydantic documents of each object; its own `__setattr__` takes fields alone.
-        _put(one, "__dict__", {**self._fields, **fields})
-        _put(one, "__pydantic_fields_set__", self._set.copy())
-        _put(one, "__pydantic_extra__", None if self._extra is None else self._extra.copy())
-        _put(one, "__pydantic_private__", None)
-        return one
-
-
-_put = object.__setattr__
+        extra = None if self._extra is None else self._extra.copy()
+        return unchecked(self._kind, {**self._fields, **fields}, self._set.copy(), extra)

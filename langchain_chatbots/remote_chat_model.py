@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,12 +19,12 @@ from pydantic import BaseModel
 from langchain_chatbots._arguments import from_config
 from langchain_chatbots._call import named, noted, noting, session_of
 from langchain_chatbots._events import TOLD, StepsTold
-from langchain_chatbots._messages import MessageMaker, generation_of, without_ids
+from langchain_chatbots._generations import Generations
+from langchain_chatbots._messages import MessageMaker, without_ids
 from langchain_chatbots._parts import ProtocolEvents, V1Chunks
 from langchain_chatbots._translate import PLAIN, Said
 from langchain_chatbots.errors import SAFE_TO_POST_AGAIN, ChatbotUsageError, as_model_errors
 from langchain_chatbots.settings import RemoteModelSettings
-from remote_chatbots import Event
 from remote_chatbots.arguments import check_tools, refusals_of
 from remote_chatbots.flow import Flow
 from remote_chatbots.history import Talk
@@ -295,13 +295,13 @@ class RemoteChatModel(RemoteModelSettings):
     ) -> Iterator[ChatGenerationChunk]:
         with as_model_errors():
             known, flow, maker = self._turn(messages, stop, kwargs)
-            chunk_of = self._chunks(maker)
+            generations = self._generations(maker)
             with StepsTold(run_manager) as steps, noted(known.sync_client().run(flow)) as run:
                 for event in run:
                     if isinstance(event, TOLD):
                         steps.tell(event)
-                    if (chunk := chunk_of(event)) is not None:
-                        yield generation_of(chunk)
+                    if (generation := generations.of(event)) is not None:
+                        yield generation
 
     async def _astream(
         self,
@@ -312,13 +312,13 @@ class RemoteChatModel(RemoteModelSettings):
     ) -> AsyncIterator[ChatGenerationChunk]:
         with as_model_errors():
             known, flow, maker = self._turn(messages, stop, kwargs)
-            chunk_of = self._chunks(maker)
+            generations = self._generations(maker)
             async with StepsTold(run_manager) as steps, noted(known.loop_client().run(flow)) as run:
                 async for event in run:
                     if isinstance(event, TOLD):
                         await steps.atell(event)
-                    if (chunk := chunk_of(event)) is not None:
-                        yield generation_of(chunk)
+                    if (generation := generations.of(event)) is not None:
+                        yield generation
 
     def _stream_chat_model_events(
         self,
@@ -353,8 +353,8 @@ class RemoteChatModel(RemoteModelSettings):
                     for protocol_event in told_so_far.of(event):
                         yield protocol_event
 
-    def _chunks(self, maker: MessageMaker) -> Callable[[Event], AIMessageChunk | None]:
-        return V1Chunks(maker).chunk if self.output_version == "v1" else maker.chunk
+    def _generations(self, maker: MessageMaker) -> Generations:
+        return Generations(V1Chunks(maker).chunk if self.output_version == "v1" else maker.chunk)
 
     def _of_call(self, config: RunnableConfig | None, kwargs: dict[str, Any]) -> tuple[RunnableConfig, dict[str, Any]]:
         return from_config(config, kwargs, sessions=self.conversations is not None)

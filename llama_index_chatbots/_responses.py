@@ -32,8 +32,7 @@ from remote_chatbots.forks import NewestAnswers
 from remote_chatbots.metadata import AnswerMetadata, file_told, merge
 from remote_chatbots.spoken import SpeechSoFar
 from remote_chatbots.steps import ToolCall, tool_calls
-
-_set = object.__setattr__
+from remote_chatbots.unchecked import unchecked
 
 
 class _Late(BaseModel):
@@ -49,18 +48,13 @@ class _Late(BaseModel):
 
     @classmethod
     def late(cls, make: Callable[[], Any], fields: dict[str, Any]) -> Self:
-        """Return a response with all but the late field; `make` makes that. `model_construct`, without its price.
+        """Return a response with all but the late field; `make` makes that.
 
         Args:
             make: Returns the late field.
             fields: The others. The response keeps this dict as its own.
         """
-        response = cls.__new__(cls)
-        _set(response, "__dict__", fields)
-        _set(response, "__pydantic_fields_set__", {*fields, cls._field})
-        _set(response, "__pydantic_extra__", None)
-        _set(response, "__pydantic_private__", {"_make": make})
-        return response
+        return unchecked(cls, fields, {*fields, cls._field}, private={"_make": make})
 
     def __getattr__(self, name: str) -> Any:
         if name == self._field:

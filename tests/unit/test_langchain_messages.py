@@ -14,7 +14,8 @@ from langchain_core.load import dumpd, load
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from langchain_chatbots._messages import RemoteMessageChunk, generation_of, usage_metadata
+from langchain_chatbots._generations import Generations
+from langchain_chatbots._messages import RemoteMessageChunk, usage_metadata
 from langchain_chatbots._parts import V1Chunks
 from remote_chatbots import (
     Answer,
@@ -39,6 +40,10 @@ from tests.unit.langchain_turns import (
 # One chunk for each event
 
 
+def generation_of(chunk: AIMessageChunk) -> ChatGenerationChunk | None:
+    return Generations(lambda _: chunk).of(TextDelta(chunk.text))
+
+
 def test_a_piece_of_text_is_a_chunk() -> None:
     (chunk,) = chunks_of([TextDelta("Rain ")])
 
@@ -59,6 +64,7 @@ def test_a_chunk_is_handed_on_as_langchain_would_make_it_of_it(events: list[Even
     for chunk in [*chunks_of(events), *(made for event in events if (made := v1.chunk(event)) is not None)]:
         handed_on = generation_of(chunk)
 
+        assert handed_on is not None
         assert handed_on == ChatGenerationChunk(message=chunk)
         assert handed_on.message is chunk
         assert type(handed_on.text) is str
@@ -67,6 +73,8 @@ def test_a_chunk_is_handed_on_as_langchain_would_make_it_of_it(events: list[Even
 
 def test_what_a_callback_notes_on_one_chunk_is_on_no_other() -> None:
     one, other = map(generation_of, chunks_of([TextDelta("Rain "), TextDelta("today.")]))
+    assert one is not None
+    assert other is not None
 
     one.generation_info = {"seen": True}
     one.message.name = "seen"
