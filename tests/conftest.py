@@ -30,6 +30,14 @@ def pytest_configure(config: pytest.Config) -> None:
     covering.sample_alone = "not matrix" in config.option.markexpr
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, object, object]:
+    made = yield
+    if not any(metafunc.definition.iter_markers("whole")):
+        metafunc._calls = covering.sampled(metafunc.function.__qualname__, metafunc._calls)
+    return made
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """What runs notebooks takes a second to import, in each process."""
     return True if collection_path.name == "notebooks" and "not notebooks" in config.option.markexpr else None

@@ -1,9 +1,16 @@
-"""Full products of parameters, of which `make test` runs a part: what it leaves out bears the marker `matrix`."""
+"""Full products of parameters, of which `make test` runs a part: what it leaves out bears the marker `matrix`.
+
+Drivers, faces, platforms and ages of servers are made to have nothing to do with each other. So where the parameters
+of a test multiply, a sample finds what the product would; the marker `whole` is for a test of which that is untrue.
+"""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import combinations, product
+from math import prod
 from typing import Any
 
 import pytest
@@ -33,6 +40,35 @@ def covering(*axes: Sequence[Any], pairs: bool = False, times: int = 1, ids: Any
         for row in rows
         if row in chosen or not sample_alone
     ]
+
+
+def sampled(name: str, calls: Sequence[Any]) -> list[Any]:
+    """Return the calls of a test, those beyond a sample of its stacked parameters being of the `matrix`.
+
+    Two parameters have each value in the sample, three and more each two values together.
+
+    Args:
+        name: The test's: which values meet differs from test to test.
+        calls: What pytest made of the parameters.
+    """
+    matrix = pytest.mark.matrix.mark
+    bare = [call for call in calls if matrix.name not in {mark.name for mark in call.marks}]
+    arguments = bare[0].indices if bare else ()
+    columns = dict.fromkeys(tuple(call.indices.get(argument) for call in bare) for argument in arguments)
+    axes = sorted((column for column in columns if len(set(column)) > 1), key=lambda column: len(set(column)))
+    values = [sorted(set(column)) for column in axes]
+    if len(axes) < 2 or len(bare) != prod(map(len, values)):
+        return list(calls)
+    turn = zlib.crc32(name.encode())
+    chosen = {
+        tuple(
+            each[(at + (turn >> place)) % len(each)] for place, (each, at) in enumerate(zip(values, row, strict=True))
+        )
+        for row in (_in_turn(values, 1) if len(axes) == 2 else _with_all_pairs(values))
+    }
+    kept = {id(call) for call, *row in zip(bare, *axes, strict=True) if tuple(row) in chosen}
+    marked = (call if id(call) in kept else replace(call, marks=[*call.marks, matrix]) for call in calls)
+    return [call for call in marked if not sample_alone or id(call) in kept]
 
 
 def _in_turn(axes: Sequence[Sequence[Any]], times: int) -> set[tuple[int, ...]]:

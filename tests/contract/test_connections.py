@@ -133,6 +133,7 @@ async def test_a_server_that_speaks_of_itself_is_not_listened_to(serve: Serve) -
     assert server.connections == 2
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("ending", [[Close], [Reset]], ids=["closed", "reset"])
 def test_behind_a_proxy_too_a_message_whose_fate_is_unknown_is_posted_once(
     serve: Serve, driver: Driver, monkeypatch: pytest.MonkeyPatch, ending: list[object]

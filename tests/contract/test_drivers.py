@@ -218,6 +218,7 @@ def test_a_stream_without_its_last_event_is_truncated(serve: Serve, driver: Driv
     assert error.conversation_id == "c-1"
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("ending", [[Close], [Reset]], ids=["closed", "reset"])
 def test_a_connection_that_dies_before_the_head_is_not_tried_again(
     serve: Serve, driver: Driver, ending: list[object]

@@ -179,6 +179,7 @@ def test_a_wait_that_the_whole_turn_has_no_time_for_is_the_refusal_itself(
     assert len(server.received) == 1
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("status", [500, 502, 504])
 def test_a_failure_that_calls_itself_too_many_requests_is_not_posted_again(
     serve: Serve, driver: Driver, status: int

@@ -292,6 +292,7 @@ def test_a_turn_tells_the_key_to_nobody(
         assert HEADER not in one
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("kind", [lc.DifyKnowledgeRetriever, li.DifyKnowledgeRetriever])
 @pytest.mark.parametrize("right", [True, False], ids=["right key", "wrong key"])
 def test_a_search_tells_the_key_to_nobody(emulator: Emulator, told: Callable[[], str], kind: Any, right: bool) -> None:

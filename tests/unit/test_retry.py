@@ -243,6 +243,7 @@ def test_what_may_have_been_taken_or_will_not_be_is_posted_once(drive: Drive, fi
     assert (len(played.requests), played.slept) == (1, [])
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     "broken",
     [
