@@ -7,7 +7,7 @@ of a test multiply, a sample finds what the product would; the marker `whole` is
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import combinations, product
 from math import prod
@@ -19,7 +19,13 @@ import pytest
 sample_alone = False
 
 
-def covering(*axes: Sequence[Any], pairs: bool = False, times: int = 1, ids: Any = str) -> list[Any]:
+def covering(
+    *axes: Sequence[Any],
+    pairs: bool = False,
+    times: int = 1,
+    chosen: Callable[..., bool] | None = None,
+    ids: Any = str,
+) -> list[Any]:
     """Return the product of the axes as parameters of a test; those beyond a covering sample are of the `matrix`.
 
     Args:
@@ -27,18 +33,19 @@ def covering(*axes: Sequence[Any], pairs: bool = False, times: int = 1, ids: Any
         pairs: Whether the sample has each two values of two axes together. Default: each value of the longest axis
             at least `times` times, with those of the others in turn.
         times: See there.
+        chosen: Says of a value of each axis whether these are of the sample. Default: the above.
         ids: Makes a value's name.
     """
-    chosen = _with_all_pairs(axes) if pairs else _in_turn(axes, times)
-    rows = list(product(*(range(len(axis)) for axis in axes)))
+    places = product(*(range(len(axis)) for axis in axes))
+    rows = {row: [axis[at] for axis, at in zip(axes, row, strict=True)] for row in places}
+    if chosen is not None:
+        sample = {row for row, values in rows.items() if chosen(*values)}
+    else:
+        sample = _with_all_pairs(axes) if pairs else _in_turn(axes, times)
     return [
-        pytest.param(
-            *(axis[at] for axis, at in zip(axes, row, strict=True)),
-            marks=() if row in chosen else pytest.mark.matrix,
-            id="-".join(ids(axis[at]) for axis, at in zip(axes, row, strict=True)),
-        )
-        for row in rows
-        if row in chosen or not sample_alone
+        pytest.param(*values, marks=() if row in sample else pytest.mark.matrix, id="-".join(map(ids, values)))
+        for row, values in rows.items()
+        if row in sample or not sample_alone
     ]
 
 

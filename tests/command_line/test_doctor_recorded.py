@@ -17,6 +17,7 @@ from remote_chatbots.cli.ends import (
     WRONG_ADDRESS,
     WRONG_USE,
 )
+from tests.covering import covering
 from tests.recorded.recordings import WIRE, Recording, events_of, recording
 from tests.recorded.replay import ReplayServer, reply_of
 
@@ -97,15 +98,6 @@ REFUSED = [exchange for exchange in ALL if exchange.status >= 400]
 FAILED = [exchange for exchange in ALL if exchange.status < 400 and failed_in_stream(exchange)]
 
 
-# A question that was refused can be the first call as well: the sample has it in one of the two places.
-QUESTIONS = [each for each in (*REFUSED, *FAILED) if each.target == "/v1/chat-messages"]
-
-
-def sampled(exchanges: list[Recording], place: int) -> list[Any]:
-    left = [one for one in QUESTIONS if one in REFUSED][1 - place :: 2]
-    return [pytest.param(one, id=str(one), marks=[pytest.mark.matrix] if one in left else ()) for one in exchanges]
-
-
 def said_by(exchange: Recording) -> dict[str, Any]:
     """Return what the server said, its code and message; of a page nothing."""
     if exchange.streams:
@@ -117,6 +109,15 @@ def said_by(exchange: Recording) -> dict[str, Any]:
 
 def expected_kind(exchange: Recording) -> str:
     return BY_NAME.get(exchange.name) or BY_CODE[said_by(exchange)["code"]]
+
+
+QUESTIONS = [each for each in (*REFUSED, *FAILED) if each.target == "/v1/chat-messages"]
+
+
+def sampled(exchanges: list[Recording]) -> list[Any]:
+    """Return recordings as parameters: of each kind and code of refusal, one of either server is in the sample."""
+    chosen = {(expected_kind(one), said_by(one).get("code"), one.version, one.streams): one for one in exchanges}
+    return covering(exchanges, chosen=lambda one: one in chosen.values())
 
 
 def examined(
@@ -151,7 +152,7 @@ def holds(told: Any, exchange: Recording, code: int, words: str) -> None:
     assert sentence[:40].rstrip(". ") in problem["told"]
 
 
-@pytest.mark.parametrize("exchange", sampled(REFUSED, 0))
+@pytest.mark.parametrize("exchange", sampled(REFUSED))
 def test_a_recorded_refusal_of_the_first_call_is_understood(
     exchange: Recording, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -159,7 +160,7 @@ def test_a_recorded_refusal_of_the_first_call_is_understood(
     holds(told, exchange, code, words)
 
 
-@pytest.mark.parametrize("exchange", sampled(QUESTIONS, 1))
+@pytest.mark.parametrize("exchange", sampled(QUESTIONS))
 def test_a_recorded_refusal_of_a_question_is_understood(
     exchange: Recording, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
