@@ -65,7 +65,7 @@ def sampled(name: str, calls: Sequence[Any]) -> list[Any]:
     axes = sorted((column for column in columns if len(set(column)) > 1), key=lambda column: len(set(column)))
     values = [sorted(set(column)) for column in axes]
     if len(axes) < 2 or len(bare) != prod(map(len, values)):
-        return list(calls)
+        return list(bare if sample_alone and bare else calls)
     turn = zlib.crc32(name.encode())
     chosen = {
         tuple(

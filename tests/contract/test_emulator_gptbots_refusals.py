@@ -71,7 +71,7 @@ def test_spent_credits_have_another_code_for_sending(emulator: Emulator) -> None
 
 
 def test_answers_cost_credits_until_none_are_left() -> None:
-    with Emulator(token_delay_s=0) as fresh:
+    with Emulator(token_delay_s=0, agent_credits=0.005) as fresh:
         held = conversation(fresh)
         # The memory grows and with it the price of each turn.
         for _ in range(100):
@@ -117,9 +117,6 @@ def test_another_agents_conversation_is_40358(emulator: Emulator) -> None:
         {"files": [{"name": "a.png"}]},
         {"files": [{"url": "https://x.example/a.png"}] * 10},
         {"files": [{"base64_content": "data:image/png;base64,eA==", "name": "a.png"}]},
-        {"files": [{"base64_content": encoded(10 * MIB + 1), "name": "a.png"}]},
-        {"files": [{"base64_content": encoded(5 * MIB + 1), "name": "a.mp3"}]},
-        {"files": [{"base64_content": encoded(20 * MIB + 1), "name": "a.pdf"}]},
     ],
 )
 def test_wrong_fields_of_v1_are_40000(emulator: Emulator, fields: dict[str, Any]) -> None:
@@ -147,6 +144,15 @@ def test_wrong_fields_of_v2_are_40000(emulator: Emulator, fields: dict[str, Any]
     messages = [{"role": "user", "content": FERRY}]
     usual = {"conversation_id": conversation(emulator), "response_mode": "streaming", "messages": messages}
     assert code_of(post(emulator, "/v2/conversation/message", {**usual, **fields})) == (400, 40000)
+
+
+@pytest.mark.parametrize(
+    ("mib", "name"),
+    [(5, "a.mp3"), *(pytest.param(*one, marks=pytest.mark.matrix) for one in ((10, "a.png"), (20, "a.pdf")))],
+)
+def test_a_file_beyond_the_largest_size_is_40000(emulator: Emulator, mib: int, name: str) -> None:
+    files = [{"base64_content": encoded(mib * MIB + 1), "name": name}]
+    assert code_of(send_v1(emulator, "hello", files=files)) == (400, 40000)
 
 
 def test_files_of_the_largest_size_are_taken(emulator: Emulator) -> None:

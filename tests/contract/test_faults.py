@@ -72,6 +72,7 @@ def test_a_date_to_come_back_that_is_far_is_not_waited_for(emulator: Emulator, d
     assert posts == 1
 
 
+@pytest.mark.matrix  # a driver takes such an event in `make test` as well
 @pytest.mark.parametrize("age", ["1.14"])
 def test_an_event_of_ten_megabytes_is_taken_if_the_limit_allows(emulator: Emulator, driver: Driver, age: str) -> None:
     turn, _ = ask(driver, emulator, "chat", HugeEvent())

@@ -78,3 +78,13 @@ def test_a_test_that_says_so_is_whole(one: int, other: int, request: pytest.Fixt
     mine = request.node.originalname
     names = {item.name for item in request.session.items if item.name.startswith(mine)}
     assert len(names) in {1, 4}, (one, other)  # one, if it was asked for by its name
+
+
+def test_what_bears_the_marker_already_becomes_no_test_unless_it_is_all_there_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sample, rest = both("test_one", calls(5, marked=2), monkeypatch)
+    assert (sample, rest) == ([(2,), (3,), (4,)], [(0,), (1,)])
+    assert both("test_one", calls(5, marked=5), monkeypatch)[0] == [
+        (at,) for at in range(5)
+    ]  # else it had no arguments

@@ -21,6 +21,7 @@ from remote_chatbots import (
     Unrecognized,
 )
 from tests.covering import covering
+from tests.unit.test_json_framing import at_any_byte
 
 IDS = {"conversation_id": "c-1", "message_id": "m-1", "created_at": 1767225600, "task_id": "t-1"}
 USAGE = {"prompt_tokens": 812, "completion_tokens": 64, "total_tokens": 876, "total_price": "0.0001602"}
@@ -98,12 +99,15 @@ def test_the_whole_stream_gives_the_whole_answer(app: DifyApp, drive: Any, strea
     assert [source.title for source in played.answer.sources] == ["天气.md"]
 
 
-def test_a_stream_cut_in_two_at_any_byte_gives_the_same_answer(app: DifyApp, drive: Any, stream: Any) -> None:
+@at_any_byte
+def test_a_stream_cut_in_two_at_any_byte_gives_the_same_answer(
+    app: DifyApp, drive: Any, stream: Any, step: int
+) -> None:
     body, _ = stream
     question = Question("会下雨吗？", user="ann")
     whole = drive(app.ask(question), [body]).answer
 
-    for at in range(len(body) + 1):
+    for at in range(0, len(body) + 1, step):
         played = drive(app.ask(question), [part for part in (body[:at], body[at:]) if part])
         assert (played.error, played.answer) == (None, whole), f"cut at {at}"
 
@@ -121,11 +125,14 @@ def test_a_stream_byte_by_byte_gives_the_events_of_a_stream_event_by_event(
     assert [event.text for event in events if isinstance(event, TextDelta)] == [piece for piece in PIECES if piece]
 
 
-def test_a_stream_cut_off_after_any_byte_is_truncated_or_whole(app: DifyApp, drive: Any, stream: Any) -> None:
+@at_any_byte
+def test_a_stream_cut_off_after_any_byte_is_truncated_or_whole(
+    app: DifyApp, drive: Any, stream: Any, step: int
+) -> None:
     body, ends = stream
     question = Question("会下雨吗？", user="ann")
 
-    for at in range(len(body)):
+    for at in range(0, len(body), step):
         arrived = [event for end, event in ends if end <= at]
         text = "".join(event.get("answer", "") for event in arrived)
         over = any(event["event"] in ("message_end", "workflow_finished") for event in arrived)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from remote_chatbots import Answer, BotTruncatedError, GPTBotsAgent, Question
-from tests.unit.test_json_framing import FRAMINGS
+from tests.unit.test_json_framing import FRAMINGS, at_any_byte
 
 Drive = Callable[..., Any]
 
@@ -57,19 +57,21 @@ def checked(answer: Answer) -> None:
     assert (answer.finish_reason, answer.unrecognized) == ("stop", ())
 
 
+@at_any_byte
 @framings
-def test_every_framing_cut_at_any_byte_gives_one_and_the_same_answer(asked: Any, framing: str) -> None:
+def test_every_framing_cut_at_any_byte_gives_one_and_the_same_answer(asked: Any, framing: str, step: int) -> None:
     body = FRAMINGS[framing]
     whole = asked([FRAMINGS["lines"]])
     assert (whole.answer.finish_reason, whole.answer.message_id) == ("stop", "m-1")
-    for at in range(len(body) + 1):
+    for at in range(0, len(body) + 1, step):
         played = asked([body[:at], body[at:]])
         assert (played.error, played.answer) == (None, whole.answer), at
 
 
+@at_any_byte
 @pytest.mark.parametrize("body", BODIES)
-def test_thoughts_marks_and_wide_characters_survive_a_cut_at_any_byte(asked: Any, body: str) -> None:
-    for at in range(len(BODIES[body]) + 1):
+def test_thoughts_marks_and_wide_characters_survive_a_cut_at_any_byte(asked: Any, body: str, step: int) -> None:
+    for at in range(0, len(BODIES[body]) + 1, step):
         checked(asked([BODIES[body][:at], BODIES[body][at:]], ASKED).answer)
 
 
@@ -80,11 +82,14 @@ def test_a_stream_in_small_pieces_gives_the_same_answer(asked: Any, body: str, s
     checked(asked(pieces, ASKED).answer)
 
 
+@at_any_byte
 @framings
-def test_a_stream_cut_off_before_its_end_is_truncated_and_keeps_the_text_so_far(asked: Any, framing: str) -> None:
+def test_a_stream_cut_off_before_its_end_is_truncated_and_keeps_the_text_so_far(
+    asked: Any, framing: str, step: int
+) -> None:
     body = FRAMINGS[framing]
     texts = [""]
-    for at in range(body.rindex(b"}") + 1):
+    for at in range(0, body.rindex(b"}") + 1, step):
         played = asked([body[:at]])
         assert isinstance(played.error, BotTruncatedError), at
         assert (played.error.conversation_id, played.error.partial_text) == ("c-1", played.answer.text)
