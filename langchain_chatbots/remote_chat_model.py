@@ -382,7 +382,7 @@ class RemoteChatModel(RemoteModelSettings):
             BotUsageError: If an argument is unknown, missing or wrong.
         """
         known = self._known_now()
-        flow, planned = self._turn_flow(Talk(messages, Said, PLAIN), stop, kwargs, session_of(self))
+        flow, planned = self._turn_flow(known, Talk(messages, Said, PLAIN), stop, kwargs, session_of(self))
         maker = MessageMaker(
             platform=self.platform,
             model_name=kwargs.get("model") or self.model_name,

@@ -29,6 +29,7 @@ from remote_chatbots import BotUsageError
 from remote_chatbots.arguments import refusals_of
 from remote_chatbots.flow import Flow
 from remote_chatbots.history import Talk
+from remote_chatbots.known_bot import KnownBot
 from remote_chatbots.tool_arguments import arguments_of, description_of
 
 Response = TypeVar("Response", ChatResponse, CompletionResponse)
@@ -144,10 +145,10 @@ class RemoteLLM(StructuredPrediction, RemoteLLMSettings):
         shape: Callable[[ChatResponse], Response],
     ) -> Response:
         with begun(kind, self, asked, kwargs) as step:
-            flow, maker = self._turn(messages, kwargs)
+            known, flow, maker = self._turn(messages, kwargs)
             if self.rate_limiter is not None:
                 self.rate_limiter.acquire()
-            with self._sync_client().run(flow) as run:
+            with known.sync_client().run(flow) as run:
                 for event in run:
                     maker.take(event)
                     if isinstance(event, TOLD):
@@ -165,10 +166,10 @@ class RemoteLLM(StructuredPrediction, RemoteLLMSettings):
         shape: Callable[[ChatResponse], Response],
     ) -> Response:
         with begun(kind, self, asked, kwargs) as step:
-            flow, maker = self._turn(messages, kwargs)
+            known, flow, maker = self._turn(messages, kwargs)
             if self.rate_limiter is not None:
                 await self.rate_limiter.async_acquire()
-            async with self._loop_client().run(flow) as run:
+            async with known.loop_client().run(flow) as run:
                 async for event in run:
                     maker.take(event)
                     if isinstance(event, TOLD):
@@ -186,10 +187,10 @@ class RemoteLLM(StructuredPrediction, RemoteLLMSettings):
         shape: Callable[[ChatResponse], Response],
     ) -> Generator[Response, None, None]:
         with begun(kind, self, asked, kwargs) as step:
-            flow, maker = self._turn(messages, kwargs)
+            known, flow, maker = self._turn(messages, kwargs)
             if self.rate_limiter is not None:
                 self.rate_limiter.acquire()
-        return self._read(step, flow, maker, shape)
+        return _read(step, known, flow, maker, shape)
 
     async def _astream(
         self,
@@ -200,37 +201,10 @@ class RemoteLLM(StructuredPrediction, RemoteLLMSettings):
         shape: Callable[[ChatResponse], Response],
     ) -> AsyncGenerator[Response, None]:
         with begun(kind, self, asked, kwargs) as step:
-            flow, maker = self._turn(messages, kwargs)
+            known, flow, maker = self._turn(messages, kwargs)
             if self.rate_limiter is not None:
                 await self.rate_limiter.async_acquire()
-        return self._aread(step, flow, maker, shape)
-
-    def _read(
-        self, step: Step, flow: Flow[None], maker: ResponseMaker, shape: Callable[[ChatResponse], Response]
-    ) -> Generator[Response, None, None]:
-        with step, self._sync_client().run(flow) as run:
-            for event in run:
-                told = maker.take(event)
-                if told is not None:
-                    response = shape(told)
-                    step.progress(response)
-                    yield response
-                elif isinstance(event, TOLD):
-                    step.happened(event)
-
-    async def _aread(
-        self, step: Step, flow: Flow[None], maker: ResponseMaker, shape: Callable[[ChatResponse], Response]
-    ) -> AsyncGenerator[Response, None]:
-        with step:
-            async with self._loop_client().run(flow) as run:
-                async for event in run:
-                    told = maker.take(event)
-                    if told is not None:
-                        response = shape(told)
-                        step.progress(response)
-                        yield response
-                    elif isinstance(event, TOLD):
-                        step.happened(event)
+        return _aread(step, known, flow, maker, shape)
 
     def _asking(self, prompt: str, formatted: bool) -> list[ChatMessage]:
         text = prompt if formatted or self.completion_to_prompt is None else self.completion_to_prompt(prompt)
@@ -239,24 +213,56 @@ class RemoteLLM(StructuredPrediction, RemoteLLMSettings):
     def _told_of(self, message: Any) -> Mapping[str, Any] | None:
         return metadata_of(message)
 
-    def _turn(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> tuple[Flow[None], ResponseMaker]:
-        """Return the turn, and what makes responses of its events.
+    def _turn(
+        self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]
+    ) -> tuple[KnownBot, Flow[None], ResponseMaker]:
+        """Return whom to ask, the turn, and what makes responses of its events.
 
         Raises:
             BotUsageError: If an argument is unknown, missing or wrong.
         """
         given = dict(kwargs)
         stop = given.pop("stop", None)
-        flow, planned = self._turn_flow(Talk(messages, Said, set()), [stop] if isinstance(stop, str) else stop, given)
+        known, talk = self._known_now(), Talk(messages, Said, set())
+        flow, planned = self._turn_flow(known, talk, [stop] if isinstance(stop, str) else stop, given)
         maker = ResponseMaker(
             platform=self.platform,
             model_name=given.get("model") or self.model_name,
-            bot_id=self._own_bot_id(),
+            bot_id=known.bot_id,
             system=planned.system,
             user=self._other_user(given.get("user")),
-            newest=self._newest_answers(),
+            newest=known.newest,
         )
-        return flow, maker
+        return known, flow, maker
+
+
+def _read(
+    step: Step, known: KnownBot, flow: Flow[None], maker: ResponseMaker, shape: Callable[[ChatResponse], Response]
+) -> Generator[Response, None, None]:
+    with step, known.sync_client().run(flow) as run:
+        for event in run:
+            told = maker.take(event)
+            if told is not None:
+                response = shape(told)
+                step.progress(response)
+                yield response
+            elif isinstance(event, TOLD):
+                step.happened(event)
+
+
+async def _aread(
+    step: Step, known: KnownBot, flow: Flow[None], maker: ResponseMaker, shape: Callable[[ChatResponse], Response]
+) -> AsyncGenerator[Response, None]:
+    with step:
+        async with known.loop_client().run(flow) as run:
+            async for event in run:
+                told = maker.take(event)
+                if told is not None:
+                    response = shape(told)
+                    step.progress(response)
+                    yield response
+                elif isinstance(event, TOLD):
+                    step.happened(event)
 
 
 def checked_llm(llm: Any) -> RemoteLLM:

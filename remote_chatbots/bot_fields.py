@@ -132,6 +132,7 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
 
     def _turn_flow(
         self,
+        known: KnownBot,
         messages: Sequence[Message],
         stop: Sequence[str] | None,
         kwargs: Mapping[str, Any],
@@ -140,6 +141,7 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
         """Return the flow of the turn that a history asks for, and the plan behind it.
 
         Args:
+            known: Whom to ask.
             messages: The history.
             stop: The call's stop sequences.
             kwargs: The call's other arguments.
@@ -151,7 +153,6 @@ class BotFields(AboutAnswers, Discovering, ConnectionFields):
         form = kwargs.get("filled_form")
         if form is not None:
             return self._rest_of_turn(form, messages, kwargs)
-        known = self._known_now()
         question, planned = self._asked(known, messages, stop, kwargs)
         anew = partial(self._anew, messages, stop, kwargs)
         flow = self._unforked(known, question, planned, anew)
