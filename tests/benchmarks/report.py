@@ -37,9 +37,10 @@ the wall clock stand beside them. The server sends recorded events of Dify 1.14,
   several times; the cost is what lies above LangChain from memory behind the same history.
 * **Growing answers** (P9): one chunk a token, its `delta` read.
 * **Much text** (P10): each stream in a process of its own, its chunks read and let go of. Memory is the peak of the
-  resident set above what it was after a short turn, less the answer's text, once. LangChain keeps all chunks of a
-  stream and adds them up; what it takes for as many chunks from memory is taken off. 100 MB of text are read without a
+  resident set above what it was after a short turn, less the answer's text, once. 100 MB of text are read without a
   framework, and counted by tracemalloc as well, which sees no holes that the C library leaves between pieces.
+* **First token** (P8): turns of ours and of the bare library alternate; so do those of the framework from memory, which
+  are told below. After each wait much of what a turn needs is no longer in the processor's caches.
 * **Arrival**: the text of a token is the moment of its sending. *Joined* is the default, where pieces that arrived
   together make one chunk; the other columns have one chunk an event.
 """
