@@ -6,8 +6,6 @@ import asyncio
 import gc
 import json
 import signal
-import subprocess
-import sys
 import textwrap
 import threading
 import time
@@ -19,6 +17,7 @@ from remote_chatbots import AsyncBotClient, BotClient, BotTimeoutError, DifyApp,
 from remote_chatbots.emulator import Emulator
 from tests.asked import kept, stops
 from tests.contract.scripted import CHUNKED, END, KEY, LAST_CHUNK, Scripted, Until, chunk, text
+from tests.forks import Forks, forks_of
 
 Serve = Callable[..., Scripted]
 SLOW = "[[slow]] Tell me a long story."
@@ -218,10 +217,18 @@ def test_ctrl_c_in_a_silence_stops_the_server(serve: Serve) -> None:
     assert len(server.received) == 2
 
 
-def run_script(emulator: Emulator, body: str, *options: str) -> str:
-    """Run `body` in a fresh interpreter with these options, and return what it writes to stderr."""
+@pytest.fixture(scope="module")
+def drivers(frameworks: Forks) -> Iterator[Forks]:
+    """Interpreters that have imported ours and its drivers: what is asked here is how they end."""
+    with forks_of("remote_chatbots.transports.aiohttp_driver", "remote_chatbots.transports.requests_driver",
+                  on=frameworks) as forks:  # fmt: skip
+        yield forks
+
+
+def run_script(drivers: Forks, emulator: Emulator, body: str) -> str:
+    """Run `body` in an interpreter of its own, and return what it writes to stderr."""
     code = f"""
-        import asyncio, gc, sys
+        import asyncio, gc, sys, warnings
         from remote_chatbots import AsyncBotClient, BotClient, DifyApp, TextDelta
         app = DifyApp({json.dumps(emulator.key("chat"))}, {json.dumps(emulator.dify_url)})
         async def begun(client):
@@ -231,8 +238,7 @@ def run_script(emulator: Emulator, body: str, *options: str) -> str:
                     return run
     """
     script = textwrap.dedent(code) + textwrap.dedent(body)
-    command = [sys.executable, *options, "-c", script]
-    return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False).stderr
+    return drivers.run(script, timeout_s=20).stderr.decode()
 
 
 ENDINGS = {
@@ -299,14 +305,21 @@ LEFT = {
 }
 
 
+NONE_HIDDEN = """
+        warnings.simplefilter("default")
+"""
+
+
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_an_end_without_ceremony_prints_nothing(emulator: Emulator, ending: str) -> None:
-    assert run_script(emulator, ENDINGS[ending]) == ""
+def test_an_end_without_ceremony_prints_nothing(drivers: Forks, emulator: Emulator, ending: str) -> None:
+    assert run_script(drivers, emulator, ENDINGS[ending]) == ""
 
 
 @pytest.mark.parametrize("ending", LEFT)
-def test_a_turn_that_is_under_way_at_the_end_is_stopped_in_silence(emulator: Emulator, ending: str) -> None:
+def test_a_turn_that_is_under_way_at_the_end_is_stopped_in_silence(
+    drivers: Forks, emulator: Emulator, ending: str
+) -> None:
     before, began = stops(emulator), time.monotonic()
-    assert run_script(emulator, LEFT[ending], "-W", "default") == ""
+    assert run_script(drivers, emulator, NONE_HIDDEN + LEFT[ending]) == ""
     assert stops(emulator) == before + 1
     assert time.monotonic() - began < 10

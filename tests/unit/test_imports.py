@@ -13,11 +13,11 @@ import pytest
 
 from tests.forks import Forks, succeeded
 
-# What a user of the framework has loaded before; LangChain's face brings all that it needs of LangChain.
+# What a user of LlamaIndex has loaded before; LangChain's face brings all that it needs of LangChain.
 LLAMA_INDEX = "from llama_index.core import evaluation, memory, query_engine, retrievers, tools"
-# What a fork of LlamaIndex has loaded that LlamaIndex need not have: if ours bring it, it is there again.
-OTHERS = """
-for name in [name for name in sys.modules if name.startswith(("aiohttp", "langchain", "orjson", "requests"))]:
+# A fork of both frameworks has loaded more than one of them need have: what ours brings of it, is there again.
+FORGOTTEN = """
+for name in [name for name in sys.modules if name.startswith({others})]:
     del sys.modules[name]
 """
 IMPORTED = """
@@ -42,18 +42,26 @@ def imported(package: str) -> Any:
 
 
 @pytest.fixture
+def beside_langchain(frameworks: Forks) -> Any:
+    """What an interpreter that has LangChain saw of the import of its face."""
+    before = FORGOTTEN.format(others=("aiohttp", "langgraph", "llama_index", "orjson", "requests"))
+    return json.loads(succeeded(frameworks.run(IMPORTED.format(package="langchain_chatbots", before=before))))
+
+
+@pytest.fixture
 def beside_llama_index(frameworks: Forks) -> Any:
     """What an interpreter that has LlamaIndex saw of the import of its face."""
-    code = IMPORTED.format(package="llama_index_chatbots", before=LLAMA_INDEX + OTHERS)
-    return json.loads(succeeded(frameworks.run(code)))
+    before = LLAMA_INDEX + FORGOTTEN.format(others=("aiohttp", "langchain", "orjson", "requests"))
+    return json.loads(succeeded(frameworks.run(IMPORTED.format(package="llama_index_chatbots", before=before))))
 
 
 def test_the_core_brings_neither_a_framework_nor_an_http_library() -> None:
     assert not {"langchain_core", "llama_index", "requests", "aiohttp"} & set(imported("remote_chatbots")["new"])
 
 
-def test_the_langchain_face_brings_neither_the_other_framework_nor_aiohttp() -> None:
-    assert not {"llama_index", "aiohttp", "langgraph"} & set(imported("langchain_chatbots")["new"])
+def test_the_langchain_face_brings_neither_the_other_framework_nor_aiohttp(beside_langchain: Any) -> None:
+    assert "langchain_chatbots" in beside_langchain["new"]
+    assert not {"llama_index", "aiohttp", "langgraph"} & set(beside_langchain["new"])
 
 
 def test_the_llama_index_face_brings_nothing_that_its_framework_does_not(beside_llama_index: Any) -> None:
@@ -94,17 +102,12 @@ def test_a_face_without_its_framework_names_the_extra(face: str, framework: str,
     assert f"pip install 'remote-chatbots[{extra}]'" in done.stderr
 
 
-@pytest.mark.parametrize("package", ["remote_chatbots", "langchain_chatbots"])
-def test_every_public_name_is_there(package: str) -> None:
-    assert imported(package)["public"] > 2
-    assert imported(package)["missing"] == []
+def test_every_public_name_is_there(beside_langchain: Any, beside_llama_index: Any) -> None:
+    for seen in (imported("remote_chatbots"), beside_langchain, beside_llama_index):
+        assert seen["public"] > 2
+        assert seen["missing"] == []
 
 
-def test_every_public_name_of_the_llama_index_face_is_there(beside_llama_index: Any) -> None:
-    assert beside_llama_index["public"] > 2
-    assert beside_llama_index["missing"] == []
-
-
-@pytest.mark.parametrize("package", ["remote_chatbots", "langchain_chatbots"])
-def test_importing_sets_up_no_logging(package: str) -> None:
-    assert imported(package)["logging"] == [0, 0]
+def test_importing_sets_up_no_logging(beside_langchain: Any) -> None:
+    for seen in (imported("remote_chatbots"), beside_langchain):
+        assert seen["logging"] == [0, 0]
