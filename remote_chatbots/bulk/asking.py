@@ -22,6 +22,7 @@ from remote_chatbots.bulk.progress import Shown, check, shown, total_of
 from remote_chatbots.bulk.questions import Asked, check_several, items
 from remote_chatbots.bulk.run import BulkRun, Rules
 from remote_chatbots.client import AsyncBotClient
+from remote_chatbots.concealing import concealed
 from remote_chatbots.errors import BotAuthError, BotConnectError, BotError, BotQuotaError, BotUsageError
 from remote_chatbots.retry import RetryPolicy
 from remote_chatbots.timeouts import at_least, positive_seconds
@@ -83,6 +84,7 @@ def aask_all(
             use. Nothing was sent. For questions that are read one by one: while iterating.
         BotError: While iterating: what `give_up_on` names.
     """
+    bot = concealed("bot", bot)
     asking = Asking.of(bot, user)
     check_several(questions)
     check(progress)
@@ -132,6 +134,7 @@ def ask_all(
     The questions are asked, and an iterator of them is read, in a thread with an event loop of its own. Leaving the
     iteration (`break`, Ctrl-C) stops the turns that are under way.
     """
+    bot = concealed("bot", bot)
     check(progress)
     if isinstance(bot, AsyncBotClient) and bot._transport.sessions.given is not None:
         raise BotUsageError("An aiohttp.ClientSession works in its own event loop alone. Use aask_all there.")

@@ -17,6 +17,7 @@ from remote_chatbots.bulk.askable import Askable
 from remote_chatbots.bulk.progress import Shown, check, shown
 from remote_chatbots.bulk.written import line_of
 from remote_chatbots.client import AsyncBotClient, BotClient
+from remote_chatbots.concealing import concealed
 from remote_chatbots.errors import BotNotFoundError, BotUsageError
 from remote_chatbots.protocol import BotProtocol
 from remote_chatbots.stored import StoredConversation
@@ -62,6 +63,7 @@ def export_conversations(
         BotUsageError: If the platform lists no conversations, or the file holds something else.
         BotError: If the server cannot be read; what was written by then stays.
     """
+    bot = concealed("bot", bot)
     check(progress)
     with (
         _client_of(bot, BotClient, "_sync_client") as client,
@@ -88,6 +90,7 @@ async def aexport_conversations(
 
     The file is read and written in the event loop itself: at once, but for one of many megabytes that is begun with.
     """
+    bot = concealed("bot", bot)
     check(progress)
     async with _client_of(bot, AsyncBotClient, "_loop_client") as client:
         with closing(_exporting(path, user or _user_of(bot, client), progress)) as work:

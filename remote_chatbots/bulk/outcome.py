@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from remote_chatbots.answer import Answer
 from remote_chatbots.bulk.written import line_of
-from remote_chatbots.errors import BotError, BotReplyError
+from remote_chatbots.errors import BotError, BotReplyError, BotUsageError
 from remote_chatbots.question import Question
 
 Status = Literal["answered", "refused", "failed", "unknown"]
@@ -86,7 +86,15 @@ def write_rows(outcomes: Iterable[Outcome], path: str | PathLike[str]) -> int:
 
     Returns:
         How many rows there are.
+
+    Raises:
+        BotUsageError: If `outcomes` is none of several; the file is as it was.
     """
+    if not isinstance(outcomes, Iterable):
+        told = "an async iterator" if isinstance(outcomes, AsyncIterator) else type(outcomes).__name__
+        raise BotUsageError(
+            f"outcomes must be what ask_all gives, not {told}. Give that, or [one async for one in aask_all(…)]."
+        )
     count = 0
     with Path(path).open("w", encoding="utf-8", newline="\n") as file:
         for outcome in outcomes:

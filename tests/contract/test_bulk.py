@@ -72,6 +72,21 @@ def test_each_question_is_posted_once_and_answered(emulator: Emulator, app: Dify
     assert posts(emulator, "once") == Counter(echoes(30, "once"))
 
 
+@pytest.mark.parametrize("outcomes", [None, 7])
+def test_rows_of_no_outcomes_leave_the_file_as_it_was(outcomes: Any, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text("earlier\n", "utf-8")
+    with pytest.raises(BotUsageError, match="outcomes must be what ask_all gives"):
+        write_rows(outcomes, tmp_path / "rows.jsonl")
+    assert (tmp_path / "rows.jsonl").read_text("utf-8") == "earlier\n"
+
+
+async def test_rows_of_a_run_in_an_event_loop_are_refused_by_its_name(app: DifyApp, tmp_path: Path) -> None:
+    run: Any
+    async with aask_all(app, ["Hello"], user="anna") as run:
+        with pytest.raises(BotUsageError, match="an async iterator"):
+            write_rows(run, tmp_path / "rows.jsonl")
+
+
 def test_rows_have_ids_users_and_inputs_of_their_own_and_come_out_as_rows(
     emulator: Emulator, app: DifyApp, tmp_path: Path
 ) -> None:

@@ -245,6 +245,21 @@ def test_a_bot_that_cannot_be_made_any_more_shows_no_key_and_no_header(made: Cal
     assert not [secret for secret in (KEY, HEADER) if secret in shown]
 
 
+TAKE_A_BOT: dict[str, Callable[[str, Path], Any]] = {
+    "ask_all": lambda key, path: bulk.ask_all(key, ["Hello"], user="anna"),
+    "aask_all": lambda key, path: bulk.aask_all(key, ["Hello"], user="anna"),
+    "export_conversations": lambda key, path: bulk.export_conversations(key, path, user="anna"),
+    "aexport_conversations": lambda key, path: asyncio.run(bulk.aexport_conversations(key, path, user="anna")),
+}
+
+
+@pytest.mark.parametrize("take", TAKE_A_BOT.values(), ids=list(TAKE_A_BOT))
+def test_a_key_where_a_bot_is_wanted_is_hidden(take: Callable[[str, Path], Any], tmp_path: Path) -> None:
+    with pytest.raises(core.BotUsageError, match="must be a bot, not str") as refused:
+        take(KEY, tmp_path / "file")
+    assert KEY not in rendered(refused.value)
+
+
 QUESTIONS = {"an answer": "When does the ferry leave?", "a failure": "[[failmid]] Tell me"}
 
 
