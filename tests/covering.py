@@ -82,13 +82,13 @@ def _in_turn(axes: Sequence[Sequence[Any]], times: int) -> set[tuple[int, ...]]:
     longest = max(map(len, axes))
     chosen = set()
     for at in range(longest * times):
-        place, row = at, []
+        block, row = 1, []
         for axis in axes:
             if len(axis) == longest:
                 row.append(at % longest)
             else:
-                row.append(place % len(axis))
-                place += at // len(axis)  # else axes of one length would go in step
+                block *= len(axis)
+                row.append((at + at // block) % len(axis))  # else axes of one length would go in step
         chosen.add(tuple(row))
     return chosen
 

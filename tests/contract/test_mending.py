@@ -49,7 +49,7 @@ def asked(emulator: Emulator, way: str, bot: str, text: str = TEXT, **fields: An
     return came, sum(request.path in SEND for request in emulator.requests[before:])
 
 
-@pytest.mark.parametrize(("way", "bot", "fault"), covering(FACES, list(KEPT), list(BREAKS), pairs=True))
+@pytest.mark.parametrize(("way", "bot", "fault"), covering(FACES, list(KEPT), list(BREAKS), times=2))
 def test_the_whole_answer_is_there_and_was_told_once(emulator: Emulator, way: str, bot: str, fault: str) -> None:
     broken(emulator, BREAKS[fault])
     came, posts = asked(emulator, way, bot, on_break="recover")

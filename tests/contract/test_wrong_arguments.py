@@ -75,7 +75,7 @@ def bot(request: pytest.FixtureRequest, emulator: Emulator) -> BotProtocol:
 
 @pytest.mark.parametrize(
     ("name", "call", "bot"),
-    covering(list(ARGUMENTS), ["requests", "aiohttp"], PLATFORMS, pairs=True),
+    covering(list(ARGUMENTS), ["requests", "aiohttp"], PLATFORMS),
     indirect=["call", "bot"],
 )
 def test_an_argument_of_whatever_kind_is_sent_or_refused(call: Call, bot: BotProtocol, name: str) -> None:

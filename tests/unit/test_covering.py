@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 import pytest
@@ -47,6 +47,18 @@ def test_the_sample_has_each_value_and_the_matrix_all_the_rest(
     for axis, values in enumerate(zip(*(one.indices.values() for one in of if not one.marks), strict=True)):
         assert {row[axis] for row in sample} == set(values)
     assert len(sample) < len(of)
+
+
+@pytest.mark.parametrize("lengths", [(8, 3, 4), (17, 2, 2), (5, 15, 8), (9, 2, 2, 2), (4, 4), (6, 5, 4, 3, 2)], ids=str)
+def test_in_turn_each_value_has_its_turn_and_no_two_parameters_go_in_step(lengths: tuple[int, ...]) -> None:
+    sample = [one.values for one in covering.covering(*map(range, lengths)) if not one.marks]
+    assert len(sample) == max(lengths)
+    for axis, length in enumerate(lengths):
+        assert {row[axis] for row in sample} == set(range(length))
+    shorter = [axis for axis, length in enumerate(lengths) if length < max(lengths)]
+    for one, other in combinations(shorter, 2):
+        if lengths[one] == lengths[other]:
+            assert len({(row[one], row[other]) for row in sample}) > lengths[one]
 
 
 def test_three_parameters_have_each_two_values_together(monkeypatch: pytest.MonkeyPatch) -> None:
