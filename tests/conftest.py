@@ -93,11 +93,14 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
-    """Workers are forks as well: each would import the frameworks for itself, and start its own process for forks."""
+    """Workers are forks as well: each would import frameworks and tests for itself, and start a process for forks."""
     stack = contextlib.ExitStack()
     config.add_cleanup(stack.close)
     forks = stack.enter_context(forks_of(*HTTP, *LANGCHAIN, *LLAMA_INDEX))
-    workers = stack.enter_context(forks_of(*OF_TESTS, on=forks))
+    if covering.sample_alone:
+        os.environ[covering.SAMPLE_ALONE] = "1"
+    tests = ("tests.imported_once", "remote_chatbots") if config.args_source is config.ArgsSource.TESTPATHS else ()
+    workers = stack.enter_context(forks_of(*OF_TESTS, *tests, on=forks))
     os.environ[ADDRESS] = forks.address
     for spec in specs:
         spec.python = workers.interpreter

@@ -6,6 +6,7 @@ of a test multiply, a sample finds what the product would; the marker `whole` is
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -15,8 +16,10 @@ from typing import Any
 
 import pytest
 
-# Set by `pytest_configure`: what the run leaves out anyway need not become tests first.
-sample_alone = False
+SAMPLE_ALONE = "TESTS_SAMPLE_ALONE"
+# Set by `pytest_configure`, and told to where tests are imported without it: what the run leaves out anyway need not
+# become tests first.
+sample_alone = SAMPLE_ALONE in os.environ
 
 
 def covering(
