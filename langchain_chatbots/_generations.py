@@ -24,11 +24,12 @@ class Generations:
 
     Args:
         chunk_of: Makes the chunk of an event; None if it is none.
+        underived: Whether LangChain itself asks for them, and no class that was derived from the model's.
     """
 
-    def __init__(self, chunk_of: Callable[[Event], AIMessageChunk | None]) -> None:
+    def __init__(self, chunk_of: Callable[[Event], AIMessageChunk | None], underived: bool) -> None:
         self._chunk_of = chunk_of
-        self._heard = not is_unheard()
+        self._lightens = underived and is_unheard()
         self._piece: ChatGenerationChunk | None = None  # the one before, if it is plain text
         self._any = False  # the others are added to the first: it stays whole
 
@@ -42,7 +43,7 @@ class Generations:
             return None
         text = chunk.content if isinstance(chunk.content, str) else str(chunk.text)
         made = _pattern().with_({"text": text, "message": chunk})
-        if not self._heard and self._any and type(event) is TextDelta and text is chunk.content:
+        if self._lightens and self._any and type(event) is TextDelta and text is chunk.content:
             self._piece = made
         self._any = True
         return made

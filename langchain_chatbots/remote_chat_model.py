@@ -354,7 +354,8 @@ class RemoteChatModel(RemoteModelSettings):
                         yield protocol_event
 
     def _generations(self, maker: MessageMaker) -> Generations:
-        return Generations(V1Chunks(maker).chunk if self.output_version == "v1" else maker.chunk)
+        underived = (type(self)._stream, type(self)._astream) == (RemoteChatModel._stream, RemoteChatModel._astream)
+        return Generations(V1Chunks(maker).chunk if self.output_version == "v1" else maker.chunk, underived)
 
     def _of_call(self, config: RunnableConfig | None, kwargs: dict[str, Any]) -> tuple[RunnableConfig, dict[str, Any]]:
         return from_config(config, kwargs, sessions=self.conversations is not None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGenerationChunk
 
-from langchain_chatbots import RemoteChatModel
+from langchain_chatbots import ChatDify, RemoteChatModel
 from langchain_chatbots._messages import RemoteMessageChunk
+from remote_chatbots.emulator import Emulator
 from tests.langchain_adapter.asking import PLATFORMS, MakeBot, summed
 
 QUESTION = "What is the weather like on the coast today, and what will it be tomorrow?"
@@ -72,6 +74,26 @@ def test_what_a_caller_of_the_models_own_stream_keeps_stays_whole(make_bot: Make
     kept: list[ChatGenerationChunk] = list(model._stream(model._convert_input(QUESTION).to_messages()))
     assert [generation.message.text for generation in kept] == [generation.text for generation in kept]
     assert sum(bool(generation.text) for generation in kept) > 8
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+async def test_what_a_derived_class_keeps_stays_whole(emulator: Emulator, way: str) -> None:
+    kept: list[ChatGenerationChunk] = []
+
+    class Keeping(ChatDify):
+        def _stream(self, *asked: Any, **given: Any) -> Iterator[ChatGenerationChunk]:
+            for generation in super()._stream(*asked, **given):
+                kept.append(generation)
+                yield generation
+
+        async def _astream(self, *asked: Any, **given: Any) -> AsyncIterator[ChatGenerationChunk]:
+            async for generation in super()._astream(*asked, **given):
+                kept.append(generation)
+                yield generation
+
+    model = Keeping(api_key=emulator.dify_key, base_url=emulator.dify_url, user=f"anna-{way}", coalesce=False)
+    texts, _ = await texts_and_alive(model, way, [])
+    assert [generation.message.text for generation in kept] == texts
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
