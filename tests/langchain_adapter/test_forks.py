@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_chatbots import RemoteChatModel
 from remote_chatbots import BotTruncatedError, BotUsageError
 from remote_chatbots.emulator import Cut, Emulator, Hang, Unavailable
-from remote_chatbots.flow import look_up
+from remote_chatbots.flow import Aside
 from tests.langchain_adapter.asking import (
     HISTORY_PATHS,
     PLATFORMS,
@@ -184,7 +184,7 @@ def test_of_turns_in_one_second_none_is_taken_for_the_newest(make_bot: MakeBot, 
 def test_a_look_up_that_fails_stands_in_nobodys_way(
     emulator: Emulator, make_bot: MakeBot, platform: str, fault: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(look_up, "__defaults__", (0.4,))
+    monkeypatch.setattr(Aside.__new__, "__defaults__", (0.4,))
     history = talked(make_bot(platform))
     path = HISTORY_PATHS[PLATFORMS.index(platform)]
     emulator.faults.add(fault, path=path)
