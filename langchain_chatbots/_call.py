@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun, Callbacks
@@ -24,9 +22,56 @@ if TYPE_CHECKING:
 
 OwnRun = CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun
 Run = TypeVar("Run")
-# The runs of ours that it has opened, so that it can close them when it is left (LangChain leaves its own generators to
-# the garbage collector when a callback raises), and LangChain's run that it is, which a stream is not told.
-_CALL: ContextVar[tuple[list[Any], OwnRun | None] | None] = ContextVar("remote_chatbots_call", default=None)
+
+
+class Call:
+    """A call under way of a model.
+
+    It knows the runs of ours that it has opened, so that it can close them when it is left (LangChain leaves its own
+    generators to the garbage collector when a callback raises), and LangChain's run that it is, which a stream is not
+    told. The clocks of an event loop keep it for minutes, so it holds nothing any more once it is over.
+
+    Args:
+        bot: The model.
+        run: LangChain's run; None if nobody hears of it.
+    """
+
+    def __init__(self, bot: RemoteChatModel, run: OwnRun | None) -> None:
+        self.bot: RemoteChatModel | None = bot
+        self.run = run
+        self.opened: list[Any] = []
+        self._token: Token[Call | None] | None = None
+
+    def __enter__(self) -> None:
+        self._token = _CALL.set(self)
+
+    def __exit__(self, *_: object) -> None:
+        assert self._token is not None
+        _CALL.reset(self._token)
+
+    def close(self) -> None:
+        """End the call, and leave what it has opened."""
+        for run in self._over():
+            run.close()
+
+    async def aclose(self) -> None:
+        """Do as `close`, in an event loop."""
+        for run in self._over():
+            await run.aclose()
+
+    def _over(self) -> list[Any]:
+        opened, self.opened = self.opened, []
+        self.bot = self.run = self._token = None
+        return opened
+
+
+_CALL: ContextVar[Call | None] = ContextVar("remote_chatbots_call", default=None)
+
+
+def call_of(bot: RemoteChatModel) -> Call | None:
+    """Return the call of this model that is under way here; None if there is none, or another's."""
+    call = _CALL.get()
+    return call if call is not None and call.bot is bot else None
 
 
 def named(config: RunnableConfig, local: Callbacks, *, awaited: bool = False) -> OwnRun | None:
@@ -53,21 +98,10 @@ def named(config: RunnableConfig, local: Callbacks, *, awaited: bool = False) ->
     )
 
 
-@contextmanager
-def noting(opened: list[Any], run: OwnRun | None) -> Iterator[None]:
-    """Have the runs that the block opens noted in `opened`, and know that it is `run`."""
-    token = _CALL.set((opened, run))
-    try:
-        yield
-    finally:
-        _CALL.reset(token)
-
-
-def noted(run: Run) -> Run:
+def noted(run: Run, bot: RemoteChatModel) -> Run:
     """Return `run`, noted."""
-    call = _CALL.get()
-    if call is not None:
-        call[0].append(run)
+    if (call := call_of(bot)) is not None:
+        call.opened.append(run)
     return run
 
 
@@ -80,13 +114,13 @@ def session_of(bot: RemoteChatModel) -> Session | None:
     return history.session if history.bot._own_bot_id() == bot._own_bot_id() else None
 
 
-def own_run() -> OwnRun | None:
-    """Return LangChain's run that the call is; None if nobody hears of it."""
-    call = _CALL.get()
-    return call[1] if call is not None else None
+def run_of(bot: RemoteChatModel, given: OwnRun | None) -> OwnRun | None:
+    """Return LangChain's run that the call is, where that is `given` or known; None if nobody hears of it."""
+    if given is None and (call := call_of(bot)) is not None:
+        return call.run
+    return given
 
 
-def is_unheard() -> bool:
+def is_unheard(bot: RemoteChatModel, given: OwnRun | None) -> bool:
     """Return whether nobody hears of the call: then none but LangChain and its caller hold what a stream yields."""
-    call = _CALL.get()
-    return call is not None and call[1] is None
+    return given is None and (call := call_of(bot)) is not None and call.run is None

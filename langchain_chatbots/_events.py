@@ -8,7 +8,6 @@ from typing import Any, Self, TypeAlias
 
 from langchain_core.callbacks import AsyncCallbackManager, AsyncRunManager, BaseRunManager, CallbackManager
 
-from langchain_chatbots._call import own_run
 from langchain_chatbots._prices import tell_price
 from remote_chatbots import Step, UsageReported
 from remote_chatbots.step_spans import Begun, Ended, Key, StepSpans
@@ -27,11 +26,11 @@ class StepsTold:
     LangChain has none without such a run. Runs that are open when the call ends are ended with it.
 
     Args:
-        run: The call's own run, where LangChain hands it on; else it is known of the call.
+        run: The call's own run; None if nobody hears of it.
     """
 
     def __init__(self, run: BaseRunManager | None) -> None:
-        self._own = run = run or own_run()
+        self._own = run
         # None if nobody hears of what is below.
         self._run = run if run is not None and run.inheritable_handlers else None
         self._manager: Any = AsyncCallbackManager if isinstance(run, AsyncRunManager) else CallbackManager

@@ -8,7 +8,6 @@ from functools import cache
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from langchain_chatbots._call import is_unheard
 from langchain_chatbots._patterns import Pattern
 from remote_chatbots import Event, TextDelta
 
@@ -24,12 +23,12 @@ class Generations:
 
     Args:
         chunk_of: Makes the chunk of an event; None if it is none.
-        underived: Whether LangChain itself asks for them, and no class that was derived from the model's.
+        keeps_texts: Whether nobody but LangChain holds them.
     """
 
-    def __init__(self, chunk_of: Callable[[Event], AIMessageChunk | None], underived: bool) -> None:
+    def __init__(self, chunk_of: Callable[[Event], AIMessageChunk | None], *, keeps_texts: bool) -> None:
         self._chunk_of = chunk_of
-        self._lightens = underived and is_unheard()
+        self._keeps_texts = keeps_texts
         self._piece: ChatGenerationChunk | None = None  # the one before, if it is plain text
         self._any = False  # the others are added to the first: it stays whole
 
@@ -43,7 +42,7 @@ class Generations:
             return None
         text = chunk.content if isinstance(chunk.content, str) else str(chunk.text)
         made = _pattern().with_({"text": text, "message": chunk})
-        if self._lightens and self._any and type(event) is TextDelta and text is chunk.content:
+        if self._keeps_texts and self._any and type(event) is TextDelta and text is chunk.content:
             self._piece = made
         self._any = True
         return made

@@ -17,7 +17,7 @@ from langchain_core.tools import BaseTool
 from pydantic import BaseModel
 
 from langchain_chatbots._arguments import from_config
-from langchain_chatbots._call import named, noted, noting, session_of
+from langchain_chatbots._call import Call, OwnRun, is_unheard, named, noted, run_of, session_of
 from langchain_chatbots._events import TOLD, StepsTold
 from langchain_chatbots._generations import Generations
 from langchain_chatbots._messages import MessageMaker, without_ids
@@ -163,48 +163,42 @@ class RemoteChatModel(RemoteModelSettings):
             **kwargs: `user`, `conversation_id` ("" begins a new one), `inputs`, `files`, `stop`, `session_id`, the
                 options of the platform, and `model`, a label for traces.
         """
-        opened: list[Any] = []
         config, kwargs = self._of_call(config, kwargs)
-        own_run = named(config, self.callbacks)
+        call = Call(self, named(config, self.callbacks))
         try:
-            with noting(opened, own_run):
+            with call:
                 return super().invoke(input, config, **kwargs)
         finally:
-            for run in opened:
-                run.close()
+            call.close()
 
     async def ainvoke(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any  # noqa: A002
     ) -> AIMessage:  # fmt: skip
         """Return the bot's answer: as `invoke`."""
-        opened: list[Any] = []
         config, kwargs = self._of_call(config, kwargs)
-        own_run = named(config, self.callbacks, awaited=True)
+        call = Call(self, named(config, self.callbacks, awaited=True))
         try:
-            with noting(opened, own_run):
+            with call:
                 return await super().ainvoke(input, config, **kwargs)
         finally:
-            for run in opened:
-                await run.aclose()
+            await call.aclose()
 
     def stream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any  # noqa: A002
     ) -> Generator[AIMessageChunk, None, None]:  # fmt: skip
         """Yield the answer while it arrives: as `invoke`. Leaving tells the server to stop (at most `stop_wait_s`)."""
-        opened: list[Any] = []
         config, kwargs = self._of_call(config, kwargs)
-        own_run = named(config, self.callbacks)
+        call = Call(self, named(config, self.callbacks))
         chunks = super().stream(input, config, **kwargs)
         try:
-            with noting(opened, own_run):
+            with call:
                 first = next(chunks, None)
             if first is not None:
                 yield first
                 yield from chunks
         finally:
             chunks.close()  # type: ignore[attr-defined]
-            for run in opened:
-                run.close()
+            call.close()
 
     async def astream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any  # noqa: A002
@@ -214,20 +208,18 @@ class RemoteChatModel(RemoteModelSettings):
         Leave early by `contextlib.aclosing`: when it returns, the server was told to stop (at most `stop_wait_s`) and
         the connection is closed. After a bare `break` that happens in the background.
         """
-        opened: list[Any] = []
         config, kwargs = self._of_call(config, kwargs)
-        own_run = named(config, self.callbacks, awaited=True)
+        call = Call(self, named(config, self.callbacks, awaited=True))
         chunks = super().astream(input, config, **kwargs)
         try:
-            with noting(opened, own_run):
+            with call:
                 first = await anext(chunks, None)
             if first is not None:
                 yield first
                 async for chunk in chunks:
                     yield chunk
         finally:
-            for run in opened:
-                await run.aclose()
+            await call.aclose()
             # Last: a loop that ends closes all generators at once, and two at one generator would complain.
             await chunks.aclose()  # type: ignore[attr-defined]
 
@@ -295,8 +287,8 @@ class RemoteChatModel(RemoteModelSettings):
     ) -> Iterator[ChatGenerationChunk]:
         with as_model_errors():
             known, flow, maker = self._turn(messages, stop, kwargs)
-            generations = self._generations(maker)
-            with StepsTold(run_manager) as steps, noted(known.sync_client().run(flow)) as run:
+            generations = self._generations(maker, run_manager)
+            with StepsTold(run_of(self, run_manager)) as steps, noted(known.sync_client().run(flow), self) as run:
                 for event in run:
                     if isinstance(event, TOLD):
                         steps.tell(event)
@@ -312,8 +304,8 @@ class RemoteChatModel(RemoteModelSettings):
     ) -> AsyncIterator[ChatGenerationChunk]:
         with as_model_errors():
             known, flow, maker = self._turn(messages, stop, kwargs)
-            generations = self._generations(maker)
-            async with StepsTold(run_manager) as steps, noted(known.loop_client().run(flow)) as run:
+            generations = self._generations(maker, run_manager)
+            async with StepsTold(run_of(self, run_manager)) as steps, noted(known.loop_client().run(flow), self) as run:
                 async for event in run:
                     if isinstance(event, TOLD):
                         await steps.atell(event)
@@ -330,7 +322,7 @@ class RemoteChatModel(RemoteModelSettings):
         with as_model_errors():
             known, flow, maker = self._turn(messages, stop, kwargs)
             told_so_far = ProtocolEvents(maker)
-            with StepsTold(run_manager) as steps, noted(known.sync_client().run(flow)) as run:
+            with StepsTold(run_of(self, run_manager)) as steps, noted(known.sync_client().run(flow), self) as run:
                 for event in run:
                     if isinstance(event, TOLD):
                         steps.tell(event)
@@ -346,16 +338,18 @@ class RemoteChatModel(RemoteModelSettings):
         with as_model_errors():
             known, flow, maker = self._turn(messages, stop, kwargs)
             told_so_far = ProtocolEvents(maker)
-            async with StepsTold(run_manager) as steps, noted(known.loop_client().run(flow)) as run:
+            async with StepsTold(run_of(self, run_manager)) as steps, noted(known.loop_client().run(flow), self) as run:
                 async for event in run:
                     if isinstance(event, TOLD):
                         await steps.atell(event)
                     for protocol_event in told_so_far.of(event):
                         yield protocol_event
 
-    def _generations(self, maker: MessageMaker) -> Generations:
-        underived = (type(self)._stream, type(self)._astream) == (RemoteChatModel._stream, RemoteChatModel._astream)
-        return Generations(V1Chunks(maker).chunk if self.output_version == "v1" else maker.chunk, underived)
+    def _generations(self, maker: MessageMaker, run: OwnRun | None) -> Generations:
+        chunk_of = V1Chunks(maker).chunk if self.output_version == "v1" else maker.chunk
+        # A class that was derived from this one, or whoever has put something around its methods, may keep them too.
+        langchains = (type(self)._stream, type(self)._astream) == _STREAMS
+        return Generations(chunk_of, keeps_texts=langchains and is_unheard(self, run))
 
     def _of_call(self, config: RunnableConfig | None, kwargs: dict[str, Any]) -> tuple[RunnableConfig, dict[str, Any]]:
         return from_config(config, kwargs, sessions=self.conversations is not None)
@@ -393,6 +387,9 @@ class RemoteChatModel(RemoteModelSettings):
             newest=known.newest,
         )
         return known, flow, maker
+
+
+_STREAMS = (RemoteChatModel._stream, RemoteChatModel._astream)
 
 
 def _result(message: AIMessage) -> ChatResult:

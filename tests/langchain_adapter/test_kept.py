@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_chatbots import ChatDify, RemoteChatModel
+from langchain_chatbots._call import Call
 from langchain_chatbots._messages import RemoteMessageChunk
 from remote_chatbots.emulator import Emulator
 from tests.langchain_adapter.asking import PLATFORMS, MakeBot, summed
@@ -66,6 +69,26 @@ async def test_what_a_callback_keeps_stays_whole(make_bot: MakeBot, platform: st
     keeping = Keeping()
     texts, _ = await texts_and_alive(make_bot(platform, coalesce=False), way, [keeping])
     assert [generation.message.text for generation in keeping.generations] == texts
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_a_call_that_is_heard_stays_whole_inside_of_one_that_is_not(make_bot: MakeBot, platform: str) -> None:
+    around, asked = (make_bot(platform, coalesce=False, streaming=True) for _ in range(2))
+    keeping = Keeping()
+    with Call(around, None):
+        asked.generate([[HumanMessage(QUESTION)]], callbacks=[keeping])
+    assert sum(bool(generation.message.text) for generation in keeping.generations) > 8
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+async def test_what_heard_of_calls_is_let_go_of_while_the_loop_runs_on(make_bot: MakeBot, platform: str) -> None:
+    model = make_bot(platform)
+    handlers = [Keeping() for _ in range(4)]
+    heard = [weakref.ref(handler) for handler in handlers]
+    await asyncio.gather(*(model.ainvoke(QUESTION, {"callbacks": [handler]}) for handler in handlers))
+    del handlers
+    gc.collect()
+    assert [handler() for handler in heard] == [None] * 4
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)

@@ -41,7 +41,7 @@ from tests.unit.langchain_turns import (
 
 
 def generation_of(chunk: AIMessageChunk) -> ChatGenerationChunk | None:
-    return Generations(lambda _: chunk, underived=True).of(TextDelta(chunk.text))
+    return Generations(lambda _: chunk, keeps_texts=True).of(TextDelta(chunk.text))
 
 
 def test_a_piece_of_text_is_a_chunk() -> None:
