@@ -62,6 +62,14 @@ class _Late(BaseModel):
             return made
         return super().__getattr__(name)  # type: ignore[misc]
 
+    def __iter__(self) -> Any:
+        getattr(self, self._field)
+        return super().__iter__()
+
+    def __repr_args__(self) -> Any:
+        getattr(self, self._field)
+        return super().__repr_args__()
+
     @model_serializer(mode="wrap")
     def _whole(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         getattr(self, self._field)

@@ -190,7 +190,8 @@ class AiohttpRun:
             return await self._sleep(effect.seconds)  # type: ignore[union-attr]
         except Exception as error:
             # What had arrived before the connection died comes first; the next read meets the error again.
-            return (type(effect) is Read and self._left_over()) or self._translated(error, effect)
+            left = type(effect) is Read and not self._out_of_all_time() and self._left_over()
+            return left or self._translated(error, effect)
 
     async def _send(self, request: HttpRequest) -> ResponseHead:
         self._release()
@@ -235,6 +236,8 @@ class AiohttpRun:
                     if _now() < deadline.at:
                         raise
                     return None
+        if self._out_of_all_time():
+            raise TimeoutError  # no clock stops what need not wait
         async with asyncio.timeout_at(ends_at):
             return await body.readany()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Iterable, Iterator
 
@@ -26,6 +27,12 @@ _MAYBE = (
 def no_connection(platform: str, host: str, error: Exception) -> BotConnectError:
     """Return the error of a connection that did not come about: nothing was sent."""
     origins = list(origins_of(error))
+    if any(isinstance(one, OSError) and one.errno in (errno.EMFILE, errno.ENFILE) for one in origins):
+        return BotConnectError.of(
+            platform,
+            "no connection: this process has no files left to open. Nothing was sent. Raise `ulimit -n`, or lower "
+            "max_connections.",
+        )
     name = host.partition(":")[0]
     whose = {getattr(one, "host", name) for one in origins}  # aiohttp tells by it alone that a proxy's name is meant
     if any(isinstance(one, socket.gaierror) for one in origins) and whose == {name} and not through_proxy(origins):

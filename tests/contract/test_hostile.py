@@ -371,3 +371,25 @@ def test_text_of_a_reader_that_is_slow_comes_before_the_error(serve: Serve) -> N
     with pytest.raises(BotTruncatedError):
         listen()
     assert "".join(said) == "ABC"
+
+
+async def slowly(client: BotClient | AsyncBotClient) -> None:
+    if isinstance(client, BotClient):
+        for _ in client.stream(HELLO):
+            time.sleep(0.05)
+    else:
+        async for _ in client.stream(HELLO):
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("kind", [BotClient, AsyncBotClient])
+async def test_the_limit_of_the_whole_turn_holds_for_a_caller_slower_than_the_server(
+    serve: Serve, kind: type[BotClient | AsyncBotClient]
+) -> None:
+    server = serve([CHUNKED, *[step for _ in range(200) for step in (chunk(text("a")), Wait(0.01))]])
+    began = time.monotonic()
+    with pytest.raises(BotTimeoutError) as caught:
+        await slowly(kind(DifyApp(KEY, server.url), timeout=Timeouts(3, 3, 0.4)))
+    assert caught.value.phase == "total"
+    assert caught.value.partial_text.startswith("aa")
+    assert time.monotonic() - began < 1.5

@@ -121,6 +121,13 @@ def test_each_id_is_told_once_when_it_is_first_known(told: Told) -> None:
     ]
 
 
+def test_the_task_is_told_with_the_text_that_is_the_first_to_name_it(told: Told) -> None:
+    played = told({**message("Rain "), "task_id": "", "workflow_run_id": "r-1"}, message("likely."), END)
+
+    assert kinds(played.events) == ["Started", "TextDelta", "Started", "TextDelta", "Finished"]
+    assert [event.task_id for event in played.events if isinstance(event, Started)] == ["", "t-1"]
+
+
 def test_an_id_of_the_reply_is_not_taken_for_the_messages(told: Told) -> None:
     played = told({**message("a"), "id": "reply-7"}, END)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import errno
 import pickle
 from typing import Any
 
 import pytest
+import requests
 
 import remote_chatbots
 from remote_chatbots import (
@@ -27,6 +29,7 @@ from remote_chatbots import (
     BotUsageError,
 )
 from remote_chatbots.errors import copy_of
+from remote_chatbots.transports.faults import no_connection
 
 PARENTS: dict[type[BotError], tuple[type[BaseException], ...]] = {
     BotError: (Exception,),
@@ -188,3 +191,16 @@ def test_an_error_that_leaves_a_flow_keeps_its_cause(app: Any, drive: Any) -> No
 @pytest.mark.parametrize("kind", ALL)
 def test_an_error_has_no_response(kind: type[BotError]) -> None:
     assert not hasattr(kind("x"), "response")
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+def test_a_process_without_files_left_to_open_is_no_fault_of_the_network(number: int) -> None:
+    try:
+        try:
+            raise OSError(number, "Too many open files")
+        except OSError as error:
+            raise requests.ConnectionError("wrapped") from error
+    except requests.ConnectionError as error:
+        told = str(no_connection("dify", "dify.example.com", error))
+    assert told.startswith("dify: no connection: this process has no files left to open.")
+    assert "ulimit -n" in told

@@ -59,6 +59,26 @@ def test_a_field_that_is_changed_counts_from_the_next_turn_on() -> None:
     assert model._own_bot_id() != id_
 
 
+class Column:
+    """A value that compares as columns of numbers do: element by element, and then is neither true nor false."""
+
+    def __eq__(self, other: object) -> Any:
+        return self
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __bool__(self) -> bool:
+        raise ValueError("neither true nor false")
+
+
+def test_a_field_that_cannot_be_compared_is_taken_for_a_changed_one() -> None:
+    model = ChatDify(api_key="app-x", base_url="http://127.0.0.1:1", user="anna")
+    bot = model._known_bot()
+    for _ in range(2):
+        model.inputs = {"levels": Column()}
+        assert model._known_bot() is bot
+
+
 def test_a_copy_with_other_fields_leaves_the_originals_bot_and_clients_alone() -> None:
     model = ChatDify(api_key="app-x", base_url="http://127.0.0.1:1", user="anna")
     bot, client = model._known_bot(), model._sync_client()

@@ -44,6 +44,14 @@ def test_each_response_keeps_what_was_known_when_it_came() -> None:
     }  # fmt: skip
 
 
+def test_what_is_made_late_is_shown_and_listed_as_well() -> None:
+    told, listed = responses(STARTED, TextDelta("Rain."), TextDelta(" Wind."))
+    completion = as_completion(responses(STARTED, TextDelta("Rain."))[0])
+    assert "content='Rain.'" in repr(told) or "text='Rain.'" in repr(told)
+    assert dict(listed)["message"].content == "Rain. Wind."
+    assert "text='Rain.'" in repr(completion)
+
+
 def test_withdrawn_text_is_in_no_later_response_and_stays_in_the_earlier() -> None:
     told = responses(TextDelta("Bad"), TextReplaced("Sorry"), TextDelta("."), Finished("content_filter"))
     assert [response.message.content for response in told] == ["Bad", "Sorry", "Sorry.", "Sorry."]

@@ -34,7 +34,7 @@ from remote_chatbots.wire import HttpRequest
 
 # A run ends with message_end and workflow_finished, in either order; a 1.13.0 server loses one of them altogether.
 OTHER_END_S = 2.0
-_IDS_OF_A_CHAT = 3
+_IDS_OF_A_CHAT = {"message_id", "conversation_id", "task_id"}
 OF_THE_TURN = ("conversation_id", "message_id", "workflow_run_id")
 _ENVELOPE = (*OF_THE_TURN, "task_id")
 
@@ -115,7 +115,12 @@ class DifyTurn:
     def _plain_text(self) -> tuple[str, str | None, str | None]:
         """Return name and ids of the event that can be nothing but more text now; "" as name if there is none."""
         ids = self._ids.get("message_id"), self._ids.get("conversation_id")
-        if self._created_at is None or len(self._ids) < _IDS_OF_A_CHAT or self._steps.waits or not self._talking():
+        if (
+            self._created_at is None
+            or not self._ids.keys() >= _IDS_OF_A_CHAT
+            or self._steps.waits
+            or not self._talking()
+        ):
             return "", *ids
         return "agent_message" if self._by_agent else "message", *ids
 
