@@ -7,21 +7,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from remote_chatbots.answer import Answer
+from remote_chatbots.archive import Listing
 from remote_chatbots.bulk.questions import Item
 from remote_chatbots.client import AsyncBotClient
 from remote_chatbots.errors import BotError
 from remote_chatbots.resuming import LostAnswer
 from remote_chatbots.stored import StoredMessage
 
-CLOCKS_DIFFER_S = 2.0  # those of a server's machines, and ours beside them
-CONVERSATIONS_LOOKED_AT = 100  # beside those that questions of this run may have begun meanwhile
+CLOCKS_DIFFER_S = 2.0  # those of a server's machines
+CONVERSATIONS_LISTED = 5000
+CONVERSATIONS_LOOKED_INTO = 100  # beside those that questions of this run may have begun meanwhile
 
 
 class LostQuestions:
     """Finds answers in the server's history.
 
     A question that had told its ids before its turn broke off is found by them. One that had not is looked for among
-    its user's newest conversations: the one that begins with it, is no other question's, and is not older than it.
+    its user's conversations since then: the one that begins with it, and is no other question's. They are listed page
+    by page, `CONVERSATIONS_LISTED` of them at the most; those that may be it are looked into from the oldest on,
+    `CONVERSATIONS_LOOKED_INTO` and two for each that may be under way at the most.
 
     Args:
         client: Whose history it is.
@@ -30,12 +34,14 @@ class LostQuestions:
 
     def __init__(self, client: AsyncBotClient, at_once: int) -> None:
         self._client = client
-        self._looked_at = 2 * at_once + CONVERSATIONS_LOOKED_AT
+        self._looked_into = 2 * at_once + CONVERSATIONS_LOOKED_INTO
         self._one_at_a_time = asyncio.Lock()
         self.others: set[str] = set()  # conversations whose questions are known
 
-    async def answer(self, item: Item, ids: Mapping[str, Any], since: float) -> Answer | None:
-        """Return the whole answer to a question; None if the server does not show one.
+    async def answer(self, item: Item, ids: Mapping[str, Any], since: float) -> tuple[Answer | None, str]:
+        """Return the whole answer to a question, None if the server does not show one; and in which conversation.
+
+        The conversation's id is "" if it was not found. One without the answer may have it later.
 
         Args:
             item: The question.
@@ -43,6 +49,7 @@ class LostQuestions:
             since: The server's time before it was posted, in Unix seconds.
         """
         question = item.question
+        conversation_id = ids.get("conversation_id") or question.conversation_id
         try:
             wanted: Mapping[str, Any] = {
                 "question": question.text,
@@ -52,27 +59,38 @@ class LostQuestions:
             }
             lost = LostAnswer(**ids, **wanted)
             if not lost.message_id:
-                found = await self._found(item, ids.get("conversation_id") or question.conversation_id, since)
+                found = await self._found(item, conversation_id, since)
                 if found is None:
-                    return None
-                lost = LostAnswer(found.conversation_id, found.message_id, **wanted)
-            return await self._client.recover(lost)
+                    return None, conversation_id
+                conversation_id = found.conversation_id
+                lost = LostAnswer(conversation_id, found.message_id, **wanted)
+            return await self._client.recover(lost), conversation_id
         except BotError:
-            return None
+            return None, conversation_id
 
     async def _found(self, item: Item, conversation_id: str, since: float) -> StoredMessage | None:
         if conversation_id:
             return await self._in(conversation_id, item, since)
         async with self._one_at_a_time:  # of two questions with one text, each gets a conversation of its own
-            user = item.question.user
-            for one in await self._client.conversations(user=user, limit=self._looked_at):
-                older = (one.updated_at or one.created_at or since) < since - CLOCKS_DIFFER_S
-                if older or one.conversation_id in self.others:
-                    continue
-                if found := await self._in(one.conversation_id, item, since):
-                    self.others.add(one.conversation_id)
+            for one in (await self._since(item.question.user, since))[: self._looked_into]:
+                if found := await self._in(one, item, since):
+                    self.others.add(one)
                     return found
         return None
+
+    async def _since(self, user: str, since: float) -> list[str]:
+        """Return the user's conversations that are no other question's and not older than a time, the oldest first."""
+        found: list[str] = []
+        listed = 0
+        newest = Listing(self._client.bot, user, CONVERSATIONS_LISTED)
+        while not newest.over:
+            page = await self._client._outcome(newest.page())
+            young = [one for one in page if (one.updated_at or one.created_at or since) >= since - CLOCKS_DIFFER_S]
+            found += [one.conversation_id for one in young if one.conversation_id not in self.others]
+            listed += len(page)
+            if not young and listed >= self._looked_into:  # GPTBots promises no order of its pages
+                break
+        return found[::-1]
 
     async def _in(self, conversation_id: str, item: Item, since: float) -> StoredMessage | None:
         for one in reversed(await self._client.history(conversation_id, user=item.question.user)):

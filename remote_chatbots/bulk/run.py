@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -24,6 +24,7 @@ from remote_chatbots.events import Started
 from remote_chatbots.retry import RetryPolicy
 
 _IDS = ("conversation_id", "message_id", "workflow_run_id")
+SETTLED_AFTER_S = 10.0  # a turn that was begun so long ago is taken for over
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,9 @@ class BulkRun:
     A question more is begun when an outcome is asked for: a slow reader slows the run down. Leaving it (`aclose`, the
     end of an `async with`, cancellation) stops the turns that are under way; after a bare `break` they are read to
     their end, and journaled, if the loop lives long enough.
+
+    Questions whose fate is unknown come last: each is looked for once more when nothing else is under way, and not
+    before its turn is `SETTLED_AFTER_S` old.
     """
 
     def __init__(
@@ -74,8 +78,9 @@ class BulkRun:
         self._rules = rules
         self._one_after_the_other = asyncio.Lock()
         self._conversations: dict[str, asyncio.Lock] = {}
-        self._running: set[asyncio.Task[Outcome]] = set()
-        self._done: asyncio.Queue[asyncio.Task[Outcome]] = asyncio.Queue()
+        self._running: set[asyncio.Task[Outcome | _Unsure]] = set()
+        self._done: asyncio.Queue[asyncio.Task[Outcome | _Unsure]] = asyncio.Queue()
+        self._unsure: list[_Unsure] = []
         self._server_time = 0.0
         self._given_up: BotError | None = None
         self._closed = False
@@ -89,11 +94,13 @@ class BulkRun:
         if self._closed:
             raise StopAsyncIteration
         try:
-            self._begin_more()
-            if self._running:
+            while self._begin_more():
                 task = await self._done.get()
                 self._running.discard(task)
                 outcome = task.result()
+                if isinstance(outcome, _Unsure):
+                    self._unsure.append(outcome)
+                    continue
                 self._tell(outcome.status)
                 return outcome
         except BaseException:
@@ -131,26 +138,38 @@ class BulkRun:
     ) -> None:
         await self.aclose()
 
-    def _begin_more(self) -> None:
+    def _begin_more(self) -> bool:
+        """Begin what may be under way; return whether anything is."""
         while len(self._running) < self._rules.concurrency and self._given_up is None:
             item = next(self._items, None)
             if item is None:
-                return
+                break
             known = self._journal.entry(item) if self._journal else None
-            task = asyncio.ensure_future(self._outcome(item, known))
-            self._running.add(task)
-            task.add_done_callback(self._done.put_nowait)
+            self._begin(self._outcome(item, known))
+        if not self._running:
+            again, self._unsure = self._unsure[: self._rules.concurrency], self._unsure[self._rules.concurrency :]
+            for one in again:
+                self._begin(self._looked_for_again(one))
+        return bool(self._running)
 
-    async def _outcome(self, item: Item, known: Entry | None) -> Outcome:
+    def _begin(self, call: Coroutine[Any, Any, Outcome | _Unsure]) -> None:
+        task = asyncio.ensure_future(call)
+        self._running.add(task)
+        task.add_done_callback(self._done.put_nowait)
+
+    async def _outcome(self, item: Item, known: Entry | None) -> Outcome | _Unsure:
         if known is not None and known.state not in ("put_off", "refused"):
             if known.state == "answered":
                 return self._told(item, known)
             if known.state == "failed" and not self._rules.repeat_failed:
                 return self._told(item, known)
             if known.state != "failed":
-                found = await self._found(item, known)
-                if found is not None or not self._rules.repeat_unknown:
-                    return found or self._of_unknown_fate(item, known)
+                answer = await self._looked_up(item, known.ids, known.since)
+                if answer is not None:
+                    return self._journaled(item, "answered", answer, recovered=True, earlier=True)
+                if not self._rules.repeat_unknown:
+                    settled_at = time.monotonic() + min(SETTLED_AFTER_S, known.since + SETTLED_AFTER_S - time.time())
+                    return _Unsure(self._of_unknown_fate(item, known), item, known.ids, known.since, settled_at)
         conversation_id = item.question.conversation_id
         if not conversation_id:
             return await self._asked(item)
@@ -171,7 +190,7 @@ class BulkRun:
 
         return self._journal.end_of(known, outcome)
 
-    async def _asked(self, item: Item) -> Outcome:
+    async def _asked(self, item: Item) -> Outcome | _Unsure:
         attempt = 0
         while True:
             await self._may_post()
@@ -189,7 +208,8 @@ class BulkRun:
                 fate = fate_of(error)
                 delay_s = self._rules.retry.delay_s(attempt, error) if fate == "again" else None
                 if delay_s is None:
-                    return await self._broken(item, turn, since, error, "refused" if fate == "again" else fate)
+                    status: Status = "refused" if fate == "again" else fate
+                    return await self._broken(item, turn, since, posted_at, error, status)
                 if self._journal is not None:
                     self._journal.put_off(item)
                 # What keeps one question from being taken keeps all of them.
@@ -216,20 +236,38 @@ class BulkRun:
                 await asyncio.sleep(wait_s)
             self._pace.posted(time.monotonic())
 
-    async def _broken(self, item: Item, turn: _Turn, since: float, error: BotError, status: Status) -> Outcome:
+    async def _broken(
+        self, item: Item, turn: _Turn, since: float, posted_at: float, error: BotError, status: Status
+    ) -> Outcome | _Unsure:
         ids = {name: value for name in _IDS if (value := getattr(error, name))} | turn.ids
         turn.note(ids)
         if status == "unknown":
-            answer = await self._lost.answer(item, ids, since)
+            answer = await self._looked_up(item, turn.ids, since)
             if answer is not None:
                 return self._journaled(item, "answered", answer, recovered=True)
         if isinstance(error, self._rules.give_up_on):
             self._given_up = error
-        return self._journaled(item, status, error=error)
+        outcome = self._journaled(item, status, error=error)
+        if status == "unknown":
+            return _Unsure(outcome, item, turn.ids, since, posted_at + SETTLED_AFTER_S)
+        return outcome
 
-    async def _found(self, item: Item, known: Entry) -> Outcome | None:
-        answer = await self._lost.answer(item, known.ids, known.since)
-        return None if answer is None else self._journaled(item, "answered", answer, recovered=True, earlier=True)
+    async def _looked_up(self, item: Item, ids: dict[str, Any], since: float) -> Answer | None:
+        answer, conversation_id = await self._lost.answer(item, ids, since)
+        if conversation_id and not ids.get("conversation_id"):
+            ids["conversation_id"] = conversation_id  # it need not be looked for again
+            if self._journal is not None:
+                self._journal.begun(item, {"conversation_id": conversation_id})
+        return answer
+
+    async def _looked_for_again(self, unsure: _Unsure) -> Outcome:
+        outcome, item = unsure.outcome, unsure.item
+        if self._given_up is None:
+            await asyncio.sleep(max(0.0, unsure.settled_at - time.monotonic()))
+            answer = await self._looked_up(item, unsure.ids, unsure.since)
+            if answer is not None:
+                return self._journaled(item, "answered", answer, recovered=True, earlier=outcome.earlier)
+        return outcome
 
     def _of_unknown_fate(self, item: Item, known: Entry) -> Outcome:
         assert self._journal is not None
@@ -263,6 +301,25 @@ class BulkRun:
     def _know(self, ids: Mapping[str, Any]) -> None:
         if conversation_id := ids.get("conversation_id"):
             self._lost.others.add(conversation_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unsure:
+    """A question that is looked for once more.
+
+    Attributes:
+        outcome: What becomes of it if that finds nothing.
+        item: The question.
+        ids: The ids that are known of its turn.
+        since: The server's time before it was posted.
+        settled_at: When its turn is taken for over, on the clock of `time.monotonic`.
+    """
+
+    outcome: Outcome
+    item: Item
+    ids: dict[str, Any]
+    since: float
+    settled_at: float
 
 
 class _Turn:

@@ -27,7 +27,7 @@ from remote_chatbots import (
     GPTBotsAgent,
     Question,
 )
-from remote_chatbots.bulk import Outcome, Progress, aask_all, ask_all, write_rows
+from remote_chatbots.bulk import Outcome, Progress, aask_all, ask_all, run, write_rows
 from remote_chatbots.emulator import Cut, Emulator, ErrorEvent, HtmlPage, RateLimit, TooManyRequests
 from tests.asked import asked, stops
 from tests.soaking import many
@@ -175,8 +175,9 @@ def test_an_answer_whose_stream_broke_is_fetched_and_its_question_not_posted_aga
 
 
 def test_an_answer_that_the_server_lost_is_unknown_and_its_question_not_posted_again(
-    emulator: Emulator, app: DifyApp, tmp_path: Path
+    emulator: Emulator, app: DifyApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(run, "SETTLED_AFTER_S", 0.1)
     emulator.faults.add(Cut(after_bytes=400), user="unlucky")
     for earlier in (False, True):
         (outcome,) = ask_all(app, ["[[long]] lost?"], user="unlucky", journal=tmp_path / "journal")
@@ -202,10 +203,13 @@ def test_a_turn_that_failed_at_the_server_is_posted_again_on_the_callers_word_al
     assert outcome.status == "answered"
 
 
-def test_a_web_page_in_the_answers_place_is_a_result_and_ends_nothing(emulator: Emulator, app: DifyApp) -> None:
+def test_a_web_page_in_the_answers_place_is_a_result_and_ends_nothing(
+    emulator: Emulator, app: DifyApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "SETTLED_AFTER_S", 0.1)
     emulator.faults.add(HtmlPage(502), user="behind a proxy")
     outcomes = list(ask_all(app, echoes(3, "proxied"), user="behind a proxy", concurrency=1))
-    assert [one.status for one in outcomes] == ["unknown", "answered", "answered"]
+    assert [one.status for one in outcomes] == ["answered", "answered", "unknown"]
     assert max(posts(emulator, "proxied").values()) == 1
 
 
