@@ -54,7 +54,8 @@ def aask_all(
     """Ask a bot many questions; return what becomes of each, as it comes.
 
     A question is posted once. One that the server puts off (429, 503 with `Retry-After`) or that cannot have reached it
-    is posted again, after a wait that holds all back. One whose turn broke off is looked up in the server's history.
+    is posted again, after a wait that holds all back. One whose turn broke off is looked up in the server's history,
+    and once more when nothing else is under way: without ids of it, among the 5,000 newest conversations of its user.
     With a journal all this holds across runs: a run that was killed goes on where it ended.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from remote_chatbots.resuming import LostAnswer
 from remote_chatbots.stored import StoredMessage
 
 CLOCKS_DIFFER_S = 2.0  # those of a server's machines
+TOLD_WITHIN_S = 5.0
 CONVERSATIONS_LISTED = 5000
 CONVERSATIONS_LOOKED_INTO = 100  # beside those that questions of this run may have begun meanwhile
 
@@ -37,6 +39,25 @@ class LostQuestions:
         self._looked_into = 2 * at_once + CONVERSATIONS_LOOKED_INTO
         self._one_at_a_time = asyncio.Lock()
         self.others: set[str] = set()  # conversations whose questions are known
+
+    async def now(self, user: str) -> float:
+        """Return a time of the server's clock, behind all that a user has said and before what follows.
+
+        It is read off the user's newest conversation: our own clock may differ, and is taken where that tells nothing.
+
+        Args:
+            user: Who.
+        """
+        try:
+            async with asyncio.timeout(TOLD_WITHIN_S):
+                newest = await self._client.conversations(user=user, limit=1)
+        except (BotError, TimeoutError):
+            return time.time()
+        if not newest:
+            return 0.0
+        said_at = newest[0].updated_at or newest[0].created_at
+        # Servers tell whole seconds, and a look-up begins CLOCKS_DIFFER_S earlier: that second is not to be in it.
+        return said_at + CLOCKS_DIFFER_S + 1 if said_at else time.time()
 
     async def answer(self, item: Item, ids: Mapping[str, Any], since: float) -> tuple[Answer | None, str]:
         """Return the whole answer to a question, None if the server does not show one; and in which conversation.

@@ -81,7 +81,8 @@ class BulkRun:
         self._running: set[asyncio.Task[Outcome | _Unsure]] = set()
         self._done: asyncio.Queue[asyncio.Task[Outcome | _Unsure]] = asyncio.Queue()
         self._unsure: list[_Unsure] = []
-        self._server_time = 0.0
+        self._server_time = 0.0  # as the newest turn told it
+        self._before: dict[str, float] = {}  # and before any did, by user
         self._given_up: BotError | None = None
         self._closed = False
         for entry in journal.entries.values() if journal else ():
@@ -193,9 +194,7 @@ class BulkRun:
     async def _asked(self, item: Item) -> Outcome | _Unsure:
         attempt = 0
         while True:
-            await self._may_post()
-            # From here on the server's time is not before this.
-            since = self._server_time or time.time()
+            since = await self._may_post(item.question.user)
             await self._note_asked(item, since)
             posted_at = time.monotonic()
             turn = _Turn(self, item)
@@ -230,11 +229,15 @@ class BulkRun:
                 self._journal.put_off(item)  # left before it was posted
                 raise
 
-    async def _may_post(self) -> None:
+    async def _may_post(self, user: str) -> float:
+        """Wait until one may be posted; return a time before which the server does not begin its turn."""
         async with self._one_after_the_other:
+            if not self._server_time and user not in self._before:
+                self._before[user] = await self._lost.now(user)
             while (wait_s := self._pace.wait_s(time.monotonic())) > 0:
                 await asyncio.sleep(wait_s)
             self._pace.posted(time.monotonic())
+        return self._server_time or self._before[user]
 
     async def _broken(
         self, item: Item, turn: _Turn, since: float, posted_at: float, error: BotError, status: Status

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from remote_chatbots import BotClient, DifyApp, Question
+from remote_chatbots import BotClient, DifyApp, GPTBotsAgent, Question
 from remote_chatbots.bulk import ask_all, run
 from remote_chatbots.bulk.journal import Journal
 from remote_chatbots.bulk.questions import items
-from remote_chatbots.emulator import Cut, Emulator
+from remote_chatbots.emulator import Cut, Emulator, HtmlPage
 from tests.asked import asked
 
 LOST = "When does the ferry leave?"
@@ -73,6 +73,33 @@ def test_a_question_that_was_lost_long_ago_is_found_behind_all_that_was_asked_si
     assert outcome.answer is not None
     assert (outcome.answer.text, outcome.answer.message_id) == (answer.text, answer.message_id)
     assert [text for text, _ in asked(emulator)].count(LOST) == 1
+
+
+@pytest.mark.parametrize("kind", ["advanced-chat", "gptbots"])
+@pytest.mark.parametrize("said_before", [[], [LOST]], ids=["of a new user", "asked before"])
+def test_what_was_lost_before_the_server_told_its_time_is_found_by_its_clock_and_not_by_ours(
+    slow: Emulator, monkeypatch: pytest.MonkeyPatch, kind: str, said_before: list[str]
+) -> None:
+    monkeypatch.setattr(run, "SETTLED_AFTER_S", 2.0)
+    bot = GPTBotsAgent(slow.gptbots_key, slow.gptbots_url) if kind == "gptbots" else chatflow(slow)
+    earlier = [BotClient(bot, user="anna").ask(text) for text in said_before]
+    slow.faults.add(Cut(after_bytes=0))  # the emulator's clock stands in the first days of 2026
+    (outcome,) = ask_all(bot, [LOST], user="anna")
+    assert (outcome.status, outcome.recovered) == ("answered", True)
+    assert outcome.answer is not None
+    assert outcome.answer.conversation_id not in {one.conversation_id for one in earlier}
+    assert len(asked(slow)) == len(said_before) + 1
+
+
+def test_an_older_answer_to_the_same_question_is_not_taken_for_one_that_was_lost(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "SETTLED_AFTER_S", 0.1)
+    client = BotClient(DifyApp(emulator.dify_key, emulator.dify_url), user="anna")
+    client.ask(LOST)
+    emulator.faults.add(HtmlPage(502))
+    (outcome,) = ask_all(client, [LOST])
+    assert outcome.status == "unknown"
 
 
 def journaled(path: Path, emulator: Emulator, since: float) -> None:
