@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from inspect import signature
 from os import PathLike
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from remote_chatbots.bulk.askable import Askable, Asking
 from remote_chatbots.bulk.asker import ClientAsker
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     import distributed
 
 T = TypeVar("T")
+P = ParamSpec("P")
 LONGEST_WAIT_S = 300.0
 # What the next question would meet as well.
 HOPELESS = (BotAuthError, BotQuotaError, BotConnectError)
@@ -118,6 +120,18 @@ def aask_all(
         )
 
 
+def _with_parameters_of(other: Callable[P, Any]) -> Callable[[Callable[..., T]], Callable[P, T]]:
+    """Return what shows, to type checkers and `help`, the parameters of a function at another that hands them on."""
+
+    def shown_so(function: Callable[..., T]) -> Callable[P, T]:
+        of_its_own = signature(function)
+        function.__signature__ = of_its_own.replace(parameters=[*signature(other).parameters.values()])  # type: ignore[attr-defined]
+        return function
+
+    return shown_so
+
+
+@_with_parameters_of(aask_all)
 def ask_all(
     bot: Askable,
     questions: Iterable[Asked],

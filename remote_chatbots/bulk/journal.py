@@ -66,15 +66,25 @@ class Journal:
         bot_id: Whose it is.
 
     Raises:
-        BotUsageError: If it is no journal, is damaged, is another bot's, or another process has it.
+        BotUsageError: If it cannot be opened, is no journal, is damaged, is another bot's, or another process has it.
     """
 
     def __init__(self, path: str | PathLike[str], bot_id: str) -> None:
-        self._path = fspath(path)
+        try:
+            self._path = fspath(path)
+        except TypeError:
+            raise BotUsageError(f"journal must be a path, not {type(path).__name__}. Give a file's.") from None
         self.entries: dict[str, Entry] = {}
         self._written = self._on_disk = 0
         self._syncing = asyncio.Lock()
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise BotUsageError(
+                f"The journal {self._path!r} cannot be opened ({why}). Give a file that may be written, in a folder "
+                "that is there."
+            ) from error
         try:
             self._lock()
             self._read(bot_id)

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import aclosing
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -344,6 +345,11 @@ def test_what_is_not_several_questions_is_not_taken_apart_and_posted(
 def test_a_wrong_setting_is_refused_by_name(app: DifyApp, given: dict[str, Any], named: str) -> None:
     with pytest.raises(BotUsageError, match=named):
         ask_all(app, ["a"], user="anna", **given)
+
+
+def test_help_shows_the_same_arguments_for_both_ways_in() -> None:
+    assert signature(ask_all).parameters == signature(aask_all).parameters
+    assert str(signature(ask_all)).endswith("-> 'Iterator[Outcome]'")
 
 
 def test_a_question_without_a_user_is_refused_before_anything_is_posted(app: DifyApp) -> None:

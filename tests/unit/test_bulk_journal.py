@@ -194,6 +194,28 @@ def test_two_runs_cannot_have_one_journal(tmp_path: Path) -> None:
     Journal(tmp_path / "journal", BOT).close()
 
 
+@pytest.mark.parametrize("path", [3, 1.5, ["journal"]])
+def test_what_is_no_path_is_no_journal(path: Any) -> None:
+    with pytest.raises(BotUsageError, match=r"^journal must be a path, not \w+\. Give "):
+        Journal(path, BOT)
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("missing/journal", "No such file or directory"),
+        ("a file/journal", "Not a directory"),
+        ("a folder", "Is a directory"),
+        ("half\0", "null"),
+    ],
+)
+def test_a_journal_that_cannot_be_opened_is_refused_by_its_path(tmp_path: Path, path: str, why: str) -> None:
+    (tmp_path / "a folder").mkdir()
+    (tmp_path / "a file").touch()
+    with pytest.raises(BotUsageError, match=rf"^The journal '.*' cannot be opened \(.*{why}.*\)\. Give "):
+        Journal(f"{tmp_path}/{path}", BOT)
+
+
 def test_a_journal_is_for_its_owner_alone(tmp_path: Path) -> None:
     Journal(tmp_path / "journal", BOT).close()
     assert (tmp_path / "journal").stat().st_mode & 0o077 == 0
