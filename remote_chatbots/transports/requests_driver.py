@@ -364,7 +364,8 @@ def _meaning(
     if isinstance(error, UnreadableError):
         return faults.unreadable(platform)
     if sent:
-        return faults.broken(platform)
+        stuck = any(isinstance(one, TimeoutError) and one.errno is None for one in faults.origins_of(error))
+        return faults.out_of_time(platform, "silence", timeouts) if stuck else faults.broken(platform)
     if isinstance(error, requests.exceptions.SSLError) and not _hung_up(error):
         return faults.no_trust(platform, host)
     # A host or proxy that is none, a package that a proxy needs, a file of certificates that is not there.

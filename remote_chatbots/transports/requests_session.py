@@ -124,3 +124,4 @@ class _OfOurs:
         if connection.is_closed:
             connection.connect()
         WAITING.has_connected()
+        connection.timeout = WAITING.left_s()  # the library would bound what is sent by the time to connect

@@ -37,6 +37,10 @@ class Waiting(threading.local):
             within = time.monotonic() + self.head_within_s
             self.ends_at = within if self.ends_at is None else min(self.ends_at, within)
 
+    def left_s(self) -> float | None:
+        """Return how much longer may be waited; None without a bound."""
+        return None if self.ends_at is None else max(self.ends_at - time.monotonic(), 0.001)
+
 
 WAITING = Waiting()
 

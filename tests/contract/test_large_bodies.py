@@ -20,6 +20,7 @@ from remote_chatbots import (
     BotClient,
     BotError,
     BotRejectedError,
+    BotTimeoutError,
     BotTruncatedError,
     BotUsageError,
     DifyApp,
@@ -199,6 +200,23 @@ def test_a_large_body_may_take_longer_than_silence_may(driver: str, kind: str, s
 
     [(_, received_bytes, _)] = sink.received
     assert received_bytes == len(FILE)
+
+
+def test_a_pause_in_which_a_body_is_read_may_take_longer_than_a_connection_may(driver: str, sink: Sink) -> None:
+    body = FILE[: 5 * 1024 * 1024]
+    sink.wait_s = 0.3
+    posted(driver, sink, body, Timeouts(connect_s=0.1, silence_s=5))
+
+    [(_, received_bytes, _)] = sink.received
+    assert received_bytes == len(body)
+
+
+def test_a_body_that_is_not_read_on_meets_the_limit_of_silence(sink: Sink) -> None:
+    sink.wait_s = 1
+    with pytest.raises(BotTimeoutError) as caught:
+        posted("requests", sink, FILE, Timeouts(silence_s=0.3))
+    sink.wait_s = 0
+    assert caught.value.phase == "silence"
 
 
 def test_a_refusal_of_a_large_file_is_heard_while_it_is_sent(driver: str, sink: Sink) -> None:
