@@ -53,8 +53,8 @@ release: .venv-release/release  ## Tag and build the version in remote_chatbots/
 rehearsal: .venv-release/release  ## Release what is committed in a copy of the repository, to an index on this machine
 	.venv-release/bin/python .ci/rehearse
 
-bench: .venv-bench/bench  ## What a streamed token costs, and what else the README says of speed; takes a quarter of an hour on a quiet machine
-	.venv-bench/bin/python -m tests.benchmarks
+bench: .venv-bench/bench  ## What a streamed token costs, and what else the README says of speed; takes a quarter of an hour on a quiet machine, and a third of that with ARGS=--quick
+	.venv-bench/bin/python -m tests.benchmarks $(ARGS)
 
 clean:  ## Remove what the other targets made
 	rm -rf .venv .venv-floors .venv-newest .venv-bench .venv-release dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache tests/typing/guide.py

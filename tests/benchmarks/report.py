@@ -48,11 +48,12 @@ the wall clock stand beside them. The server sends recorded events of Dify 1.14,
 
 def heading(rounds: int, events: int, load: float) -> str:
     """Return when, on what and with what the figures were taken."""
+    busy = " **Something else ran beside it: do not trust the times.**" if load > 1 else ""
     versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     return (
         f"# Speed, {date.today().isoformat()}\n\n"  # noqa: DTZ011  # the day as the reader's calendar has it
         f"Printed by `make bench`. Python {platform.python_version()} on {sys.platform}, {os.cpu_count()} cores, "
-        f"load {load:.1f} when it began; {rounds} rounds, turns of {events:,} events. {versions}.\n"
+        f"load {load:.1f} when it began; {rounds} rounds, turns of {events:,} events. {versions}.{busy}\n"
     )
 
 
