@@ -82,7 +82,7 @@ class Sink:
             except OSError:
                 return
             self._open = connection
-            with connection:
+            with connection, contextlib.suppress(ConnectionError):  # of a client that left in the middle
                 self._answer(connection)
 
     def _answer(self, connection: socket.socket) -> None:
