@@ -230,10 +230,10 @@ def test_a_body_that_is_not_read_on_meets_the_limit_of_silence(sink: Sink) -> No
     assert caught.value.phase == "silence"
 
 
-def test_a_refusal_of_a_large_file_is_heard_while_it_is_sent(driver: str, sink: Sink) -> None:
+def test_a_refusal_of_a_large_file_is_heard_behind_all_of_it(sink: Sink) -> None:
     sink.refuses = sink.lingers = True
     app = DifyApp("app-1", sink.url)
-    heard = [uploaded(driver, app, Attachment.from_bytes(DOCUMENT)) for _ in range(3)]
+    heard = [uploaded("requests", app, Attachment.from_bytes(DOCUMENT)) for _ in range(3)]
 
     assert [(type(error), error.http_status) for error in heard] == [(BotRejectedError, 413)] * 3
 
